@@ -1,0 +1,2 @@
+//! The `sealwire` command.
+fn main() {}

@@ -1,0 +1,179 @@
+//! The server's catalogue as the session has read it: untrusted rows, kept as plain data.
+//!
+//! The catalogue may add protection (a partition inherits its parent's), never remove it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// `pg_class.relkind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RelationKind {
+    /// `r`: an ordinary table.
+    Table,
+    /// `p`: a partitioned table.
+    Partitioned,
+    /// `v`: a view.
+    View,
+    /// `m`: a materialised view.
+    MaterializedView,
+    /// `f`: a foreign table.
+    Foreign,
+    /// Anything else: a sequence, an index, a composite type.
+    Other,
+}
+
+impl RelationKind {
+    /// The kind for a `relkind` letter.
+    pub fn from_relkind(letter: u8) -> Self {
+        match letter {
+            b'r' => Self::Table,
+            b'p' => Self::Partitioned,
+            b'v' => Self::View,
+            b'm' => Self::MaterializedView,
+            b'f' => Self::Foreign,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A column of a relation, dropped ones left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// `attnum`, 1 and up.
+    pub number: i16,
+    /// `attname`.
+    pub name: String,
+    /// `atttypid`.
+    pub type_oid: u32,
+    /// `schema.name` of the type when it is a domain, else empty.
+    pub domain: String,
+    /// The type below the domain, or `type_oid` itself.
+    pub base_type_oid: u32,
+    /// `atthasdef`, which is also set for generated columns.
+    pub has_default: bool,
+    /// `attgenerated` or `attidentity` is set.
+    pub generated: bool,
+}
+
+/// A relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// `pg_class.oid`.
+    pub oid: u32,
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Kind.
+    pub kind: RelationKind,
+    /// Columns in `attnum` order.
+    pub attributes: Vec<Attribute>,
+    /// `pg_inherits` parents: partitioned table or inheritance, as object identifiers.
+    pub parents: Vec<u32>,
+    /// Relations that a view's or materialised view's rule reads, as object identifiers.
+    pub reads: Vec<u32>,
+    /// `pg_get_viewdef(oid)` as printed under the session's search path when it was loaded.
+    pub definition: Option<String>,
+}
+
+impl Relation {
+    /// The attribute of this name.
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes
+            .iter()
+            .find(|attribute| attribute.name == name)
+    }
+}
+
+/// What a session resolves names with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// `current_schemas(true)`: the effective search path, `pg_catalog` and the session's
+    /// temporary schema included.
+    pub search_path: Vec<String>,
+    /// `current_user`.
+    pub role: String,
+    /// An `=` or `<>` operator over `bytea` or a Sealwire domain exists outside `pg_catalog`: an
+    /// unqualified operator could then mean something else than equality of cells.
+    pub foreign_equality_operator: bool,
+}
+
+/// What a relation name means to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The name has not been asked for yet.
+    NotLoaded,
+    /// The server has no such relation on this search path.
+    Missing,
+    /// The relation.
+    Found(Arc<Relation>),
+}
+
+/// Catalogue rows, loaded by bare relation name, whatever the schema, so that a changed search
+/// path needs no new rows.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    by_name: HashMap<String, Vec<Arc<Relation>>>,
+    by_oid: HashMap<u32, Arc<Relation>>,
+    asked: HashSet<String>,
+}
+
+impl Catalogue {
+    /// Records that every relation of these names in any schema is among the rows inserted so far
+    /// or does not exist.
+    pub fn mark_asked(&mut self, names: impl IntoIterator<Item = String>) {
+        self.asked.extend(names);
+    }
+
+    /// Adds or replaces a relation.
+    pub fn insert(&mut self, relation: Relation) {
+        let relation = Arc::new(relation);
+        if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation)) {
+            if let Some(list) = self.by_name.get_mut(&old.name) {
+                list.retain(|other| other.oid != old.oid);
+            }
+        }
+        self.by_name
+            .entry(relation.name.clone())
+            .or_default()
+            .push(relation);
+    }
+
+    /// The relation with this object identifier.
+    pub fn by_oid(&self, oid: u32) -> Option<&Arc<Relation>> {
+        self.by_oid.get(&oid)
+    }
+
+    /// Every loaded relation.
+    pub fn relations(&self) -> impl Iterator<Item = &Arc<Relation>> {
+        self.by_oid.values()
+    }
+
+    /// Resolves a name as `RangeVarGetRelid` does: the schema named, or the first schema of the
+    /// search path that has it.
+    pub fn resolve(&self, facts: &SessionFacts, schema: Option<&str>, name: &str) -> Resolution {
+        if !self.asked.contains(name) {
+            return Resolution::NotLoaded;
+        }
+        let candidates = self
+            .by_name
+            .get(name)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let in_schema = |schema: &str| candidates.iter().find(|r| r.schema == schema).cloned();
+        let found = match schema {
+            Some("pg_temp") => facts
+                .search_path
+                .iter()
+                .find(|s| s.starts_with("pg_temp_"))
+                .and_then(|s| in_schema(s)),
+            Some(schema) => in_schema(schema),
+            None => facts
+                .search_path
+                .iter()
+                .find_map(|schema| in_schema(schema)),
+        };
+        found.map_or(Resolution::Missing, Resolution::Found)
+    }
+}

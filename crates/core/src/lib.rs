@@ -1,0 +1,10 @@
+//! Cells, canonical values and column specifications of Sealwire.
+//!
+//! This crate is pure: no I/O, no clock, no async, no SQL and no protocol messages.
+
+pub mod catalogue;
+pub mod cell;
+pub mod policy;
+pub mod secret;
+pub mod types;
+pub mod value;

@@ -1,0 +1,343 @@
+//! What is encrypted, how, and under which key: the plain data of a manifest after it has been
+//! authenticated. The policy is the authority; the server's catalogue never is.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::types::DeclaredType;
+
+/// How a column is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Equal plaintexts give equal cells: `=`, `IN`, joins, UNIQUE and GROUP BY work, and the
+    /// server sees which values are equal.
+    Deterministic,
+    /// Nothing works but storing and reading; the default.
+    Randomized,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deterministic => "deterministic",
+            Self::Randomized => "randomized",
+        })
+    }
+}
+
+/// Index of a column encryption key in [`Policy::ceks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CekIndex(pub u16);
+
+/// Index of an encrypted column in [`Policy::columns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId(pub u32);
+
+/// One version of one column encryption key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId {
+    /// The column encryption key.
+    pub cek: CekIndex,
+    /// Its version, 1..=255.
+    pub version: u8,
+}
+
+/// A column encryption key: its name and its versions, without any key bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CekSpec {
+    /// The name in the manifest.
+    pub name: String,
+    /// The version that new cells are sealed under.
+    pub active: u8,
+    /// Every version that cells may be opened under, the active one included.
+    pub live: Vec<u8>,
+}
+
+/// An encrypted column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnSpec {
+    /// Schema of the table.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Column.
+    pub name: String,
+    /// The type that the client sees.
+    pub ty: DeclaredType,
+    /// Deterministic or randomized.
+    pub mode: Mode,
+    /// The key.
+    pub cek: CekIndex,
+    /// The name under which the column's subkeys are derived; columns that must join share one.
+    pub class: String,
+    /// Padding block in bytes (2..=65535): lengths are hidden up to the next multiple.
+    pub padding: Option<u16>,
+    /// The owner accepts that a deterministic column of few values gives its values away.
+    pub accept_frequency_leak: bool,
+}
+
+impl ColumnSpec {
+    /// `schema.table.column`, for messages.
+    pub fn path(&self) -> String {
+        format!("{}.{}.{}", self.schema, self.table, self.name)
+    }
+
+    /// Whether a cell of this column may stand where a cell of `other` is expected: the same key,
+    /// class, family, mode and padding.
+    pub fn same_class(&self, other: &Self) -> bool {
+        self.cek == other.cek
+            && self.class == other.class
+            && self.ty.family() == other.ty.family()
+            && self.mode == other.mode
+            && self.padding == other.padding
+    }
+}
+
+/// A table with at least one encrypted column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableSpec {
+    /// Schema.
+    pub schema: String,
+    /// Table name.
+    pub name: String,
+    /// The names of *all* columns in the server's order, when the manifest pins them: `INSERT`
+    /// without a column list and `*` are positional, and the order must not be the server's word
+    /// alone. Empty when not pinned yet; then positional uses are refused.
+    pub column_order: Vec<String>,
+    /// The encrypted columns.
+    pub columns: Vec<ColumnId>,
+}
+
+/// A policy that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// No column is encrypted.
+    #[error("the manifest protects nothing: it names no encrypted column")]
+    ProtectsNothing,
+    /// A column is listed twice.
+    #[error("column `{0}` is listed twice")]
+    DuplicateColumn(String),
+    /// A column names a key that is not there.
+    #[error("column `{column}` names the unknown key `{cek}`")]
+    UnknownCek {
+        /// `schema.table.column`.
+        column: String,
+        /// The key's name.
+        cek: String,
+    },
+    /// A key's versions are not 1..=255, or its active version is not live.
+    #[error("key `{0}` has no live active version between 1 and 255")]
+    BadVersions(String),
+    /// Two columns share a class but would not give the same cells.
+    #[error(
+        "columns `{0}` and `{1}` share a class but differ in key, type family, mode or padding"
+    )]
+    ClassMismatch(String, String),
+    /// Deterministic encryption does not suit the type.
+    #[error("column `{column}` cannot be deterministic: {why}")]
+    NotDeterministic {
+        /// `schema.table.column`.
+        column: String,
+        /// Why, in one clause.
+        why: &'static str,
+    },
+    /// The padding block is out of range.
+    #[error("column `{0}` has a padding block outside 2..=65535 bytes")]
+    BadPadding(String),
+    /// The class is empty or longer than 65535 bytes.
+    #[error("column `{0}` has an empty class or one of more than 65535 bytes")]
+    BadClass(String),
+}
+
+/// The checked policy: which columns are encrypted and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    serial: u64,
+    ceks: Vec<CekSpec>,
+    columns: Vec<ColumnSpec>,
+    tables: Vec<TableSpec>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Policy {
+    /// Checks and indexes a policy. `tables` pins the column order of a table where it is known:
+    /// `(schema, table, every column in order)`.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the first contradiction.
+    pub fn new(
+        serial: u64,
+        ceks: Vec<CekSpec>,
+        columns: Vec<ColumnSpec>,
+        pinned: Vec<(String, String, Vec<String>)>,
+    ) -> Result<Self, PolicyError> {
+        if columns.is_empty() {
+            return Err(PolicyError::ProtectsNothing);
+        }
+        for cek in &ceks {
+            let ok = cek.active != 0 && !cek.live.contains(&0) && cek.live.contains(&cek.active);
+            if !ok {
+                return Err(PolicyError::BadVersions(cek.name.clone()));
+            }
+        }
+        for (at, column) in columns.iter().enumerate() {
+            Self::check_column(&ceks, column)?;
+            for earlier in &columns[..at] {
+                if earlier.path() == column.path() {
+                    return Err(PolicyError::DuplicateColumn(column.path()));
+                }
+                if earlier.class == column.class
+                    && (!earlier.same_class(column) || column.mode == Mode::Randomized)
+                {
+                    return Err(PolicyError::ClassMismatch(earlier.path(), column.path()));
+                }
+            }
+        }
+        let mut tables: Vec<TableSpec> = Vec::new();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, column) in (0u32..).zip(&columns) {
+            let found = tables
+                .iter()
+                .position(|t| t.schema == column.schema && t.name == column.table);
+            let index = found.unwrap_or_else(|| {
+                let column_order = pinned
+                    .iter()
+                    .find(|(schema, table, _)| *schema == column.schema && *table == column.table)
+                    .map(|(_, _, order)| order.clone())
+                    .unwrap_or_default();
+                tables.push(TableSpec {
+                    schema: column.schema.clone(),
+                    name: column.table.clone(),
+                    column_order,
+                    columns: Vec::new(),
+                });
+                by_name
+                    .entry(column.table.clone())
+                    .or_default()
+                    .push(tables.len() - 1);
+                tables.len() - 1
+            });
+            tables[index].columns.push(ColumnId(at));
+        }
+        Ok(Self {
+            serial,
+            ceks,
+            columns,
+            tables,
+            by_name,
+        })
+    }
+
+    fn check_column(ceks: &[CekSpec], column: &ColumnSpec) -> Result<(), PolicyError> {
+        if usize::from(column.cek.0) >= ceks.len() {
+            return Err(PolicyError::UnknownCek {
+                column: column.path(),
+                cek: format!("#{}", column.cek.0),
+            });
+        }
+        if column.class.is_empty() || column.class.len() > usize::from(u16::MAX) {
+            return Err(PolicyError::BadClass(column.path()));
+        }
+        if column.padding.is_some_and(|block| block < 2) {
+            return Err(PolicyError::BadPadding(column.path()));
+        }
+        if column.mode == Mode::Deterministic {
+            let family = column.ty.family();
+            let why = if !family.has_single_byte_form() {
+                Some("equal values of the type have no single byte form")
+            } else if family.is_low_cardinality() && !column.accept_frequency_leak {
+                Some(
+                    "the type has so few values that equality gives them away (set `accept_frequency_leak` to accept that)",
+                )
+            } else {
+                None
+            };
+            if let Some(why) = why {
+                return Err(PolicyError::NotDeterministic {
+                    column: column.path(),
+                    why,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The manifest's serial number.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The column encryption keys.
+    pub fn ceks(&self) -> &[CekSpec] {
+        &self.ceks
+    }
+
+    /// One column encryption key.
+    ///
+    /// # Panics
+    /// When the index comes from another policy.
+    pub fn cek(&self, index: CekIndex) -> &CekSpec {
+        &self.ceks[usize::from(index.0)]
+    }
+
+    /// The encrypted columns.
+    pub fn columns(&self) -> &[ColumnSpec] {
+        &self.columns
+    }
+
+    /// One encrypted column.
+    ///
+    /// # Panics
+    /// When the identifier comes from another policy.
+    pub fn column(&self, id: ColumnId) -> &ColumnSpec {
+        &self.columns[id.0 as usize]
+    }
+
+    /// The tables with encrypted columns.
+    pub fn tables(&self) -> &[TableSpec] {
+        &self.tables
+    }
+
+    /// The protected table of this schema and name.
+    pub fn table(&self, schema: &str, name: &str) -> Option<&TableSpec> {
+        self.tables_named(name).find(|table| table.schema == schema)
+    }
+
+    /// The protected tables of this name in any schema.
+    pub fn tables_named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a TableSpec> {
+        self.by_name
+            .get(name)
+            .into_iter()
+            .flatten()
+            .map(|&index| &self.tables[index])
+    }
+
+    /// The encrypted column of this name in a table.
+    pub fn column_of(&self, table: &TableSpec, column: &str) -> Option<ColumnId> {
+        table
+            .columns
+            .iter()
+            .copied()
+            .find(|&id| self.column(id).name == column)
+    }
+
+    /// The key and version that new cells of a column are sealed under.
+    pub fn sealing_key(&self, column: ColumnId) -> KeyId {
+        let cek = self.column(column).cek;
+        KeyId {
+            cek,
+            version: self.cek(cek).active,
+        }
+    }
+
+    /// The key that a cell of a column with this version byte is opened under, if that version is
+    /// live. Exactly one key is ever tried.
+    pub fn opening_key(&self, column: ColumnId, version: u8) -> Option<KeyId> {
+        let cek = self.column(column).cek;
+        self.cek(cek)
+            .live
+            .contains(&version)
+            .then_some(KeyId { cek, version })
+    }
+}

@@ -1,0 +1,53 @@
+//! Secrets as types: redacted `Debug`, wiped on drop, no `Clone`.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// Length in bytes of every symmetric key of the format.
+pub const KEY_LEN: usize = 32;
+
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name(Box<Zeroizing<[u8; KEY_LEN]>>);
+
+        impl $name {
+            /// Takes over 32 secret bytes. The caller's copy is the caller's to wipe.
+            pub fn new(bytes: &[u8; KEY_LEN]) -> Self {
+                Self(Box::new(Zeroizing::new(*bytes)))
+            }
+
+            /// 32 bytes from the operating system's generator.
+            pub fn generate() -> Self {
+                let mut secret = Self(Box::new(Zeroizing::new([0; KEY_LEN])));
+                rand::Rng::fill_bytes(&mut rand::rng(), &mut **secret.0);
+                secret
+            }
+
+            /// The secret bytes. Every caller is a place to look at in a review.
+            pub fn expose(&self) -> &[u8; KEY_LEN] {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(redacted)"))
+            }
+        }
+    };
+}
+
+secret! {
+    /// A column encryption key: 32 uniformly random bytes, never a password.
+    Cek
+}
+secret! {
+    /// The root secret under which a manifest is authenticated.
+    RootSecret
+}
+secret! {
+    /// A local column master key (key-encryption key).
+    MasterKey
+}

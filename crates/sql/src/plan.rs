@@ -1,0 +1,202 @@
+//! The verdict on a statement.
+
+use std::fmt;
+use std::ops::Range;
+
+use sealwire_core::policy::ColumnId;
+use sealwire_core::value::Usage;
+use zeroize::Zeroizing;
+
+/// Which protocol a text came in by. An extended Parse holds one statement and may have
+/// parameters; a simple Query may hold several statements and has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// Parse.
+    Extended,
+    /// Query.
+    Simple,
+}
+
+/// The outcome of an analysis.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Names no protected relation: goes out byte-identical.
+    Untouched,
+    /// Names one and is understood.
+    Planned(CheckedPlan),
+    /// Relations whose catalogue rows are needed first (bare names); load them and ask again.
+    NeedsRelations(Vec<String>),
+    /// Names one and must not go out.
+    Refused(Refusal),
+}
+
+/// A plan that the checker has passed; only [`crate::analyse`] makes one.
+#[derive(Debug)]
+pub struct CheckedPlan(pub(crate) Plan);
+
+impl std::ops::Deref for CheckedPlan {
+    type Target = Plan;
+    fn deref(&self) -> &Plan {
+        &self.0
+    }
+}
+
+/// How every parameter, literal and output column of a text is typed.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Plan {
+    /// `$1` first. A number that the text skips is [`Param::Plain`].
+    pub params: Vec<Param>,
+    /// Changes to the text, in order, not overlapping.
+    pub edits: Vec<Edit>,
+    /// One entry per statement of the text: its output columns, empty when it returns no rows.
+    pub statements: Vec<Vec<Output>>,
+    /// Object identifiers of the relations that names were resolved to, for noticing later that
+    /// the same text means something else.
+    pub relations: Vec<u32>,
+}
+
+/// A parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// Goes to the server as the client sent it.
+    Plain,
+    /// Sealed. Declared to the server as `bytea`, or `bytea[]` for an array.
+    Sealed {
+        /// The column whose specification it is sealed under.
+        column: ColumnId,
+        /// Every element of an array is sealed by itself.
+        array: bool,
+        /// Stored or compared (stored wins when both).
+        usage: Usage,
+    },
+}
+
+/// An output column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The encrypted column whose cells it holds, or `None` for plain.
+    pub column: Option<ColumnId>,
+}
+
+/// A change to the text.
+#[derive(Debug)]
+pub struct Edit {
+    /// Byte range of the original text.
+    pub range: Range<usize>,
+    /// What takes its place.
+    pub replacement: Replacement,
+}
+
+/// What takes the place of a piece of text.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Replacement {
+    /// Fixed text, for example nothing for a cut `::text`.
+    Text(String),
+    /// A literal to seal; the engine writes the cell as `'\x…'::pg_catalog.bytea`.
+    Literal {
+        /// The literal's value in PostgreSQL's text format.
+        value: LiteralValue,
+        /// The column whose specification it is sealed under.
+        column: ColumnId,
+        /// Stored or compared.
+        usage: Usage,
+    },
+}
+
+/// The plaintext of a literal.
+pub struct LiteralValue(Zeroizing<String>);
+
+impl LiteralValue {
+    /// Takes a literal's text over.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The plaintext.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LiteralValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LiteralValue(redacted)")
+    }
+}
+
+/// Why a statement does not go out. Never carries a literal's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind, one per entry of `docs/errors.md`.
+    pub kind: RefusalKind,
+    /// What was refused and where: ``refusing to run `<` on encrypted column `public.users.email` ``.
+    pub message: String,
+    /// Why, in one clause.
+    pub detail: Option<String>,
+    /// What would work.
+    pub hint: Option<String>,
+    /// Byte offset into the text.
+    pub offset: Option<usize>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The kinds of refusal; each has a SQLSTATE and an entry in `docs/errors.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// The text names a protected relation and PostgreSQL's grammar does not accept it.
+    Syntax,
+    /// A limit of the analyser: depth, number of tokens.
+    TooComplex,
+    /// A construct that is not supported on protected relations.
+    UnsupportedConstruct,
+    /// An operator other than equality on an encrypted value.
+    UnsupportedOperator,
+    /// A comparison, grouping or the like of a randomized column.
+    RandomizedComparison,
+    /// An encrypted value as argument of a function.
+    FunctionOfEncrypted,
+    /// Encrypted against plain.
+    MixedPlain,
+    /// Encrypted against encrypted of another class.
+    MixedClasses,
+    /// One `$n` in two roles.
+    ParameterConflict,
+    /// A cast that is not to the declared type.
+    Cast,
+    /// A whole row of a protected relation.
+    WholeRow,
+    /// Name resolution: no such column, ambiguous, or shadowed in a way that only the server's
+    /// catalogue vouches for.
+    Name,
+    /// The manifest and the catalogue disagree about a relation.
+    CatalogueMismatch,
+    /// A session setting under which texts cannot be read (client_encoding,
+    /// standard_conforming_strings).
+    SessionSetting,
+    /// Writes are off (`column_encryption=results_only`).
+    ResultsOnly,
+}
+
+impl RefusalKind {
+    /// The SQLSTATE that the client sees.
+    pub const fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Syntax => "42601",
+            Self::TooComplex => "54001",
+            Self::Name => "42703",
+            Self::CatalogueMismatch => "42P17",
+            _ => "0A000",
+        }
+    }
+}
