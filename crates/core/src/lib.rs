@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 pub mod cell;
+pub mod ddl;
 pub mod policy;
 pub mod secret;
 pub mod types;
