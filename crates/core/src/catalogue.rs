@@ -129,10 +129,10 @@ impl Catalogue {
     /// Adds or replaces a relation.
     pub fn insert(&mut self, relation: Relation) {
         let relation = Arc::new(relation);
-        if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation)) {
-            if let Some(list) = self.by_name.get_mut(&old.name) {
-                list.retain(|other| other.oid != old.oid);
-            }
+        if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation))
+            && let Some(list) = self.by_name.get_mut(&old.name)
+        {
+            list.retain(|other| other.oid != old.oid);
         }
         self.by_name
             .entry(relation.name.clone())

@@ -2,6 +2,7 @@
 //!
 //! This crate is pure: no I/O, no clock, no async, no SQL and no protocol messages.
 
+mod aead;
 pub mod catalogue;
 pub mod cell;
 pub mod ddl;
@@ -9,3 +10,4 @@ pub mod policy;
 pub mod secret;
 pub mod types;
 pub mod value;
+pub mod wrap;

@@ -2,10 +2,23 @@
 
 use std::fmt;
 
+use rand::TryRng;
+use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 /// Length in bytes of every symmetric key of the format.
 pub const KEY_LEN: usize = 32;
+
+/// The operating system's random generator failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system's random generator failed")]
+pub struct RandomnessError;
+
+/// Fills `bytes` from the operating system's generator: for keys, and for what is drawn so rarely
+/// that the system call does not matter.
+pub(crate) fn fill_from_os(bytes: &mut [u8]) -> Result<(), RandomnessError> {
+    SysRng.try_fill_bytes(bytes).map_err(|_| RandomnessError)
+}
 
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
@@ -19,10 +32,13 @@ macro_rules! secret {
             }
 
             /// 32 bytes from the operating system's generator.
-            pub fn generate() -> Self {
+            ///
+            /// # Errors
+            /// [`RandomnessError`] when the operating system has none to give.
+            pub fn generate() -> Result<Self, RandomnessError> {
                 let mut secret = Self(Box::new(Zeroizing::new([0; KEY_LEN])));
-                rand::Rng::fill_bytes(&mut rand::rng(), &mut **secret.0);
-                secret
+                fill_from_os(&mut **secret.0)?;
+                Ok(secret)
             }
 
             /// The secret bytes. Every caller is a place to look at in a review.
