@@ -1,11 +1,13 @@
 //! Statement analysis: SQL text to a checked plan or a refusal.
 
 mod plan;
+mod relation;
 
 pub use plan::{
-    CheckedPlan, Edit, LiteralValue, Output, Param, Plan, Protocol, Refusal, RefusalKind,
+    CheckedPlan, Edit, LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
     Replacement, Verdict,
 };
+pub use relation::{Mismatch, MismatchKind, check_relation};
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};
 use sealwire_core::policy::Policy;
@@ -21,15 +23,39 @@ pub struct Context<'a> {
     pub facts: &'a SessionFacts,
 }
 
-/// Whether a text can name a protected relation (or, by the catalogue, a view over one, a
-/// partition of one): one pass over the tokens, no tree. `false` is a proof that it does not.
-pub fn mentions_protected(_text: &str, _context: &Context<'_>) -> bool {
-    unimplemented!()
+/// The names of the protected relations and of everything that the catalogue says depends on one
+/// (partitions and children, views and materialised views, transitively). Build it once per policy
+/// and state of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Matcher {}
+
+impl Matcher {
+    /// Collects the names.
+    pub fn new(_policy: &Policy, _catalogue: &Catalogue) -> Self {
+        unimplemented!()
+    }
+
+    /// Whether a text can name one of them: one pass over the tokens, no tree. `false` is a proof
+    /// that it does not, and the text may go out without [`analyse`].
+    pub fn mentions(&self, _text: &str) -> bool {
+        unimplemented!()
+    }
+}
+
+/// [`Matcher::mentions`] with a matcher built for this one text.
+pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
+    Matcher::new(context.policy, context.catalogue).mentions(text)
 }
 
 /// Whether a text may change what names mean to the session though its command tag does not say
 /// so (`set_config`).
 pub fn may_change_session(_text: &str) -> bool {
+    unimplemented!()
+}
+
+/// Whether PostgreSQL's grammar, in any version from 13 on, treats a word as more than a name when
+/// it is not quoted. No encrypted column or protected table should be called by such a word.
+pub fn is_keyword(_name: &str) -> bool {
     unimplemented!()
 }
 

@@ -50,8 +50,8 @@ pub struct Plan {
     pub params: Vec<Param>,
     /// Changes to the text, in order, not overlapping.
     pub edits: Vec<Edit>,
-    /// One entry per statement of the text: its output columns, empty when it returns no rows.
-    pub statements: Vec<Vec<Output>>,
+    /// One entry per statement of the text (empty ones between semicolons do not count).
+    pub statements: Vec<Outputs>,
     /// Object identifiers of the relations that names were resolved to, for noticing later that
     /// the same text means something else.
     pub relations: Vec<u32>,
@@ -71,6 +71,15 @@ pub enum Param {
         /// Stored or compared (stored wins when both).
         usage: Usage,
     },
+}
+
+/// What the rows of one statement hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// The statement names no protected relation: whatever rows it returns pass as they are.
+    Untouched,
+    /// Its output columns, none when it returns no rows. RowDescription must agree in number.
+    Columns(Vec<Output>),
 }
 
 /// An output column.
