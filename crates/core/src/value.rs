@@ -1,8 +1,21 @@
 //! Canonical values: one byte form per value, from and to both wire formats.
 
+mod boolean;
+mod bytea;
+mod error;
+mod float;
+mod int;
+mod text;
+mod uuid;
+mod wire;
+
 use zeroize::Zeroizing;
 
-use crate::types::{DeclaredType, ScalarType};
+use crate::policy::Mode;
+use crate::types::{DeclaredType, Family, ScalarType};
+
+pub use self::error::ValueError;
+use self::wire::WireValue;
 
 /// A wire format code of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,34 +74,59 @@ impl Default for Settings {
     }
 }
 
-/// A value that does not fit its column. Never carries the value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ValueError {
-    /// The five characters that PostgreSQL would have used, for example `22003`.
-    pub sqlstate: &'static str,
-    /// PostgreSQL's words without the value.
-    pub message: String,
+/// The column that a value is for, as far as its canonical form depends on it.
+///
+/// The mode matters where PostgreSQL keeps something that equality ignores: the trailing zeros of
+/// a `numeric` without a scale and the trailing blanks of a `bpchar` without a length. A
+/// randomized column keeps them as sent, so that the application reads back what it wrote; a
+/// deterministic column drops them, because equal values must give equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The column's declared type.
+    pub ty: DeclaredType,
+    /// The column's mode.
+    pub mode: Mode,
 }
 
 /// Turns one wire value into canonical bytes, appended to `out`.
 ///
 /// `wire` is the type that the client says the bytes have (from its Parse message, or the
-/// declared type when it left that open); `ty` is the column's declared type.
+/// declared type when it left that open, as for an untyped literal). The bytes are read as that
+/// type and then coerced to the column's, as PostgreSQL would for an assignment or a comparison.
 ///
 /// # Errors
-/// [`ValueError`] where PostgreSQL would refuse the value for the type, or where the session's
-/// settings make the text form ambiguous.
+/// [`ValueError`] where PostgreSQL would refuse the value for the type, where it would coerce it
+/// in a way that has no counterpart here, or where the session's settings make the text form
+/// ambiguous. On an error nothing is appended.
 pub fn canonicalise(
-    _ty: DeclaredType,
-    _wire: ScalarType,
-    _format: Format,
-    _usage: Usage,
-    _input: &[u8],
-    _settings: &Settings,
-    _out: &mut Zeroizing<Vec<u8>>,
+    target: Target,
+    wire: ScalarType,
+    format: Format,
+    usage: Usage,
+    input: &[u8],
+    settings: &Settings,
+    out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    unimplemented!()
+    let value = WireValue {
+        ty: wire,
+        format,
+        bytes: input,
+        settings,
+    };
+    match target.ty.family() {
+        Family::Int => int::canonicalise(target, value, usage, out),
+        Family::Text => text::canonicalise(target, value, usage, out),
+        Family::Bytea => bytea::canonicalise(target, value, out),
+        Family::Bool => boolean::canonicalise(target, value, out),
+        Family::Float4 | Family::Float8 => float::canonicalise(target, value, usage, out),
+        Family::Uuid => uuid::canonicalise(target, value, out),
+        Family::Numeric
+        | Family::Date
+        | Family::Time
+        | Family::Timestamp
+        | Family::Timestamptz
+        | Family::Json => Err(ValueError::mismatch(target.ty, wire)),
+    }
 }
 
 /// Writes canonical bytes as the wire value that PostgreSQL would send for the declared type,
@@ -96,13 +134,26 @@ pub fn canonicalise(
 ///
 /// # Errors
 /// [`ValueError`] where the canonical bytes are not of the type, or the settings rule the text
-/// form out.
+/// form out. On an error nothing is appended.
 pub fn render(
-    _ty: DeclaredType,
-    _format: Format,
-    _canonical: &[u8],
-    _settings: &Settings,
-    _out: &mut Vec<u8>,
+    ty: DeclaredType,
+    format: Format,
+    canonical: &[u8],
+    settings: &Settings,
+    out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    unimplemented!()
+    match ty.family() {
+        Family::Int => int::render(ty, format, canonical, out),
+        Family::Text => text::render(ty, canonical, settings, out),
+        Family::Bytea => bytea::render(format, canonical, settings, out),
+        Family::Bool => boolean::render(format, canonical, out),
+        Family::Float4 | Family::Float8 => float::render(ty, format, canonical, settings, out),
+        Family::Uuid => uuid::render(format, canonical, out),
+        Family::Numeric
+        | Family::Date
+        | Family::Time
+        | Family::Timestamp
+        | Family::Timestamptz
+        | Family::Json => Err(ValueError::malformed(ty.scalar())),
+    }
 }

@@ -1,0 +1,122 @@
+//! `int2`, `int4`, `int8`: eight bytes, big-endian two's complement, whatever the width.
+
+use std::io::Write as _;
+
+use zeroize::Zeroizing;
+
+use super::wire::{WireValue, append, is_space};
+use super::{Format, Target, Usage, ValueError};
+use crate::types::{DeclaredType, ScalarType};
+
+pub(super) fn canonicalise(
+    target: Target,
+    value: WireValue<'_>,
+    usage: Usage,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
+    let Some(number) = read(value)? else {
+        return Err(ValueError::mismatch(target.ty, value.ty));
+    };
+    // A compared number keeps its own value: PostgreSQL compares integers of different widths as
+    // numbers, and one outside the column's range is simply not stored there.
+    if usage == Usage::Assign && !fits(target.ty.scalar(), number) {
+        return Err(ValueError::out_of_range(target.ty.scalar()));
+    }
+    append(out, &number.to_be_bytes());
+    Ok(())
+}
+
+/// The number, or `None` where the wire type is not an integer type.
+pub(super) fn read(value: WireValue<'_>) -> Result<Option<i64>, ValueError> {
+    let binary = value.format == Format::Binary;
+    Ok(Some(match value.ty {
+        ScalarType::Int2 if binary => i16::from_be_bytes(value.fixed()?).into(),
+        ScalarType::Int4 if binary => i32::from_be_bytes(value.fixed()?).into(),
+        ScalarType::Int8 if binary => i64::from_be_bytes(value.fixed()?),
+        ScalarType::Int2 | ScalarType::Int4 | ScalarType::Int8 => {
+            parse(value.ty, value.text()?.as_bytes())?
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// The decimal form of `pg_strtoint16/32/64` up to PostgreSQL 15: blanks, a sign, digits, blanks.
+/// Version 16 added hexadecimal and underscores, which an older server refuses.
+fn parse(ty: ScalarType, text: &[u8]) -> Result<i64, ValueError> {
+    let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
+    let mut rest = &text[blanks..];
+    let negative = match rest.first() {
+        Some(b'-') => {
+            rest = &rest[1..];
+            true
+        }
+        Some(b'+') => {
+            rest = &rest[1..];
+            false
+        }
+        _ => false,
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return Err(ValueError::syntax(ty));
+    }
+    // Accumulated as a negative number, whose range is the larger one.
+    let mut number = 0_i64;
+    for digit in &rest[..digits] {
+        number = number
+            .checked_mul(10)
+            .and_then(|tens| tens.checked_sub(i64::from(digit - b'0')))
+            .ok_or_else(|| ValueError::text_out_of_range(ty))?;
+    }
+    if !negative {
+        number = number
+            .checked_neg()
+            .ok_or_else(|| ValueError::text_out_of_range(ty))?;
+    }
+    // The server, too, reports the range before what follows the digits.
+    if !fits(ty, number) {
+        return Err(ValueError::text_out_of_range(ty));
+    }
+    if !rest[digits..].iter().copied().all(is_space) {
+        return Err(ValueError::syntax(ty));
+    }
+    Ok(number)
+}
+
+fn fits(ty: ScalarType, number: i64) -> bool {
+    match ty {
+        ScalarType::Int2 => i16::try_from(number).is_ok(),
+        ScalarType::Int4 => i32::try_from(number).is_ok(),
+        _ => true,
+    }
+}
+
+pub(super) fn render(
+    ty: DeclaredType,
+    format: Format,
+    canonical: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    let malformed = || ValueError::malformed(ty.scalar());
+    let bytes = <[u8; 8]>::try_from(canonical).map_err(|_| malformed())?;
+    let number = i64::from_be_bytes(bytes);
+    match (format, ty.scalar()) {
+        (Format::Text, scalar) => {
+            if !fits(scalar, number) {
+                return Err(malformed());
+            }
+            // Writing to a vector cannot fail.
+            let _ = write!(out, "{number}");
+        }
+        (Format::Binary, ScalarType::Int2) => {
+            let number = i16::try_from(number).map_err(|_| malformed())?;
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        (Format::Binary, ScalarType::Int4) => {
+            let number = i32::try_from(number).map_err(|_| malformed())?;
+            out.extend_from_slice(&number.to_be_bytes());
+        }
+        (Format::Binary, _) => out.extend_from_slice(&bytes),
+    }
+    Ok(())
+}

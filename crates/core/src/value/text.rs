@@ -1,0 +1,91 @@
+//! `text`, `varchar(n)`, `char(n)`: UTF-8, of `char(n)` without its trailing blanks.
+
+use zeroize::Zeroizing;
+
+use super::wire::{WireValue, append, require_utf8, valid_text};
+use super::{Settings, Target, Usage, ValueError};
+use crate::policy::Mode;
+use crate::types::{DeclaredType, ScalarType};
+
+pub(super) fn canonicalise(
+    target: Target,
+    value: WireValue<'_>,
+    usage: Usage,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
+    if !matches!(
+        value.ty,
+        ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar
+    ) {
+        return Err(ValueError::mismatch(target.ty, value.ty));
+    }
+    require_utf8(value.settings)?;
+    // The binary form of the text types is their text form.
+    let text = valid_text(value.bytes)?;
+    let canonical = match usage {
+        Usage::Assign => assigned(target, value.ty, text)?,
+        Usage::Compare => compared(target, value.ty, text)?,
+    };
+    append(out, canonical.as_bytes());
+    Ok(())
+}
+
+fn assigned(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueError> {
+    let column = target.ty.scalar();
+    // The cast from bpchar to the other types drops the blanks.
+    let text = if wire == ScalarType::Bpchar && column != ScalarType::Bpchar {
+        strip_blanks(text)
+    } else {
+        text
+    };
+    let text = match target.ty.max_chars() {
+        None => text,
+        Some(limit) => match text.char_indices().nth(limit) {
+            None => text,
+            // What exceeds the limit must be blanks, and is cut off (SQL:2016, 9.2).
+            Some((end, _)) if text[end..].bytes().all(|byte| byte == b' ') => &text[..end],
+            Some(_) => return Err(ValueError::too_long(target.ty)),
+        },
+    };
+    let keeps_blanks = column != ScalarType::Bpchar
+        || (target.ty.max_chars().is_none() && target.mode == Mode::Randomized);
+    Ok(if keeps_blanks {
+        text
+    } else {
+        strip_blanks(text)
+    })
+}
+
+/// The operator that PostgreSQL chooses decides whether trailing blanks count: that of `bpchar`
+/// ignores them on both sides, that of `text` ignores those of a `bpchar` operand, which is cast.
+fn compared(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueError> {
+    match (target.ty.scalar(), wire) {
+        // Compared as bpchar: the blanks of the stored varchar would have to be ignored too, but
+        // they are inside its cell.
+        (ScalarType::Varchar, ScalarType::Bpchar) => Err(ValueError::mismatch(target.ty, wire)),
+        // Compared as text: blanks at the end of the value make it differ from every stored one.
+        (ScalarType::Bpchar, ScalarType::Text) => Ok(text),
+        (ScalarType::Bpchar, _) | (_, ScalarType::Bpchar) => Ok(strip_blanks(text)),
+        _ => Ok(text),
+    }
+}
+
+fn strip_blanks(text: &str) -> &str {
+    text.trim_end_matches(' ')
+}
+
+pub(super) fn render(
+    ty: DeclaredType,
+    canonical: &[u8],
+    settings: &Settings,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    require_utf8(settings)?;
+    let text = valid_text(canonical).map_err(|_| ValueError::malformed(ty.scalar()))?;
+    out.extend_from_slice(text.as_bytes());
+    if let (ScalarType::Bpchar, Some(width)) = (ty.scalar(), ty.max_chars()) {
+        let blanks = width.saturating_sub(text.chars().count());
+        out.resize(out.len() + blanks, b' ');
+    }
+    Ok(())
+}

@@ -1,0 +1,378 @@
+//! What single values become, type by type: the cases that the specification names.
+
+use sealwire_core::policy::Mode;
+use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::value::{
+    ByteaOutput, Format, Settings, Target, Usage, ValueError, canonicalise, render,
+};
+use zeroize::Zeroizing;
+
+fn declared(ty: &str) -> DeclaredType {
+    ty.parse().unwrap()
+}
+
+fn target(ty: &str) -> Target {
+    Target {
+        ty: declared(ty),
+        mode: Mode::Deterministic,
+    }
+}
+
+/// Canonical bytes of a value that the client says to be of type `wire`.
+fn coerce(
+    column: &str,
+    wire: &str,
+    format: Format,
+    usage: Usage,
+    input: &[u8],
+) -> Result<Vec<u8>, ValueError> {
+    let mut out = Zeroizing::new(Vec::new());
+    let wire = ScalarType::from_name(wire).unwrap();
+    let settings = Settings::default();
+    canonicalise(
+        target(column),
+        wire,
+        format,
+        usage,
+        input,
+        &settings,
+        &mut out,
+    )?;
+    Ok(out.to_vec())
+}
+
+/// Canonical bytes of a text value of the column's own type.
+fn assign(column: &str, input: &str) -> Result<Vec<u8>, &'static str> {
+    let wire = declared(column).scalar().name();
+    coerce(column, wire, Format::Text, Usage::Assign, input.as_bytes())
+        .map_err(|error| error.sqlstate)
+}
+
+fn shown_with(column: &str, canonical: &[u8], settings: &Settings) -> String {
+    let mut out = Vec::new();
+    render(
+        declared(column),
+        Format::Text,
+        canonical,
+        settings,
+        &mut out,
+    )
+    .unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn shown(column: &str, canonical: &[u8]) -> String {
+    shown_with(column, canonical, &Settings::default())
+}
+
+fn sent(column: &str, canonical: &[u8]) -> Vec<u8> {
+    let settings = Settings::default();
+    let mut out = Vec::new();
+    render(
+        declared(column),
+        Format::Binary,
+        canonical,
+        &settings,
+        &mut out,
+    )
+    .unwrap();
+    out
+}
+
+#[test]
+fn integers_are_eight_bytes_whatever_their_width() {
+    for (column, input, number) in [
+        ("int2", "-32768", -32768_i64),
+        ("int4", " +42\t", 42),
+        ("int4", "-2147483648", -2_147_483_648),
+        ("int8", "9223372036854775807", i64::MAX),
+        ("int8", "-9223372036854775808", i64::MIN),
+        ("int8", "007", 7),
+    ] {
+        let canonical = assign(column, input).unwrap();
+        assert_eq!(canonical, number.to_be_bytes(), "{column} {input}");
+        assert_eq!(shown(column, &canonical), number.to_string());
+    }
+    assert_eq!(sent("int2", &7_i64.to_be_bytes()), [0, 7]);
+    assert_eq!(
+        sent("int4", &(-2_i64).to_be_bytes()),
+        [0xff, 0xff, 0xff, 0xfe]
+    );
+    assert_eq!(sent("int8", &7_i64.to_be_bytes()), 7_i64.to_be_bytes());
+}
+
+#[test]
+fn integers_are_refused_as_the_server_refuses_them() {
+    for (column, input, sqlstate) in [
+        ("int2", "32768", "22003"),
+        ("int4", "2147483648", "22003"),
+        ("int8", "9223372036854775808", "22003"),
+        ("int4", "99999999999x", "22003"),
+        ("int4", "", "22P02"),
+        ("int4", "-", "22P02"),
+        ("int4", "1 2", "22P02"),
+        ("int4", "1.0", "22P02"),
+        ("int4", "0x10", "22P02"),
+        ("int4", "1_000", "22P02"),
+        ("int4", "1\0", "22021"),
+    ] {
+        assert_eq!(assign(column, input), Err(sqlstate), "{column} {input}");
+    }
+    for (bytes, sqlstate) in [(&[0_u8; 3][..], "08P01"), (&[0; 5], "22P03")] {
+        let error = coerce("int4", "int4", Format::Binary, Usage::Assign, bytes).unwrap_err();
+        assert_eq!(error.sqlstate, sqlstate);
+    }
+}
+
+#[test]
+fn a_wider_integer_is_checked_when_assigned_and_kept_when_compared() {
+    let big = 3_000_000_000_i64.to_be_bytes();
+    let error = coerce("int4", "int8", Format::Binary, Usage::Assign, &big).unwrap_err();
+    assert_eq!(error.sqlstate, "22003");
+    assert_eq!(error.message, "integer out of range");
+    assert_eq!(
+        coerce("int4", "int8", Format::Binary, Usage::Compare, &big),
+        Ok(big.to_vec())
+    );
+    assert_eq!(
+        coerce("int8", "int2", Format::Binary, Usage::Assign, &[0xff, 0xff]),
+        Ok((-1_i64).to_be_bytes().to_vec())
+    );
+}
+
+#[test]
+fn another_family_is_a_mismatch_that_names_both_types() {
+    let error = coerce("varchar(3)", "int4", Format::Text, Usage::Assign, b"1").unwrap_err();
+    assert_eq!(error.sqlstate, "42804");
+    assert_eq!(
+        error.message,
+        "column is of type character varying(3) but value is of type integer"
+    );
+}
+
+#[test]
+fn strings_obey_their_length_in_characters() {
+    for (column, input, canonical) in [
+        ("text", "", Ok("")),
+        ("text", "a  ", Ok("a  ")),
+        ("varchar(3)", "äöü", Ok("äöü")),
+        ("varchar(3)", "ab    ", Ok("ab ")),
+        ("varchar(3)", "äöüß", Err("22001")),
+        ("char(3)", "ab  ", Ok("ab")),
+        ("char(3)", "abcd", Err("22001")),
+        ("char(3)", "abc   ", Ok("abc")),
+        ("bpchar", "abc   ", Ok("abc")),
+        ("text", "a\0b", Err("22021")),
+    ] {
+        let canonical = canonical.map(|text: &str| text.as_bytes().to_vec());
+        assert_eq!(assign(column, input), canonical, "{column} {input:?}");
+    }
+    let error = coerce("varchar(3)", "text", Format::Text, Usage::Assign, b"abcd").unwrap_err();
+    assert_eq!(
+        error.message,
+        "value too long for type character varying(3)"
+    );
+    assert_eq!(shown("char(5)", "äb".as_bytes()), "äb   ");
+    assert_eq!(sent("char(3)", b""), b"   ");
+}
+
+#[test]
+fn strings_are_compared_with_the_blanks_that_count() {
+    for (column, wire, input, canonical) in [
+        ("text", "text", "a ", Some("a ")),
+        ("text", "bpchar", "a ", Some("a")),
+        ("varchar(3)", "text", "longer", Some("longer")),
+        ("varchar(3)", "bpchar", "a", None),
+        ("char(3)", "bpchar", "a     ", Some("a")),
+        ("char(3)", "varchar", "a ", Some("a")),
+        ("char(3)", "text", "a ", Some("a ")),
+    ] {
+        let got = coerce(column, wire, Format::Text, Usage::Compare, input.as_bytes());
+        let canonical = canonical.map(|text| text.as_bytes().to_vec());
+        assert_eq!(got.ok(), canonical, "{column} = {wire} {input:?}");
+    }
+}
+
+#[test]
+fn a_randomized_bpchar_keeps_the_blanks_that_the_application_wrote() {
+    let randomized = Target {
+        ty: declared("bpchar"),
+        mode: Mode::Randomized,
+    };
+    let mut out = Zeroizing::new(Vec::new());
+    canonicalise(
+        randomized,
+        ScalarType::Bpchar,
+        Format::Text,
+        Usage::Assign,
+        b"ab  ",
+        &Settings::default(),
+        &mut out,
+    )
+    .unwrap();
+    assert_eq!(**out, *b"ab  ");
+}
+
+#[test]
+fn text_is_exchanged_in_utf8_only() {
+    let latin1 = Settings {
+        client_encoding: "LATIN1".into(),
+        ..Settings::default()
+    };
+    for format in [Format::Text, Format::Binary] {
+        let error = coerce("text", "text", format, Usage::Assign, b"\xff").unwrap_err();
+        assert_eq!(error.sqlstate, "22021");
+        let mut out = Zeroizing::new(Vec::new());
+        let error = canonicalise(
+            target("text"),
+            ScalarType::Text,
+            format,
+            Usage::Assign,
+            b"plain",
+            &latin1,
+            &mut out,
+        )
+        .unwrap_err();
+        assert_eq!(error.sqlstate, "0A000");
+        assert!(out.is_empty());
+        let error = render(declared("text"), format, b"a", &latin1, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.sqlstate, "0A000");
+    }
+}
+
+#[test]
+fn booleans_are_read_from_unique_prefixes() {
+    for input in ["t", "TRUE", " tr ", "y", "yes", "on", "1"] {
+        assert_eq!(assign("bool", input), Ok(vec![1]), "{input}");
+    }
+    for input in ["f", "false", "n", "No", "of", "OFF", "0"] {
+        assert_eq!(assign("bool", input), Ok(vec![0]), "{input}");
+    }
+    for input in ["", "o", "2", "truee", "t f", "10"] {
+        assert_eq!(assign("bool", input), Err("22P02"), "{input}");
+    }
+    let two = coerce("bool", "bool", Format::Binary, Usage::Assign, &[2]);
+    assert_eq!(two, Ok(vec![1]));
+    assert_eq!(shown("bool", &[1]), "t");
+    assert_eq!(sent("bool", &[0]), [0]);
+}
+
+#[test]
+fn bytea_reads_both_text_forms() {
+    for (input, bytes) in [
+        ("\\x", Ok(&b""[..])),
+        ("\\xDEad", Ok(&[0xde, 0xad])),
+        ("\\xde ad\n", Ok(&[0xde, 0xad])),
+        ("\\xd ead", Err("22023")),
+        ("\\xdea", Err("22023")),
+        ("\\xg0", Err("22023")),
+        ("a\\\\b\\001", Ok(b"a\\b\x01")),
+        ("\\400", Err("22P02")),
+        ("\\", Err("22P02")),
+    ] {
+        assert_eq!(assign("bytea", input), bytes.map(<[u8]>::to_vec), "{input}");
+    }
+    let escape = Settings {
+        bytea_output: ByteaOutput::Escape,
+        ..Settings::default()
+    };
+    assert_eq!(shown("bytea", b"a\\\xff"), "\\x615cff");
+    assert_eq!(shown_with("bytea", b"a\\\xff", &escape), "a\\\\\\377");
+}
+
+#[test]
+fn uuids_may_have_braces_and_hyphens() {
+    let canonical = 0x_a0ee_bc99_9c0b_4ef8_bb6d_6bb9_bd38_0a11_u128.to_be_bytes();
+    for input in [
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+        "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+        "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}",
+        "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+        "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+    ] {
+        assert_eq!(assign("uuid", input), Ok(canonical.to_vec()), "{input}");
+    }
+    for input in [
+        "",
+        "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11",
+        "a0eebc99-9c0b4ef8-bb6d6bb9-bd380a1",
+        "a0eebc99-9c0b4ef8-bb6d6bb9-bd380a111",
+        "a0eebc99--9c0b4ef8-bb6d6bb9-bd380a11",
+        " a0eebc999c0b4ef8bb6d6bb9bd380a11",
+    ] {
+        assert_eq!(assign("uuid", input), Err("22P02"), "{input}");
+    }
+    assert_eq!(
+        shown("uuid", &canonical),
+        "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
+    );
+}
+
+#[test]
+fn floats_have_one_zero_and_one_nan() {
+    assert_eq!(assign("float8", "-0"), Ok(vec![0; 8]));
+    assert_eq!(assign("float4", "-0.0e5"), Ok(vec![0; 4]));
+    let payload = 0xfff0_0000_0000_0001_u64.to_be_bytes();
+    let nan = coerce("float8", "float8", Format::Binary, Usage::Assign, &payload);
+    assert_eq!(nan.ok(), assign("float8", "nan").ok());
+    for (column, input, sqlstate) in [
+        ("float8", "1e400", "22003"),
+        ("float8", "1e-400", "22003"),
+        ("float4", "1e39", "22003"),
+        ("float4", "1e-46", "22003"),
+        ("float8", "", "22P02"),
+        ("float8", "1e", "22P02"),
+        ("float8", ".", "22P02"),
+        ("float8", "0x10", "22P02"),
+        ("float8", "infinit", "22P02"),
+    ] {
+        assert_eq!(assign(column, input), Err(sqlstate), "{column} {input}");
+    }
+}
+
+#[test]
+fn floats_print_as_the_server_prints_them() {
+    for (column, digits, input, text) in [
+        ("float8", 1, "1e20", "1e+20"),
+        ("float8", 1, "1e-5", "1e-05"),
+        ("float8", 1, "0.0001", "0.0001"),
+        ("float8", 1, "123456789012345", "123456789012345"),
+        ("float8", 1, "1234567890123456", "1.234567890123456e+15"),
+        ("float8", 1, "1e23", "9.999999999999999e+22"),
+        ("float8", 1, "-inf", "-Infinity"),
+        ("float8", 0, "0.1", "0.1"),
+        ("float8", 0, "0.30000000000000004", "0.3"),
+        ("float8", -15, "2.5", "2"),
+        ("float8", -12, "123456", "1.23e+05"),
+        ("float4", 1, "1000000", "1e+06"),
+        ("float4", 1, "100000", "100000"),
+        ("float4", 1, "16777216", "1.6777216e+07"),
+        ("float4", 0, "0.1", "0.1"),
+        ("float4", -3, "1234", "1.23e+03"),
+    ] {
+        let settings = Settings {
+            extra_float_digits: digits,
+            ..Settings::default()
+        };
+        let canonical = assign(column, input).unwrap();
+        assert_eq!(shown_with(column, &canonical, &settings), text, "{input}");
+    }
+}
+
+#[test]
+fn a_float_that_its_column_cannot_hold_equals_nothing_stored() {
+    let tenth = 0.1_f64.to_be_bytes();
+    assert_eq!(
+        coerce("float4", "float8", Format::Binary, Usage::Compare, &tenth),
+        Ok(tenth.to_vec())
+    );
+    assert_eq!(
+        coerce("float4", "float8", Format::Binary, Usage::Assign, &tenth),
+        Ok(0.1_f32.to_be_bytes().to_vec())
+    );
+    let half = 0.5_f64.to_be_bytes();
+    assert_eq!(
+        coerce("float4", "float8", Format::Binary, Usage::Compare, &half),
+        Ok(0.5_f32.to_be_bytes().to_vec())
+    );
+}
