@@ -183,3 +183,6 @@ impl Subkeys {
 fn bits(bytes: &[u8]) -> u64 {
     (bytes.len() as u64).wrapping_mul(8)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,6 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::row::{RowBoundKey, RowKey};
 use super::*;
 use crate::policy::CekIndex;
@@ -237,4 +240,65 @@ fn generated_secrets_differ() {
     let (one, two) = (Cek::generate().unwrap(), Cek::generate().unwrap());
     assert_ne!(one.expose(), two.expose());
     assert_ne!(one.expose(), &[0; 32]);
+}
+
+/// One key of every form that a column can have.
+fn keys() -> Vec<ColumnKey> {
+    let mut keys = Vec::new();
+    for mode in [Mode::Deterministic, Mode::Randomized] {
+        for padding in [None, Some(2), Some(16), Some(999)] {
+            let spec = column(mode, ScalarType::Text, "class", padding);
+            keys.push(ColumnKey::derive(&cek(), 1, &spec));
+        }
+    }
+    keys.push(RowBoundKey::derive(&cek(), 1, Family::Text, "class", None).0);
+    keys
+}
+
+/// Bytes that get past the header more often than chance allows.
+fn hostile_cell() -> impl Strategy<Value = Vec<u8>> {
+    let header = prop::sample::select(&[0x11, 0x12, 0x16, 0x19, 0x1a, 0x1e, 0x13, 0x15, 0x00][..]);
+    prop_oneof![
+        vec(any::<u8>(), 0..100),
+        (header, 0..=2u8, vec(any::<u8>(), 0..100)).prop_map(|(header, version, rest)| [
+            &[header, version],
+            rest.as_slice()
+        ]
+        .concat()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_refused_without_a_panic(cell in hostile_cell()) {
+        let mut scratch = Zeroizing::new(Vec::new());
+        for key in keys() {
+            prop_assert_eq!(key.open(&cell, &mut scratch).unwrap_err(), CellError);
+            prop_assert!(scratch.is_empty());
+        }
+        if let Some(header) = Header::parse(&cell) {
+            prop_assert_eq!(header.to_bytes(), [cell[0], cell[1]]);
+            prop_assert!(header.version != 0 && cell.len() >= 18);
+        }
+        let _ = wrap::open(&MasterKey::new(&[0; 32]), wrap::Role::Cek, &[0; 16], &cell);
+    }
+
+    #[test]
+    fn a_header_parses_exactly_when_some_column_has_such_cells(first: u8, version: u8) {
+        // An empty value in the smallest padding block has 32 bytes in the longest form.
+        let mut cell = [0; 32];
+        cell[..2].copy_from_slice(&[first, version]);
+        let defined = [0x11, 0x12, 0x16, 0x19, 0x1a, 0x1e].contains(&first) && version != 0;
+        prop_assert_eq!(Header::parse(&cell).is_some(), defined);
+    }
+
+    #[test]
+    fn what_is_sealed_opens(value in vec(any::<u8>(), 0..200)) {
+        let mut scratch = Zeroizing::new(Vec::new());
+        for key in keys() {
+            let cell = sealed(&key, &value);
+            prop_assert!(Header::parse(&cell).is_some());
+            prop_assert_eq!(key.open(&cell, &mut scratch).unwrap().canonical(), &value);
+        }
+    }
 }
