@@ -1,56 +1,49 @@
 //! Key providers, the key ring and the manifest.
+//!
+//! A *column master key* stays in a key store, behind a [`KeyProvider`]. It wraps *column
+//! encryption keys*, which the [`Manifest`] carries together with the list of encrypted columns.
+//! The manifest comes from a file or from the untrusted database, so nothing of it is used before
+//! [`Manifest::authenticate`] has checked its MAC: only an [`AuthenticManifest`] gives out a
+//! policy, and only from one can a [`KeyRing`] be made, which unwraps keys on demand and keeps
+//! them for a limited time.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use sealwire_keys::{ColumnEntry, KeyRing, KeyRingOptions, LocalProvider, ManifestBuilder};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let provider = Arc::new(LocalProvider::generate()?);
+//!
+//! let mut builder = ManifestBuilder::create(&*provider).await?;
+//! builder.add_cek("main", &*provider).await?;
+//! builder.add_column(ColumnEntry::new("public.users".parse()?, "email", "text".parse()?, "main"))?;
+//! let manifest = builder.seal()?;
+//!
+//! let authentic = manifest.authenticate(&*provider, 0).await?;
+//! assert_eq!(authentic.policy().columns().len(), 1);
+//! let ring = KeyRing::new(&authentic, provider, KeyRingOptions::default())?;
+//! let key = authentic.policy().columns()[0].cek;
+//! let lease = ring.key(sealwire_core::policy::KeyId { cek: key, version: 1 }).await?;
+//! # drop(lease);
+//! # Ok(())
+//! # }
+//! ```
 
-use std::fmt;
+mod env;
+mod file;
+mod local;
+mod manifest;
+mod provider;
+mod ring;
 
-use async_trait::async_trait;
-use zeroize::Zeroizing;
-
-/// What a wrapped key belongs to; a provider binds it to the wrap as associated data or
-/// encryption context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct WrapContext<'a> {
-    /// Random identifier of the key, 16 bytes, as in the manifest.
-    pub key_id: &'a [u8; 16],
-    /// `cek` or `manifest`: which purpose the key has.
-    pub purpose: &'static str,
-}
-
-/// A key store that holds a column master key: the one extension point.
-#[async_trait]
-pub trait KeyProvider: fmt::Debug + Send + Sync {
-    /// Where the master key is, for messages: a URI without secrets.
-    fn describe(&self) -> String;
-
-    /// Wraps 32 key bytes under the master key.
-    async fn wrap(
-        &self,
-        context: WrapContext<'_>,
-        key: &Zeroizing<[u8; 32]>,
-    ) -> Result<Vec<u8>, ProviderError>;
-
-    /// Unwraps what [`KeyProvider::wrap`] returned for the same context.
-    async fn unwrap(
-        &self,
-        context: WrapContext<'_>,
-        wrapped: &[u8],
-    ) -> Result<Zeroizing<[u8; 32]>, ProviderError>;
-}
-
-/// A key store that could not do it. Never carries key bytes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProviderError {
-    /// The store cannot be reached or did not answer in time.
-    #[error("key store did not answer: {0}")]
-    Unavailable(String),
-    /// The store refused.
-    #[error("key store refused: {0}")]
-    Denied(String),
-    /// The wrapped key is not what this store wrapped for this context.
-    #[error("the wrapped key does not belong to this master key")]
-    WrongKey,
-    /// The provider's configuration is wrong.
-    #[error("{0}")]
-    Configuration(String),
-}
+pub use env::EnvProvider;
+pub use file::{FileProvider, create_key_file};
+pub use local::LocalProvider;
+pub use manifest::{
+    AuthenticManifest, CekEntry, CekVersion, ColumnEntry, KeyState, Manifest, ManifestBuilder,
+    ManifestError, NameError, SeenManifest, TableEntry, TableName, parse_column_path,
+};
+pub use provider::{
+    KeyProvider, OpenError, ProviderError, ProviderFactory, Providers, WrapContext, WrapPurpose,
+};
+pub use ring::{KeyError, KeyRing, KeyRingOptions, Lease};

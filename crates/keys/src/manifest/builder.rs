@@ -1,0 +1,231 @@
+//! Making and changing manifests.
+
+use rand::TryRng;
+use rand::rngs::SysRng;
+use sealwire_core::cell;
+use sealwire_core::policy::PolicyError;
+use sealwire_core::secret::{Cek, RandomnessError, RootSecret};
+use zeroize::Zeroizing;
+
+use super::document::{self, CekEntry, CekVersion, ColumnEntry, Document, KeyState, Root};
+use super::document::{MAX_SERIAL, TableEntry};
+use super::encoding::{Hex, Wrapped};
+use super::name::TableName;
+use super::{Manifest, ManifestError, canonical};
+use crate::provider::{KeyProvider, ProviderError, WrapContext};
+
+const HEADER: &str = "\
+# Sealwire manifest: which columns are encrypted, and their keys, wrapped by the master key.
+# It holds no secret and belongs into version control. It is authenticated: change it with
+# `sealwire`, not by hand.
+
+";
+
+/// A manifest being made or changed; [`ManifestBuilder::seal`] numbers and authenticates it.
+#[derive(Debug)]
+pub struct ManifestBuilder {
+    document: Document,
+    root: RootSecret,
+}
+
+impl ManifestBuilder {
+    /// A manifest with a new root secret and nothing else.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the key store cannot wrap the root secret.
+    pub async fn create(provider: &dyn KeyProvider) -> Result<Self, ManifestError> {
+        let root = RootSecret::generate()?;
+        let id = random_id()?;
+        let wrapped = wrap(provider, WrapContext::manifest(&id), root.expose()).await?;
+        let document = Document {
+            version: 1,
+            serial: 0,
+            mac: Hex([0; 32]),
+            root: Root {
+                id: Hex(id),
+                wrapped,
+            },
+            ceks: Vec::new(),
+            columns: Vec::new(),
+            tables: Vec::new(),
+        };
+        Ok(Self { document, root })
+    }
+
+    pub(super) fn from_parts(document: Document, root: RootSecret) -> Self {
+        Self { document, root }
+    }
+
+    /// The serial number of the manifest being changed, 0 for a new one.
+    pub fn serial(&self) -> u64 {
+        self.document.serial
+    }
+
+    /// The keys.
+    pub fn ceks(&self) -> &[CekEntry] {
+        &self.document.ceks
+    }
+
+    /// The encrypted columns.
+    pub fn columns(&self) -> &[ColumnEntry] {
+        &self.document.columns
+    }
+
+    /// The pinned tables.
+    pub fn tables(&self) -> &[TableEntry] {
+        &self.document.tables
+    }
+
+    /// Adds a new random column encryption key, version 1, wrapped by the master key.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the name is taken or no name, or the key store cannot wrap the key.
+    pub async fn add_cek(
+        &mut self,
+        name: &str,
+        provider: &dyn KeyProvider,
+    ) -> Result<(), ManifestError> {
+        document::check_cek_name(name)?;
+        if self.ceks().iter().any(|cek| cek.name == name) {
+            return Err(ManifestError::Invalid(format!("there is a key `{name}`")));
+        }
+        let key = Cek::generate()?;
+        let id = random_id()?;
+        let version = CekVersion {
+            number: 1,
+            state: KeyState::Active,
+            id: Hex(id),
+            kcv: Hex(cell::key_check_value(&key)),
+            wrapped: wrap(provider, WrapContext::cek(&id), key.expose()).await?,
+        };
+        self.document.ceks.push(CekEntry {
+            name: name.to_owned(),
+            versions: vec![version],
+        });
+        self.document.check()
+    }
+
+    /// Adds an encrypted column.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the column contradicts the policy; the builder is then as it was.
+    pub fn add_column(&mut self, column: ColumnEntry) -> Result<(), ManifestError> {
+        self.change(|document| document.columns.push(column))
+    }
+
+    /// Pins the column order of a table: every column in the server's order. An earlier pin of
+    /// the table is replaced.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the list lacks an encrypted column of the table or names one twice;
+    /// the builder is then as it was.
+    pub fn pin_columns(
+        &mut self,
+        table: &TableName,
+        columns: Vec<String>,
+    ) -> Result<(), ManifestError> {
+        self.change(|document| {
+            let name = table.clone();
+            match document.tables.iter_mut().find(|t| t.name == name) {
+                Some(pinned) => pinned.columns = columns,
+                None => document.tables.push(TableEntry { name, columns }),
+            }
+        })
+    }
+
+    /// Wraps the root secret and every key anew, under another master key or the same. Cells,
+    /// identifiers and check values stay as they are.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when either key store fails; the builder is then as it was.
+    pub async fn rewrap(
+        &mut self,
+        from: &dyn KeyProvider,
+        to: &dyn KeyProvider,
+    ) -> Result<(), ManifestError> {
+        let mut document = self.document.clone();
+        let root_id = document.root.id.0;
+        document.root.wrapped =
+            wrap(to, WrapContext::manifest(&root_id), self.root.expose()).await?;
+        for entry in &mut document.ceks {
+            for version in &mut entry.versions {
+                let context = WrapContext::cek(&version.id.0);
+                let key = from.unwrap(context, version.wrapped.as_bytes()).await;
+                let key = key.map_err(|source| ManifestError::Store {
+                    store: from.describe(),
+                    source,
+                })?;
+                // The provider's answer is checked before it replaces the only copy of the key.
+                if cell::key_check_value(&Cek::new(&key)) != version.kcv.0 {
+                    return Err(ManifestError::Store {
+                        store: from.describe(),
+                        source: ProviderError::WrongKey,
+                    });
+                }
+                version.wrapped = wrap(to, context, &key).await?;
+            }
+        }
+        self.document = document;
+        Ok(())
+    }
+
+    /// Numbers the manifest one higher and authenticates it.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the serial numbers are used up.
+    pub fn seal(mut self) -> Result<Manifest, ManifestError> {
+        if self.document.serial >= MAX_SERIAL {
+            return Err(ManifestError::Invalid("no serial number is left".into()));
+        }
+        self.document.serial += 1;
+        self.document.mac = canonical::mac(&self.document, &self.root);
+        let body = toml::to_string(&self.document)
+            .map_err(|error| ManifestError::Invalid(error.to_string()))?;
+        // Read back, so that nothing is ever written that this version would refuse.
+        let manifest = Manifest::parse(&format!("{HEADER}{body}"))?;
+        if manifest.document != self.document {
+            return Err(ManifestError::Invalid(
+                "the document does not survive being written".into(),
+            ));
+        }
+        Ok(manifest)
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut Document)) -> Result<(), ManifestError> {
+        let mut document = self.document.clone();
+        change(&mut document);
+        document.check()?;
+        match document.policy() {
+            Ok(_) | Err(PolicyError::ProtectsNothing) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.document = document;
+        Ok(())
+    }
+}
+
+fn random_id() -> Result<[u8; 16], RandomnessError> {
+    let mut id = [0; 16];
+    SysRng
+        .try_fill_bytes(&mut id)
+        .map_err(|_| RandomnessError)?;
+    Ok(id)
+}
+
+async fn wrap(
+    provider: &dyn KeyProvider,
+    context: WrapContext<'_>,
+    key: &[u8; 32],
+) -> Result<Wrapped, ManifestError> {
+    let failed = |source| ManifestError::Wrap {
+        store: provider.describe(),
+        source,
+    };
+    let key = Zeroizing::new(*key);
+    let wrapped = provider.wrap(context, &key).await.map_err(failed)?;
+    Wrapped::new(wrapped).ok_or_else(|| {
+        failed(ProviderError::Malformed(
+            "an empty or oversized wrap".into(),
+        ))
+    })
+}
