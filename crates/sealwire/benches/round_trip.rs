@@ -5,6 +5,8 @@
 //! statistic is the ratio of 20th percentiles; "raw again" is a second raw connection, which shows
 //! the noise floor. This is never a test: it asserts nothing about time.
 
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -13,8 +15,8 @@ use rand::seq::SliceRandom;
 use sealwire_testkit::Postgres;
 use tokio_postgres::{Client, NoTls, Statement};
 
-#[path = "support/clinic.rs"]
-mod clinic;
+#[path = "support/shop.rs"]
+mod shop;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -38,9 +40,13 @@ impl Variant {
         let by_email = format!("SELECT id, email FROM {table} WHERE email = $1");
         let insert = format!("INSERT INTO {table}_sink (id, email, note) VALUES ($1, $2, $3)");
         Ok(Self {
-            by_id: client.prepare("SELECT id, label FROM untouched WHERE id = $1").await?,
+            by_id: client
+                .prepare("SELECT id, label FROM untouched WHERE id = $1")
+                .await?,
             by_email: client.prepare(&by_email).await?,
-            scan: client.prepare(&format!("SELECT id, email FROM {table}")).await?,
+            scan: client
+                .prepare(&format!("SELECT id, email FROM {table}"))
+                .await?,
             insert: client.prepare(&insert).await?,
             name,
             client,
@@ -59,22 +65,28 @@ impl Variant {
             Scenario::PlainInFlight => {
                 for batch in 0..operations / IN_FLIGHT {
                     let first = batch * IN_FLIGHT + 1;
-                    try_join_all((first..first + IN_FLIGHT).map(|id| async move {
-                        self.client.query_one(&self.by_id, &[&id]).await
-                    }))
+                    try_join_all(
+                        (first..first + IN_FLIGHT).map(|id| async move {
+                            self.client.query_one(&self.by_id, &[&id]).await
+                        }),
+                    )
                     .await?;
                 }
             }
             Scenario::Deterministic => {
                 for id in 1..=operations {
-                    self.client.query_one(&self.by_email, &[&clinic::email(id)]).await?;
+                    self.client
+                        .query_one(&self.by_email, &[&shop::email(id)])
+                        .await?;
                 }
             }
             Scenario::DeterministicInFlight => {
                 for batch in 0..operations / IN_FLIGHT {
                     let first = batch * IN_FLIGHT + 1;
                     try_join_all((first..first + IN_FLIGHT).map(|id| async move {
-                        self.client.query_one(&self.by_email, &[&clinic::email(id)]).await
+                        self.client
+                            .query_one(&self.by_email, &[&shop::email(id)])
+                            .await
                     }))
                     .await?;
                 }
@@ -94,10 +106,15 @@ impl Variant {
                 for at in 0..operations {
                     let id = round * operations + at;
                     self.client
-                        .execute(&self.insert, &[&id, &clinic::email(id), &"seen twice this year"])
+                        .execute(
+                            &self.insert,
+                            &[&id, &shop::email(id), &"seen twice this year"],
+                        )
                         .await?;
                 }
-                self.client.batch_execute(&format!("TRUNCATE {}_sink", self.table)).await?;
+                self.client
+                    .batch_execute(&format!("TRUNCATE {}_sink", self.table))
+                    .await?;
             }
             Scenario::PrepareCold => {
                 for at in 0..operations {
@@ -183,16 +200,18 @@ async fn raw(config: &tokio_postgres::Config) -> Result<Client> {
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let rounds = match arguments.iter().position(|argument| argument == "--rounds") {
-        Some(at) => arguments.get(at + 1).ok_or("--rounds needs a number")?.parse()?,
+        Some(at) => arguments
+            .get(at + 1)
+            .ok_or("--rounds needs a number")?
+            .parse()?,
         None => ROUNDS,
     };
     let server = Postgres::start()?;
     let database = server.create_database().await;
-    let clinic = clinic::Clinic::create(&database).await?;
-    clinic.fill(SCAN_ROWS).await?;
+    let encryption = shop::create(&database, SCAN_ROWS).await?;
 
     let sealed = async || -> Result<Client> {
-        let (client, connection) = clinic.encryption.connect(&database.config(), NoTls).await?;
+        let (client, connection) = encryption.connect(&database.config(), NoTls).await?;
         tokio::spawn(connection);
         Ok(client)
     };
@@ -201,7 +220,10 @@ async fn main() -> Result<()> {
         Variant::new("raw again", raw(&database.config()).await?, "plain").await?,
         Variant::new("sealwire", sealed().await?, "sealed").await?,
     ];
-    println!("{:<48}{:>12}{:>12}{:>12}", "", "raw", "raw again", "sealwire");
+    println!(
+        "{:<48}{:>12}{:>12}{:>12}",
+        "", "raw", "raw again", "sealwire"
+    );
     println!("{:<48}{:>12}{:>12}{:>12}", "", "us/op", "ratio", "ratio");
     for scenario in Scenario::ALL {
         let mut samples = vec![Vec::with_capacity(rounds); variants.len()];
@@ -217,8 +239,10 @@ async fn main() -> Result<()> {
                 }
             }
         }
-        let times: Vec<f64> =
-            samples.iter_mut().map(|s| percentile_20(s).as_secs_f64() * 1e6).collect();
+        let times: Vec<f64> = samples
+            .iter_mut()
+            .map(|s| percentile_20(s).as_secs_f64() * 1e6)
+            .collect();
         let per_operation = match scenario {
             Scenario::Scan => times[0] / f64::from(SCAN_ROWS),
             _ => times[0] / f64::from(scenario.operations()),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use sealwire_core::policy::{KeyId, Policy};
 use sealwire_engine::{Enforcement, Failure, Need, Options, PolicySource, Supply};
-use sealwire_keys::{KeyProvider, KeyRing, KeyRingOptions, Manifest, Providers};
+use sealwire_keys::{
+    KeyProvider, KeyRing, KeyRingOptions, Manifest, ManifestError, Providers, SeenManifest,
+};
 use tokio::time::Instant;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Socket};
@@ -48,8 +50,7 @@ struct Shared {
     ring_options: KeyRingOptions,
     /// The newest manifest that authenticated. The lock is never held across an await.
     newest: Mutex<Option<Arc<Loaded>>>,
-    /// Manifests with a lower serial are refused from the start.
-    min_serial: u64,
+    seen: SeenManifest,
 }
 
 /// An authenticated manifest with its keys.
@@ -120,18 +121,23 @@ impl ColumnEncryption {
             return Ok(Arc::clone(same));
         }
         let text = std::str::from_utf8(&document).map_err(Error::manifest)?;
-        let manifest = Manifest::parse(text).map_err(|e| manifest_error(&e))?;
-        let min_serial = newest.map_or(self.0.min_serial, |newest| newest.policy.serial());
-        let authentic = manifest
-            .authenticate(&*self.0.provider, min_serial)
+        let manifest = Manifest::parse(text).map_err(manifest_error)?;
+        let authentic = self
+            .0
+            .seen
+            .authenticate(&manifest, &*self.0.provider)
             .await
-            .map_err(|e| manifest_error(&e))?;
+            .map_err(manifest_error)?;
         let policy = Arc::clone(authentic.policy());
         let ring = KeyRing::new(
-            authentic,
+            &authentic,
             Arc::clone(&self.0.provider),
-            self.0.ring_options.clone(),
-        );
+            self.0.ring_options,
+        )
+        .map_err(|error| {
+            let hint = error.hint().map(str::to_owned);
+            Error::key(error).with_hint(hint)
+        })?;
         let loaded = Arc::new(Loaded {
             document,
             policy,
@@ -230,7 +236,7 @@ impl KeySource {
                 // io_error: something outside the database could not be reached.
                 sqlstate: "58030",
                 message: error.to_string(),
-                hint: error.hint(),
+                hint: error.hint().map(str::to_owned),
             })?;
             expires_at = Some(expires_at.map_or(lease.expires_at, |at| at.min(lease.expires_at)));
             keys.push((id, lease.cek));
@@ -239,8 +245,9 @@ impl KeySource {
     }
 }
 
-fn manifest_error(error: &sealwire_keys::ManifestError) -> Error {
-    Error::manifest(error.clone()).with_hint(error.hint())
+fn manifest_error(error: ManifestError) -> Error {
+    let hint = error.hint().map(str::to_owned);
+    Error::manifest(error).with_hint(hint)
 }
 
 /// Settings of a [`ColumnEncryption`].
@@ -378,7 +385,7 @@ impl Builder {
             enforcement: self.enforcement,
             ring_options: self.ring_options,
             newest: Mutex::new(None),
-            min_serial: self.min_serial,
+            seen: SeenManifest::starting_at(self.min_serial),
         }));
         if let ManifestSource::File(path) = &encryption.0.source {
             // A few kilobytes, once: not worth a thread.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use sealwire_engine::{Error as EngineError, Session};
@@ -29,7 +30,9 @@ pub struct SealedStream<S> {
     inner: S,
     session: Session,
     source: KeySource,
-    need: Option<SupplyFuture>,
+    /// Never locked: the mutex makes the stream `Sync`, as pools ask of it, and only `get_mut` is
+    /// used.
+    need: Option<Mutex<SupplyFuture>>,
     /// When the first of the session's keys expires; none while it holds none.
     keys_expire_at: Option<Instant>,
     read_buffer: Box<[u8]>,
@@ -78,9 +81,10 @@ where
                 let Some(need) = self.session.poll_need() else {
                     break;
                 };
-                self.need = Some(Box::pin(self.source.clone().satisfy(need)));
+                self.need = Some(Mutex::new(Box::pin(self.source.clone().satisfy(need))));
             }
             let Some(future) = &mut self.need else { break };
+            let future = future.get_mut().unwrap_or_else(PoisonError::into_inner);
             let Poll::Ready(supplied) = future.as_mut().poll(cx) else {
                 break;
             };
@@ -93,10 +97,9 @@ where
             let result = self.session.supply(supplied.supply);
             self.note(result);
         }
-        if self.session.wants_client() || self.fault.is_some() {
-            if let Some(writer) = self.parked_writer.take() {
-                writer.wake();
-            }
+        let unparked = self.session.wants_client() || self.fault.is_some();
+        if let Some(writer) = self.parked_writer.take_if(|_| unparked) {
+            writer.wake();
         }
         self.send(cx)
     }

@@ -11,7 +11,13 @@ use crate::provider::KeyProvider;
 /// process runs.
 #[derive(Debug, Default)]
 pub struct SeenManifest {
-    seen: Mutex<Option<([u8; 16], u64)>>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    root: Option<[u8; 16]>,
+    serial: u64,
 }
 
 impl SeenManifest {
@@ -20,9 +26,17 @@ impl SeenManifest {
         Self::default()
     }
 
+    /// As if a manifest with this serial number, of any root, had been seen: for applications that
+    /// remember the highest one across their own restarts.
+    pub fn starting_at(serial: u64) -> Self {
+        Self {
+            seen: Mutex::new(Seen { root: None, serial }),
+        }
+    }
+
     /// The highest serial number seen, 0 at first.
     pub fn serial(&self) -> u64 {
-        self.lock().map_or(0, |(_, serial)| serial)
+        self.lock().serial
     }
 
     /// [`Manifest::authenticate`] with what was seen, which then includes this manifest.
@@ -38,23 +52,24 @@ impl SeenManifest {
         let (root, serial) = (*authentic.root_id(), authentic.serial());
         let mut seen = self.lock();
         // Another connection may have seen a newer one in the meantime.
-        if let Some((seen_root, seen_serial)) = *seen {
-            if root != seen_root {
-                return Err(ManifestError::OtherRoot);
-            }
-            if serial < seen_serial {
-                return Err(ManifestError::Older {
-                    found: serial,
-                    seen: seen_serial,
-                });
-            }
+        if seen.root.is_some_and(|seen_root| seen_root != root) {
+            return Err(ManifestError::OtherRoot);
         }
-        *seen = Some((root, serial));
+        if serial < seen.serial {
+            return Err(ManifestError::Older {
+                found: serial,
+                seen: seen.serial,
+            });
+        }
+        *seen = Seen {
+            root: Some(root),
+            serial,
+        };
         drop(seen);
         Ok(authentic)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<([u8; 16], u64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
         // The value is replaced as a whole: a panic elsewhere cannot leave half of it.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
