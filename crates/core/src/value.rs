@@ -2,9 +2,12 @@
 
 mod boolean;
 mod bytea;
+mod datetime;
 mod error;
 mod float;
 mod int;
+mod json;
+mod numeric;
 mod text;
 mod uuid;
 mod wire;
@@ -120,12 +123,11 @@ pub fn canonicalise(
         Family::Bool => boolean::canonicalise(target, value, out),
         Family::Float4 | Family::Float8 => float::canonicalise(target, value, usage, out),
         Family::Uuid => uuid::canonicalise(target, value, out),
-        Family::Numeric
-        | Family::Date
-        | Family::Time
-        | Family::Timestamp
-        | Family::Timestamptz
-        | Family::Json => Err(ValueError::mismatch(target.ty, wire)),
+        Family::Numeric => numeric::canonicalise(target, value, usage, out),
+        Family::Date | Family::Time | Family::Timestamp | Family::Timestamptz => {
+            datetime::canonicalise(target, value, usage, out)
+        }
+        Family::Json => json::canonicalise(target, value, out),
     }
 }
 
@@ -149,11 +151,10 @@ pub fn render(
         Family::Bool => boolean::render(format, canonical, out),
         Family::Float4 | Family::Float8 => float::render(ty, format, canonical, settings, out),
         Family::Uuid => uuid::render(format, canonical, out),
-        Family::Numeric
-        | Family::Date
-        | Family::Time
-        | Family::Timestamp
-        | Family::Timestamptz
-        | Family::Json => Err(ValueError::malformed(ty.scalar())),
+        Family::Numeric => numeric::render(ty, format, canonical, out),
+        Family::Date | Family::Time | Family::Timestamp | Family::Timestamptz => {
+            datetime::render(ty, format, canonical, settings, out)
+        }
+        Family::Json => json::render(ty, format, canonical, settings, out),
     }
 }

@@ -1,5 +1,7 @@
 //! What single values become, type by type: the cases that the specification names.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 use sealwire_core::policy::Mode;
 use sealwire_core::types::{DeclaredType, ScalarType};
 use sealwire_core::value::{
@@ -375,4 +377,193 @@ fn a_float_that_its_column_cannot_hold_equals_nothing_stored() {
         coerce("float4", "float8", Format::Binary, Usage::Compare, &half),
         Ok(0.5_f32.to_be_bytes().to_vec())
     );
+}
+
+fn text_of(column: &str, input: &str) -> Result<String, &'static str> {
+    assign(column, input).map(|canonical| shown(column, &canonical))
+}
+
+#[test]
+fn numerics_are_rounded_to_their_scale_and_bounded_by_their_precision() {
+    for (column, input, text) in [
+        ("numeric", "1.10", Ok("1.1")),
+        ("numeric", "-0.00", Ok("0")),
+        ("numeric", "1e3", Ok("1000")),
+        ("numeric", "NaN", Ok("NaN")),
+        ("numeric", "-inf", Ok("-Infinity")),
+        ("numeric(5,2)", "1.1", Ok("1.10")),
+        ("numeric(5,2)", "-1.005", Ok("-1.01")),
+        ("numeric(5,2)", "999.995", Err("22003")),
+        ("numeric(5,2)", "999.994", Ok("999.99")),
+        ("numeric(5,2)", "inf", Err("22003")),
+        ("numeric(5,-2)", "1250", Ok("1300")),
+        ("numeric(5,-2)", "49.99", Ok("0")),
+        ("numeric(2,4)", "0.00996", Err("22003")),
+        ("numeric(2,4)", "0.00994", Ok("0.0099")),
+        ("numeric", "1e200000", Err("22003")),
+        ("numeric", "1.2.3", Err("22P02")),
+        ("numeric", "", Err("22P02")),
+    ] {
+        assert_eq!(
+            text_of(column, input),
+            text.map(str::to_owned),
+            "{column} {input}"
+        );
+    }
+    assert_eq!(
+        assign("numeric(10,2)", "-12345.6"),
+        Ok([0, 3, 0, 1, 0x40, 0, 0, 2, 0, 1, 0x09, 0x29, 0x17, 0x70].to_vec())
+    );
+}
+
+#[test]
+fn a_randomized_numeric_keeps_its_trailing_zeros() {
+    let column = Target {
+        ty: declared("numeric"),
+        mode: Mode::Randomized,
+    };
+    let mut out = Zeroizing::new(Vec::new());
+    let settings = Settings::default();
+    canonicalise(
+        column,
+        ScalarType::Numeric,
+        Format::Text,
+        Usage::Assign,
+        b"1.10",
+        &settings,
+        &mut out,
+    )
+    .unwrap();
+    assert_eq!(shown("numeric", &out), "1.10");
+}
+
+#[test]
+fn a_compared_numeric_equals_only_what_its_column_can_store() {
+    let compare = |column, input: &str| {
+        coerce(
+            column,
+            "numeric",
+            Format::Text,
+            Usage::Compare,
+            input.as_bytes(),
+        )
+        .unwrap()
+    };
+    let stored = |column, input| assign(column, input).unwrap();
+    assert_eq!(
+        compare("numeric(5,2)", "1.5"),
+        stored("numeric(5,2)", "1.50")
+    );
+    assert_eq!(
+        compare("numeric(5,-2)", "300"),
+        stored("numeric(5,-2)", "300")
+    );
+    assert_eq!(compare("numeric", "1.500"), stored("numeric", "1.5"));
+    assert_ne!(
+        compare("numeric(5,2)", "1.555"),
+        stored("numeric(5,2)", "1.555")
+    );
+    assert_ne!(
+        compare("numeric(5,-2)", "310"),
+        stored("numeric(5,-2)", "310")
+    );
+    assert_eq!(compare("int4", "7.0"), stored("int4", "7"));
+    assert_ne!(compare("int8", "7.5").len(), 8);
+    assert_ne!(compare("int8", "NaN").len(), 8);
+    assert_ne!(compare("int8", "9223372036854775808").len(), 8);
+    assert_eq!(
+        compare("int8", "-9223372036854775808"),
+        i64::MIN.to_be_bytes()
+    );
+    assert_eq!(compare("float8", "0.5"), 0.5_f64.to_be_bytes());
+}
+
+#[test]
+fn jsonb_is_what_the_server_prints() {
+    for (input, text) in [
+        (
+            r#" {"b":[1,2.50,{}],"a" : 1} "#,
+            Ok(r#"{"a": 1, "b": [1, 2.50, {}]}"#),
+        ),
+        (r#"{"aa":1,"b":2,"b":3}"#, Ok(r#"{"b": 3, "aa": 1}"#)),
+        (
+            r#""\u00e4\n\u001f\/\ud83d\ude04""#,
+            Ok("\"ä\\n\\u001f/😄\""),
+        ),
+        ("1E2", Ok("100")),
+        ("-0.0", Ok("0.0")),
+        ("[]", Ok("[]")),
+        (r#""\u0000""#, Err("22P05")),
+        (r#"{"a":"\u0000","a":1}"#, Err("22P05")),
+        (r#""\ud83d""#, Err("22P02")),
+        (r#""\ude04""#, Err("22P02")),
+        ("01", Err("22P02")),
+        ("[1,]", Err("22P02")),
+        ("", Err("22P02")),
+        ("truex", Err("22P02")),
+        ("\"\t\"", Err("22P02")),
+    ] {
+        assert_eq!(text_of("jsonb", input), text.map(str::to_owned), "{input}");
+    }
+    assert_eq!(
+        text_of("json", r#" {"b":1, "a":"\u0000"}"#).as_deref(),
+        Ok(r#" {"b":1, "a":"\u0000"}"#)
+    );
+    assert_eq!(text_of("json", "[").as_deref(), Err(&"22P02"));
+    assert_eq!(sent("jsonb", b"1"), b"\x011");
+    assert_eq!(
+        coerce("jsonb", "jsonb", Format::Binary, Usage::Assign, b"\x01[ ]"),
+        Ok(b"[]".to_vec())
+    );
+    let deep = "[".repeat(100_000);
+    assert_eq!(assign("jsonb", &deep), Err("54001"));
+}
+
+#[test]
+fn dates_and_times_are_read_in_their_iso_forms() {
+    for (column, input, text) in [
+        ("date", "2024-01-02", Ok("2024-01-02")),
+        ("date", "0044-03-15 BC", Ok("0044-03-15 BC")),
+        ("date", "infinity", Ok("infinity")),
+        ("date", "2023-02-29", Err("22008")),
+        ("date", "01/02/2024", Ok("2024-01-02")),
+        ("time", "24:00:00", Ok("24:00:00")),
+        ("time(0)", "23:59:59.9", Ok("24:00:00")),
+        ("time", "25:00", Err("22008")),
+        (
+            "timestamp",
+            "2024-01-02 03:04:05.678",
+            Ok("2024-01-02 03:04:05.678"),
+        ),
+        (
+            "timestamp",
+            "2024-01-02T03:04:05Z",
+            Ok("2024-01-02 03:04:05"),
+        ),
+        (
+            "timestamp(1)",
+            "1999-12-31 23:59:59.96",
+            Ok("2000-01-01 00:00:00"),
+        ),
+        (
+            "timestamptz",
+            "2024-01-02 03:04:05.678+01",
+            Ok("2024-01-02 02:04:05.678+00"),
+        ),
+        (
+            "timestamptz",
+            "2024-07-02 12:00 Europe/Paris",
+            Ok("2024-07-02 10:00:00+00"),
+        ),
+        ("timestamptz", "2024-01-02 03:04:05+16", Err("22009")),
+        ("timestamptz", "now", Err("22007")),
+        ("timestamptz", "2024-01-02 03:04 CET", Err("22007")),
+        ("date", "January 8, 1999", Err("22007")),
+    ] {
+        assert_eq!(
+            text_of(column, input),
+            text.map(str::to_owned),
+            "{column} {input}"
+        );
+    }
 }

@@ -5,7 +5,7 @@ mod print;
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append, trim_spaces};
-use super::{Format, Settings, Target, Usage, ValueError, int};
+use super::{Format, Settings, Target, Usage, ValueError, int, numeric};
 use crate::types::{DeclaredType, ScalarType};
 
 pub(super) fn canonicalise(
@@ -14,9 +14,8 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    let number = match read(value)? {
-        Some(number) => number,
-        None => return Err(ValueError::mismatch(target.ty, value.ty)),
+    let Some(number) = read(target, value, usage)? else {
+        return Err(ValueError::mismatch(target.ty, value.ty));
     };
     match (target.ty.scalar(), usage) {
         (ScalarType::Float4, Usage::Assign) => append(out, &bits4(number.narrow()?)),
@@ -85,20 +84,24 @@ impl Number {
     }
 }
 
-fn read(value: WireValue<'_>) -> Result<Option<Number>, ValueError> {
+fn read(target: Target, value: WireValue<'_>, usage: Usage) -> Result<Option<Number>, ValueError> {
     Ok(Some(match (value.ty, value.format) {
         (ScalarType::Float4, Format::Binary) => Number::Float4(f32::from_be_bytes(value.fixed()?)),
         (ScalarType::Float8, Format::Binary) => Number::Float8(f64::from_be_bytes(value.fixed()?)),
-        (ScalarType::Float4, Format::Text) => {
-            let text = trim_spaces(value.text()?);
-            let number: f32 = parse(value.ty, text)?;
-            if is_out_of_range(text, number == 0.0, number.is_infinite()) {
-                return Err(ValueError::text_out_of_range(value.ty));
+        (ScalarType::Float4, Format::Text) => Number::Float4(parse4(trim_spaces(value.text()?))?),
+        (ScalarType::Float8, Format::Text) => Number::Float8(parse8(trim_spaces(value.text()?))?),
+        // The casts of numeric go through its text form. A comparison is one of float8 even where
+        // the column is a float4.
+        (ScalarType::Numeric, _) => {
+            let Some(number) = numeric::read(value)? else {
+                return Ok(None);
+            };
+            let text = number.to_text();
+            let text = str::from_utf8(&text).map_err(|_| ValueError::binary_format())?;
+            match (target.ty.scalar(), usage) {
+                (ScalarType::Float4, Usage::Assign) => Number::Float4(parse4(text)?),
+                _ => Number::Float8(parse8(text)?),
             }
-            Number::Float4(number)
-        }
-        (ScalarType::Float8, Format::Text) => {
-            Number::Float8(parse_float8(trim_spaces(value.text()?))?)
         }
         (ScalarType::Int2 | ScalarType::Int4 | ScalarType::Int8, _) => match int::read(value)? {
             Some(number) => Number::Int(number),
@@ -108,7 +111,15 @@ fn read(value: WireValue<'_>) -> Result<Option<Number>, ValueError> {
     }))
 }
 
-fn parse_float8(text: &str) -> Result<f64, ValueError> {
+fn parse4(text: &str) -> Result<f32, ValueError> {
+    let number: f32 = parse(ScalarType::Float4, text)?;
+    if is_out_of_range(text, number == 0.0, number.is_infinite()) {
+        return Err(ValueError::text_out_of_range(ScalarType::Float4));
+    }
+    Ok(number)
+}
+
+fn parse8(text: &str) -> Result<f64, ValueError> {
     let number: f64 = parse(ScalarType::Float8, text)?;
     if is_out_of_range(text, number == 0.0, number.is_infinite()) {
         return Err(ValueError::text_out_of_range(ScalarType::Float8));

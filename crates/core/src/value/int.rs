@@ -5,7 +5,7 @@ use std::io::Write as _;
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append, is_space};
-use super::{Format, Target, Usage, ValueError};
+use super::{Format, Target, Usage, ValueError, numeric};
 use crate::types::{DeclaredType, ScalarType};
 
 pub(super) fn canonicalise(
@@ -14,8 +14,13 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    let Some(number) = read(value)? else {
-        return Err(ValueError::mismatch(target.ty, value.ty));
+    let number = match read(value)? {
+        Some(number) => number,
+        None => match (numeric::read(value)?, usage) {
+            (Some(number), Usage::Assign) => number.into_rounded_integer(target.ty.scalar())?,
+            (Some(number), Usage::Compare) => return number.send_compared_with_integer(out),
+            (None, _) => return Err(ValueError::mismatch(target.ty, value.ty)),
+        },
     };
     // A compared number keeps its own value: PostgreSQL compares integers of different widths as
     // numbers, and one outside the column's range is simply not stored there.
