@@ -2,7 +2,11 @@
 
 mod certificate;
 mod cluster;
+mod container;
 mod local;
+mod registry;
+mod releases;
+mod relocatable;
 
 use std::fmt;
 use std::io::Write;
@@ -16,6 +20,7 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::database::TestDatabase;
 use cluster::Cluster;
+use container::Container;
 
 /// The variable that forces one way of finding a server; see [`Choice`].
 const CHOICE_VARIABLE: &str = "SEALWIRE_TEST_POSTGRES";
@@ -95,7 +100,9 @@ pub(crate) enum Keeper {
     /// Nothing: the server is not ours, so its databases are dropped one by one.
     Foreign,
     /// A private cluster.
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
+    /// A container.
+    Container(Box<Container>),
 }
 
 impl Postgres {
@@ -133,10 +140,9 @@ impl Postgres {
     pub fn start_as(choice: &Choice) -> Result<Self, Unavailable> {
         match choice {
             Choice::Url => Self::from_url(),
-            Choice::Local => Self::from_local(),
-            Choice::Container(_) | Choice::Relocatable(_) => {
-                Err(Unavailable("not built yet".to_owned()))
-            }
+            Choice::Container(major) => Self::from_container(Container::start(*major)?),
+            Choice::Local => Self::from_cluster(&local::find()?),
+            Choice::Relocatable(major) => Self::from_cluster(&relocatable::find(*major)?),
         }
     }
 
@@ -146,7 +152,29 @@ impl Postgres {
             // reason to test against another one.
             return Self::from_url();
         }
-        Self::from_local()
+        let no_container = match Container::start(None) {
+            Ok(container) => return Self::from_container(container),
+            Err(error) => error,
+        };
+        if let container::StartError::Failed(text) = &no_container {
+            say(&format!(
+                "no container could be started, going on without: {text}"
+            ));
+        }
+        let no_local = match local::find() {
+            // Binaries that are there and do not work are a failure that somebody wants to see.
+            Ok(installation) => return Self::from_cluster(&installation),
+            Err(error) => error,
+        };
+        match relocatable::find(None) {
+            Ok(installation) => Self::from_cluster(&installation),
+            Err(no_relocatable) => Err(Unavailable(format!(
+                "no PostgreSQL server for the tests: install one with `{}` or set `DATABASE_URL` \
+                 ({}; {no_local}; {no_relocatable})",
+                install_command(),
+                Unavailable::from(no_container),
+            ))),
+        }
     }
 
     fn from_url() -> Result<Self, Unavailable> {
@@ -166,27 +194,32 @@ impl Postgres {
         })
     }
 
-    fn from_local() -> Result<Self, Unavailable> {
-        let installation = local::find()?;
+    fn from_container(container: Container) -> Result<Self, Unavailable> {
+        Self::kept(
+            container.admin(),
+            "a container",
+            Keeper::Container(Box::new(container)),
+        )
+    }
+
+    fn from_cluster(installation: &Installation) -> Result<Self, Unavailable> {
         let cluster = Cluster::start(&installation.bindir)?;
-        let origin = format!(
-            "PostgreSQL {} of {}, a private cluster in {}",
-            installation.major,
+        let place = format!(
+            "{}, a private cluster in {}",
             installation.bindir.display(),
             cluster.directory().display(),
         );
-        Self::of_cluster(cluster, origin)
+        Self::kept(cluster.admin(), &place, Keeper::Cluster(Box::new(cluster)))
     }
 
-    fn of_cluster(cluster: Cluster, origin: String) -> Result<Self, Unavailable> {
-        let admin = cluster.admin();
+    fn kept(admin: Config, place: &str, keeper: Keeper) -> Result<Self, Unavailable> {
         let major = major_of(&admin).map_err(Unavailable)?;
         Self::checked(Self {
             admin,
-            origin,
+            origin: format!("PostgreSQL {major} of {place}"),
             major,
             databases: AtomicU32::new(0),
-            keeper: Keeper::Cluster(cluster),
+            keeper,
         })
     }
 
@@ -237,6 +270,7 @@ impl Postgres {
     pub fn socket_dir(&self) -> Option<&Path> {
         match &self.keeper {
             Keeper::Cluster(cluster) => Some(cluster.directory()),
+            Keeper::Container(_) => None,
             Keeper::Foreign => self.admin.get_hosts().iter().find_map(|host| match host {
                 Host::Unix(path) => Some(path.as_path()),
                 Host::Tcp(_) => None,
@@ -249,6 +283,7 @@ impl Postgres {
     pub fn authority_pem(&self) -> Option<&str> {
         match &self.keeper {
             Keeper::Cluster(cluster) => Some(cluster.authority_pem()),
+            Keeper::Container(container) => Some(container.authority_pem()),
             Keeper::Foreign => None,
         }
     }
@@ -258,7 +293,7 @@ impl Postgres {
     pub fn log(&self) -> Option<String> {
         match &self.keeper {
             Keeper::Cluster(cluster) => Some(cluster.log()),
-            Keeper::Foreign => None,
+            Keeper::Container(_) | Keeper::Foreign => None,
         }
     }
 
@@ -276,6 +311,27 @@ impl Postgres {
     pub(crate) fn outlives_its_databases(&self) -> bool {
         matches!(self.keeper, Keeper::Foreign)
     }
+}
+
+/// The command that installs a server with this machine's package manager.
+fn install_command() -> &'static str {
+    if cfg!(target_os = "macos") {
+        return "brew install postgresql@17";
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let has = |name: &str| std::env::split_paths(&path).any(|it| it.join(name).exists());
+    [
+        ("dnf", "dnf install postgresql-server postgresql-contrib"),
+        ("apk", "apk add postgresql postgresql-contrib"),
+        ("pacman", "pacman -S postgresql"),
+        (
+            "zypper",
+            "zypper install postgresql-server postgresql-contrib",
+        ),
+    ]
+    .iter()
+    .find_map(|(name, command)| has(name).then_some(*command))
+    .unwrap_or("apt-get install postgresql")
 }
 
 /// Writes one line where it is seen even if the test harness captures output.

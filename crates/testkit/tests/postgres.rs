@@ -1,6 +1,6 @@
 //! The servers of the kit do what other tests rely on, and leave nothing behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ async fn connection_strings_work() {
 #[test]
 fn a_killed_process_leaves_no_server() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_test-postgres"))
-        .env("SEALWIRE_TEST_POSTGRES", "local")
+        .env("SEALWIRE_TEST_POSTGRES", private_cluster().1)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -91,7 +91,7 @@ fn a_killed_process_leaves_no_server() {
 
 #[test]
 fn a_dropped_server_is_removed() {
-    let server = Postgres::start_as(&Choice::Local).unwrap();
+    let (server, _) = private_cluster();
     let directory = server.socket_dir().unwrap().to_owned();
     drop(server);
     assert!(
@@ -99,6 +99,45 @@ fn a_dropped_server_is_removed() {
         "{} is still there",
         directory.display()
     );
+}
+
+#[tokio::test]
+async fn tcp_asks_for_the_password_and_offers_tls() {
+    let (server, _) = private_cluster();
+    let mut config = server.admin_config();
+    let error = config
+        .password("wrong")
+        .connect(tokio_postgres::NoTls)
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(error.code().unwrap().code(), "28P01");
+
+    let mut stream = std::net::TcpStream::connect((server.host(), server.port())).unwrap();
+    stream
+        .write_all(&[0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f])
+        .unwrap();
+    let mut answer = [0];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"S");
+    assert!(
+        server
+            .authority_pem()
+            .unwrap()
+            .starts_with("-----BEGIN CERTIFICATE")
+    );
+}
+
+/// A private cluster and the setting that forces one of its kind, whichever server the other
+/// tests use.
+fn private_cluster() -> (Postgres, &'static str) {
+    match Postgres::start_as(&Choice::Local) {
+        Ok(server) => (server, "local"),
+        Err(_) => (
+            Postgres::start_as(&Choice::Relocatable(None)).expect("relocatable binaries"),
+            "relocatable",
+        ),
+    }
 }
 
 fn assert_removed(directory: &Path) {

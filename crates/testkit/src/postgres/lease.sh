@@ -1,0 +1,31 @@
+# Runs PostgreSQL in a container for as long as the tests that started it hold a connection, the
+# lease, then ends, and the container is removed with it. So a killed test process leaves no
+# container behind.
+#
+# usage: sh -c LEASE sh APPLICATION_NAME
+lease=$1
+umask 077
+printf '%s' "$SEALWIRE_SERVER_CERTIFICATE" >/tmp/server.crt
+printf '%s' "$SEALWIRE_SERVER_KEY" >/tmp/server.key
+chown postgres /tmp/server.crt /tmp/server.key
+
+docker-entrypoint.sh postgres -c fsync=off -c full_page_writes=off -c synchronous_commit=off \
+    -c max_connections=200 -c password_encryption=scram-sha-256 \
+    -c ssl=on -c ssl_cert_file=/tmp/server.crt -c ssl_key_file=/tmp/server.key &
+server=$!
+held=
+seconds=0
+while kill -0 "$server" 2>/dev/null; do
+    sleep 1
+    seconds=$((seconds + 1))
+    holders=$(psql -U postgres -d postgres -Atc \
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$lease'" 2>/dev/null)
+    case $holders in
+    "") ;;
+    0) [ -n "$held" ] && break ;;
+    *) held=yes ;;
+    esac
+    [ -z "$held" ] && [ "$seconds" -gt 120 ] && break
+done
+kill -INT "$server" 2>/dev/null
+wait "$server"
