@@ -166,11 +166,9 @@ impl Drop for TestDatabase<'_> {
 }
 
 /// The URL form of connection parameters: first host, role, password and database.
-fn url(config: &Config) -> String {
+pub(crate) fn url(config: &Config) -> String {
     let mut url = String::from("postgresql://");
-    url.push_str(&percent_encoded(
-        config.get_user().unwrap_or_default().as_bytes(),
-    ));
+    url.push_str(&percent_encoded(config.get_user().unwrap_or_default()));
     if let Some(password) = config.get_password() {
         url.push(':');
         url.push_str(&percent_encoded(password));
@@ -192,13 +190,12 @@ fn url(config: &Config) -> String {
         let _ = write!(url, ":{port}");
     }
     url.push('/');
-    url.push_str(&percent_encoded(
-        config.get_dbname().unwrap_or_default().as_bytes(),
-    ));
+    url.push_str(&percent_encoded(config.get_dbname().unwrap_or_default()));
     url
 }
 
-fn percent_encoded(bytes: &[u8]) -> String {
+fn percent_encoded(bytes: impl AsRef<[u8]>) -> String {
+    let bytes = bytes.as_ref();
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

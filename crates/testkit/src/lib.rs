@@ -14,6 +14,8 @@
 
 mod database;
 mod postgres;
+mod recording;
 
 pub use database::TestDatabase;
 pub use postgres::{Choice, Postgres, Unavailable};
+pub use recording::{Recording, RecordingProxy};
