@@ -13,6 +13,7 @@
 //! ([`Postgres::start`]) returns an error, so that an example can print it as a sentence.
 
 mod database;
+pub mod fixture;
 mod postgres;
 mod recording;
 
