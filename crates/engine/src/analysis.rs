@@ -1,0 +1,308 @@
+//! What the session knows of the database and makes of texts with it.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
+use sealwire_core::policy::{ColumnId, Policy, TableSpec};
+use sealwire_core::types::ScalarType;
+use sealwire_sql::{Context, Matcher, MismatchKind, Plan, Protocol, Verdict};
+
+use crate::effect::{self, Effect, Stale};
+use crate::statement::Prepared;
+
+/// Texts longer than this are analysed each time rather than kept.
+const CACHED_TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// Policy, catalogue and facts of a session, with the texts that they have been applied to.
+pub(crate) struct Analysis {
+    policy: Arc<Policy>,
+    catalogue: Catalogue,
+    facts: SessionFacts,
+    matcher: Matcher,
+    /// Rises whenever a text could mean something else than before.
+    epoch: u64,
+    pub(crate) stale: Stale,
+    /// What would be doubtful if the transaction, or what is left of it, were undone.
+    in_transaction: Stale,
+    /// Object identifiers of the cells' domains.
+    cell_domains: HashSet<u32>,
+    /// Encrypted columns by relation and `attnum`.
+    encrypted: HashMap<(u32, i16), ColumnId>,
+    texts: HashMap<Box<str>, Known>,
+    texts_max: usize,
+}
+
+/// What is known of a text.
+pub(crate) enum Known {
+    /// It names nothing protected.
+    Plain(Effect),
+    /// Its plan, once for each list of types that clients declared.
+    Planned(Vec<Arc<Prepared>>),
+}
+
+impl fmt::Debug for Analysis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Analysis")
+            .field("epoch", &self.epoch)
+            .field("stale", &self.stale)
+            .field("texts", &self.texts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Analysis {
+    pub(crate) fn new(policy: Arc<Policy>, texts_max: usize) -> Self {
+        let catalogue = Catalogue::default();
+        let matcher = Matcher::new(&policy, &catalogue);
+        Self {
+            policy,
+            catalogue,
+            facts: SessionFacts::default(),
+            matcher,
+            epoch: 1,
+            stale: Stale::Catalogue,
+            in_transaction: Stale::Nothing,
+            cell_domains: HashSet::new(),
+            encrypted: HashMap::new(),
+            texts: HashMap::new(),
+            texts_max,
+        }
+    }
+
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            catalogue: &self.catalogue,
+            facts: &self.facts,
+        }
+    }
+
+    /// The protected tables' names, each once.
+    pub(crate) fn protected_names(&self) -> Vec<String> {
+        let names: HashSet<&String> = self.policy.tables().iter().map(|t| &t.name).collect();
+        names.into_iter().cloned().collect()
+    }
+
+    /// Whether a text can name something protected.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.matcher.mentions(text)
+    }
+
+    /// The same for bytes that cannot be read as the server reads them: whether a protected name
+    /// occurs anywhere, or might in an encoding or a spelling that is not understood here.
+    pub(crate) fn may_mention(&self, text: &[u8]) -> bool {
+        let folded = text.to_ascii_lowercase();
+        let contains = |needle: &[u8]| {
+            folded
+                .windows(needle.len())
+                .any(|window| window.eq_ignore_ascii_case(needle))
+        };
+        if contains(b"u&\"") {
+            return true;
+        }
+        let tables = self.policy.tables().iter().map(|table| &table.name);
+        let names = tables.chain(self.catalogue.relations().map(|relation| &relation.name));
+        let mut names = names.filter(|name| !name.is_empty());
+        names.any(|name| {
+            if name.is_ascii() {
+                contains(name.as_bytes())
+            } else {
+                !text.is_ascii()
+            }
+        })
+    }
+
+    /// Analyses a text that can name something protected.
+    pub(crate) fn analyse(&self, text: &str, protocol: Protocol) -> Verdict {
+        sealwire_sql::analyse(text, protocol, &self.context())
+    }
+
+    /// Whether every one of these names has been asked for already.
+    pub(crate) fn all_asked(&self, names: &[String]) -> bool {
+        use sealwire_core::catalogue::Resolution;
+        names
+            .iter()
+            .all(|name| self.catalogue.resolve(&self.facts, None, name) != Resolution::NotLoaded)
+    }
+
+    /// Whether a relation of the plan has a column that is plainly `bytea` or `bytea[]`.
+    pub(crate) fn reads_plain_bytea(&self, plan: &Plan) -> bool {
+        let bytea = [ScalarType::Bytea.oid(), ScalarType::Bytea.array_oid()];
+        plan.relations
+            .iter()
+            .filter_map(|&oid| self.catalogue.by_oid(oid))
+            .flat_map(|relation| &relation.attributes)
+            .any(|attribute| {
+                bytea.contains(&attribute.base_type_oid)
+                    && !self.cell_domains.contains(&attribute.type_oid)
+            })
+    }
+
+    /// Whether a type is one of the cells' domains.
+    pub(crate) fn is_cell_domain(&self, oid: u32) -> bool {
+        self.cell_domains.contains(&oid)
+    }
+
+    /// The encrypted column at an origin that a RowDescription names.
+    pub(crate) fn encrypted_at(&self, relation: u32, attribute: i16) -> Option<ColumnId> {
+        self.encrypted.get(&(relation, attribute)).copied()
+    }
+
+    /// What is known of a text.
+    pub(crate) fn known(&self, text: &str) -> Option<&Known> {
+        self.texts.get(text)
+    }
+
+    fn make_room(&mut self, text: &str) -> bool {
+        if text.len() > CACHED_TEXT_BYTES_MAX || self.texts_max == 0 {
+            return false;
+        }
+        if self.texts.len() >= self.texts_max {
+            // Dropping everything costs one analysis per text still in use and needs no order.
+            self.texts.clear();
+        }
+        true
+    }
+
+    /// Remembers that a text names nothing protected.
+    pub(crate) fn remember_plain(&mut self, text: &str, effect: Effect) {
+        if self.make_room(text) {
+            self.texts.insert(text.into(), Known::Plain(effect));
+        }
+    }
+
+    /// Remembers a plan without literals.
+    pub(crate) fn remember_plan(&mut self, text: &str, prepared: Arc<Prepared>) {
+        if let Some(Known::Planned(list)) = self.texts.get_mut(text) {
+            list.push(prepared);
+        } else if self.make_room(text) {
+            self.texts
+                .insert(text.into(), Known::Planned(vec![prepared]));
+        }
+    }
+
+    /// Takes a completed command's tag.
+    pub(crate) fn note_tag(&mut self, tag: &[u8], effect: Effect) {
+        let mut stale = effect::of_tag(tag, effect).max(effect.after);
+        if effect.renames && stale == Stale::Catalogue {
+            stale = Stale::Names;
+        }
+        if effect::undoes(tag) {
+            stale = stale.max(self.in_transaction);
+        }
+        self.stale = self.stale.max(stale);
+        self.in_transaction = self.in_transaction.max(stale);
+    }
+
+    /// A transaction has ended, one way or the other: `SET LOCAL` is undone by both.
+    pub(crate) fn note_transaction_end(&mut self) {
+        self.stale = self.stale.max(self.in_transaction);
+        self.in_transaction = Stale::Nothing;
+    }
+
+    /// Something is doubtful.
+    pub(crate) fn doubt(&mut self, what: Stale) {
+        self.stale = self.stale.max(what);
+    }
+
+    /// Takes the session's facts.
+    pub(crate) fn note_facts(&mut self, facts: SessionFacts) {
+        if self.stale <= Stale::Facts {
+            self.stale = Stale::Nothing;
+        }
+        if facts != self.facts {
+            self.facts = facts;
+            self.next_epoch();
+        }
+    }
+
+    /// Takes catalogue rows: all of them anew, or more of them.
+    pub(crate) fn note_relations(
+        &mut self,
+        relations: Vec<Relation>,
+        asked: Vec<String>,
+        anew: bool,
+    ) {
+        if anew {
+            self.catalogue = Catalogue::default();
+            self.stale = Stale::Nothing;
+        }
+        // The queries return every relation of every name that they return.
+        let names: Vec<String> = relations.iter().map(|r| r.name.clone()).collect();
+        for relation in relations {
+            self.catalogue.insert(relation);
+        }
+        self.catalogue.mark_asked(names.into_iter().chain(asked));
+        self.index();
+        if anew {
+            self.next_epoch();
+        }
+    }
+
+    fn next_epoch(&mut self) {
+        self.epoch += 1;
+        self.texts.clear();
+    }
+
+    fn index(&mut self) {
+        self.matcher = Matcher::new(&self.policy, &self.catalogue);
+        let mut cell_domains = HashSet::new();
+        let mut encrypted = HashMap::new();
+        for relation in self.catalogue.relations() {
+            let table = self.table_of(relation, 0);
+            for attribute in &relation.attributes {
+                if attribute.domain.starts_with("sealwire.") {
+                    cell_domains.insert(attribute.type_oid);
+                }
+                let column = table.and_then(|table| self.policy.column_of(table, &attribute.name));
+                if let Some(column) = column {
+                    encrypted.insert((relation.oid, attribute.number), column);
+                }
+            }
+        }
+        self.cell_domains = cell_domains;
+        self.encrypted = encrypted;
+    }
+
+    /// The protected table that a relation is, or is a child or partition of.
+    fn table_of(&self, relation: &Relation, depth: usize) -> Option<&TableSpec> {
+        // Deeper than anyone partitions; a lying catalogue could make a ring.
+        const DEPTH_MAX: usize = 32;
+        if let Some(table) = self.policy.table(&relation.schema, &relation.name) {
+            return Some(table);
+        }
+        if depth >= DEPTH_MAX {
+            return None;
+        }
+        relation
+            .parents
+            .iter()
+            .filter_map(|&parent| self.catalogue.by_oid(parent))
+            .find_map(|parent| self.table_of(parent, depth + 1))
+    }
+
+    /// What the policy and the catalogue disagree about so that no session can go on. A table that
+    /// does not exist yet is fine: a migration may create it. A column order other than the pinned
+    /// one only rules positional statements out, and the analysis does that.
+    pub(crate) fn mismatches(&self) -> Vec<String> {
+        let mut mismatches: Vec<String> = self
+            .catalogue
+            .relations()
+            .flat_map(|relation| sealwire_sql::check_relation(&self.policy, relation))
+            .filter(|mismatch| mismatch.kind != MismatchKind::Order)
+            .map(|mismatch| mismatch.to_string())
+            .collect();
+        mismatches.sort();
+        mismatches
+    }
+}

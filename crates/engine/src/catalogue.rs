@@ -1,0 +1,290 @@
+//! What the session asks the server about itself, in SQL, and how the rows are read.
+//!
+//! Every name crosses the wire as hexadecimal UTF-8, so that neither `client_encoding` nor a
+//! delimiter in a name matters, and everything is qualified, so that the search path does not.
+//! Nothing here needs a privilege beyond reading `pg_catalog`, in PostgreSQL 13 and later.
+
+use sealwire_core::catalogue::{Attribute, Relation, RelationKind, SessionFacts};
+use sealwire_core::value::ByteaOutput;
+
+use crate::message::Malformed;
+use crate::message::backend::Row;
+
+/// The newest manifest.
+pub(crate) const MANIFEST_SQL: &str =
+    "SELECT document FROM sealwire.manifest ORDER BY serial DESC LIMIT 1";
+
+/// The session's facts. An operator `=` or `<>` over the cells' types outside `pg_catalog` could
+/// be what an unqualified `=` means.
+pub(crate) const FACTS_SQL: &str = "\
+SELECT (SELECT pg_catalog.string_agg(
+          pg_catalog.encode(pg_catalog.convert_to(s.name::pg_catalog.text, 'UTF8'), 'hex'),
+          ',' ORDER BY s.at)
+        FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS s (name, at)),
+  pg_catalog.encode(pg_catalog.convert_to(current_user::pg_catalog.text, 'UTF8'), 'hex'),
+  pg_catalog.current_setting('bytea_output'),
+  pg_catalog.current_setting('extra_float_digits'),
+  EXISTS (
+    SELECT FROM pg_catalog.pg_operator o
+    WHERE o.oprname OPERATOR(pg_catalog.=) ANY ('{=,<>}'::pg_catalog.name[])
+      AND o.oprnamespace OPERATOR(pg_catalog.<>) 'pg_catalog'::pg_catalog.regnamespace
+      AND EXISTS (
+        SELECT FROM pg_catalog.pg_type t
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+        WHERE (t.oid OPERATOR(pg_catalog.=) o.oprleft OR t.oid OPERATOR(pg_catalog.=) o.oprright)
+          AND (t.oid OPERATOR(pg_catalog.=) 'pg_catalog.bytea'::pg_catalog.regtype
+            OR n.nspname OPERATOR(pg_catalog.=) 'sealwire')))";
+
+macro_rules! relations_sql {
+    ($further:literal) => {
+        concat!(
+            "\
+WITH RECURSIVE related (oid) AS (
+    SELECT c.oid FROM pg_catalog.pg_class c
+    WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
+        SELECT pg_catalog.convert_from(pg_catalog.decode(h.name, 'hex'), 'UTF8')::pg_catalog.name
+        FROM pg_catalog.unnest(pg_catalog.string_to_array($1::pg_catalog.text, ',')) AS h (name)))
+      AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])
+  UNION
+    SELECT further.oid FROM related r, LATERAL (",
+            $further,
+            ") AS further (oid)
+)
+SELECT c.oid,
+  pg_catalog.encode(pg_catalog.convert_to(n.nspname::pg_catalog.text, 'UTF8'), 'hex'),
+  pg_catalog.encode(pg_catalog.convert_to(c.relname::pg_catalog.text, 'UTF8'), 'hex'),
+  c.relkind,
+  (SELECT pg_catalog.string_agg(i.inhparent::pg_catalog.text, ',')
+   FROM pg_catalog.pg_inherits i WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid),
+  (SELECT pg_catalog.string_agg(DISTINCT d.refobjid::pg_catalog.text, ',')
+   FROM pg_catalog.pg_rewrite w
+   JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) w.oid
+   WHERE w.ev_class OPERATOR(pg_catalog.=) c.oid
+     AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+     AND d.refobjid OPERATOR(pg_catalog.<>) c.oid
+     AND c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}'::pg_catalog.\"char\"[])),
+  CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}'::pg_catalog.\"char\"[])
+    THEN pg_catalog.encode(
+      pg_catalog.convert_to(pg_catalog.pg_get_viewdef(c.oid), 'UTF8'), 'hex') END,
+  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum,
+      pg_catalog.encode(pg_catalog.convert_to(a.attname::pg_catalog.text, 'UTF8'), 'hex'),
+      a.atttypid,
+      CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN pg_catalog.encode(
+        pg_catalog.convert_to(pg_catalog.concat(tn.nspname, '.', t.typname), 'UTF8'), 'hex')
+        ELSE '' END,
+      (WITH RECURSIVE base (oid, typtype, typbasetype) AS (
+          SELECT t.oid, t.typtype, t.typbasetype
+        UNION ALL
+          SELECT u.oid, u.typtype, u.typbasetype FROM base b
+          JOIN pg_catalog.pg_type u ON u.oid OPERATOR(pg_catalog.=) b.typbasetype
+          WHERE b.typtype OPERATOR(pg_catalog.=) 'd'
+       ) SELECT b.oid FROM base b WHERE b.typtype OPERATOR(pg_catalog.<>) 'd'),
+      CASE WHEN a.atthasdef THEN 't' ELSE 'f' END,
+      CASE WHEN a.attgenerated OPERATOR(pg_catalog.<>) ''
+             OR a.attidentity OPERATOR(pg_catalog.<>) '' THEN 't' ELSE 'f' END),
+      ',' ORDER BY a.attnum)
+   FROM pg_catalog.pg_attribute a
+   JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid
+   JOIN pg_catalog.pg_namespace tn ON tn.oid OPERATOR(pg_catalog.=) t.typnamespace
+   WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid
+     AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
+    SELECT k.relname FROM pg_catalog.pg_class k
+    JOIN related r ON r.oid OPERATOR(pg_catalog.=) k.oid))
+  AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])"
+        )
+    };
+}
+
+/// Relations of the names in `$1` in any schema, everything that depends on them (children,
+/// partitions, views, transitively), and every relation that shares a name with one of those.
+pub(crate) const DEPENDENTS_SQL: &str = relations_sql!(
+    "
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits i
+        WHERE i.inhparent OPERATOR(pg_catalog.=) r.oid
+      UNION ALL
+        SELECT w.ev_class FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_rewrite w ON w.oid OPERATOR(pg_catalog.=) d.objid
+        WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+          AND d.refobjid OPERATOR(pg_catalog.=) r.oid
+          AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+    "
+);
+
+/// The same, with everything that they depend on instead (parents, what views read).
+pub(crate) const ANCESTORS_SQL: &str = relations_sql!(
+    "
+        SELECT i.inhparent FROM pg_catalog.pg_inherits i
+        WHERE i.inhrelid OPERATOR(pg_catalog.=) r.oid
+      UNION ALL
+        SELECT d.refobjid FROM pg_catalog.pg_rewrite w
+        JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) w.oid
+        WHERE w.ev_class OPERATOR(pg_catalog.=) r.oid
+          AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+    "
+);
+
+/// The parameter of [`DEPENDENTS_SQL`] and [`ANCESTORS_SQL`].
+pub(crate) fn names_parameter<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for name in names {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        push_hex(&mut out, name.as_bytes());
+    }
+    out
+}
+
+/// Appends bytes in hexadecimal.
+pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// Reads hexadecimal.
+pub(crate) fn decode_hex(text: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Ok(b - b'0'),
+        b'a'..=b'f' => Ok(b - b'a' + 10),
+        b'A'..=b'F' => Ok(b - b'A' + 10),
+        _ => Err(Malformed),
+    };
+    let (pairs, odd) = text.as_chunks::<2>();
+    if !odd.is_empty() {
+        return Err(Malformed);
+    }
+    out.reserve(pairs.len());
+    for &[high, low] in pairs {
+        out.push(digit(high)? << 4 | digit(low)?);
+    }
+    Ok(())
+}
+
+fn string(field: &[u8]) -> Result<String, Malformed> {
+    let mut bytes = Vec::new();
+    decode_hex(field, &mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| Malformed)
+}
+
+fn number<T: std::str::FromStr>(field: &[u8]) -> Result<T, Malformed> {
+    let text = str::from_utf8(field).map_err(|_| Malformed)?;
+    text.parse().map_err(|_| Malformed)
+}
+
+fn flag(field: &[u8]) -> Result<bool, Malformed> {
+    match field {
+        b"t" => Ok(true),
+        b"f" => Ok(false),
+        _ => Err(Malformed),
+    }
+}
+
+/// A comma-separated list, `None` when empty.
+fn list<T>(
+    field: Option<&[u8]>,
+    item: impl Fn(&[u8]) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
+    field.map_or(Ok(Vec::new()), |field| {
+        field.split(|&b| b == b',').map(item).collect()
+    })
+}
+
+fn attribute(field: &[u8]) -> Result<Attribute, Malformed> {
+    let parts: Vec<&[u8]> = field.split(|&b| b == b':').collect();
+    let &[
+        number_,
+        name,
+        type_oid,
+        domain,
+        base,
+        has_default,
+        generated,
+    ] = parts.as_slice()
+    else {
+        return Err(Malformed);
+    };
+    Ok(Attribute {
+        number: number(number_)?,
+        name: string(name)?,
+        type_oid: number(type_oid)?,
+        domain: string(domain)?,
+        base_type_oid: number(base)?,
+        has_default: flag(has_default)?,
+        generated: flag(generated)?,
+    })
+}
+
+/// Reads a row of [`DEPENDENTS_SQL`] or [`ANCESTORS_SQL`].
+pub(crate) fn relation(body: &[u8]) -> Result<Relation, Malformed> {
+    let mut row = Row::read(body)?;
+    let oid = number(row.next()?.ok_or(Malformed)?)?;
+    let schema = string(row.next()?.ok_or(Malformed)?)?;
+    let name = string(row.next()?.ok_or(Malformed)?)?;
+    let Some(&[letter]) = row.next()? else {
+        return Err(Malformed);
+    };
+    let parents = list(row.next()?, number)?;
+    let reads = list(row.next()?, number)?;
+    let definition = row.next()?.map(string).transpose()?;
+    let attributes = list(row.next()?, attribute)?;
+    row.end()?;
+    Ok(Relation {
+        oid,
+        schema,
+        name,
+        kind: RelationKind::from_relkind(letter),
+        attributes,
+        parents,
+        reads,
+        definition,
+    })
+}
+
+/// A row of [`FACTS_SQL`].
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) session: SessionFacts,
+    pub(crate) bytea_output: ByteaOutput,
+    pub(crate) extra_float_digits: i8,
+}
+
+/// Reads a row of [`FACTS_SQL`].
+pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
+    let mut row = Row::read(body)?;
+    let search_path = list(row.next()?, string)?;
+    let role = string(row.next()?.ok_or(Malformed)?)?;
+    let bytea_output = match row.next()? {
+        Some(b"hex") => ByteaOutput::Hex,
+        Some(b"escape") => ByteaOutput::Escape,
+        _ => return Err(Malformed),
+    };
+    let extra_float_digits = number(row.next()?.ok_or(Malformed)?)?;
+    let foreign_equality_operator = flag(row.next()?.ok_or(Malformed)?)?;
+    row.end()?;
+    Ok(Facts {
+        session: SessionFacts {
+            search_path,
+            role,
+            foreign_equality_operator,
+        },
+        bytea_output,
+        extra_float_digits,
+    })
+}
+
+/// Reads a row of [`MANIFEST_SQL`].
+pub(crate) fn document(body: &[u8]) -> Result<Vec<u8>, Malformed> {
+    let mut row = Row::read(body)?;
+    let document = row.next()?.ok_or(Malformed)?.to_vec();
+    row.end()?;
+    Ok(document)
+}

@@ -1,0 +1,173 @@
+//! The server's own description of a statement against its plan, and the description that the
+//! client gets instead.
+//!
+//! A server that describes something else than was planned may be lying, or the plan may be wrong;
+//! either way no value goes out and no row comes in (`refuse`, never guess).
+
+use bytes::{BufMut, BytesMut};
+use sealwire_core::policy::Policy;
+use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::value::Format;
+use sealwire_sql::{Output, Param};
+
+use crate::analysis::Analysis;
+use crate::error::Error;
+use crate::message::backend::{Field, format_code};
+use crate::message::frame;
+use crate::poison::Report;
+use crate::seal::wire_type;
+use crate::statement::Prepared;
+
+fn disagreement(what: String) -> Report {
+    Report::new(
+        "42P17",
+        format!("refusing to go on: the server describes the statement differently: {what}"),
+    )
+    .with_hint(
+        "the manifest or the catalogue may have changed; check them with `sealwire columns check`",
+    )
+}
+
+/// Compares a ParameterDescription with the plan.
+pub(crate) fn parameters(
+    prepared: &Prepared,
+    oids: &[u32],
+    analysis: &Analysis,
+) -> Result<(), Report> {
+    if oids.len() != prepared.param_count() {
+        return Err(disagreement(format!(
+            "{} parameters, {} were planned",
+            oids.len(),
+            prepared.param_count()
+        )));
+    }
+    for (at, &oid) in oids.iter().enumerate() {
+        let declared = prepared.declared_oids.get(at).copied().unwrap_or(0);
+        let number = at + 1;
+        match prepared.plan.params.get(at) {
+            Some(Param::Sealed { .. }) if oid != declared => {
+                return Err(disagreement(format!(
+                    "parameter ${number} is not of the type that was declared"
+                )));
+            }
+            Some(Param::Sealed { .. }) => {}
+            // A parameter that flows to an encrypted column comes back as `bytea` or its domain: the
+            // tripwire for a plan that missed it. Only a client that says `bytea` itself, or a
+            // relation with a plain `bytea` column, explains one.
+            _ => {
+                let is_bytea =
+                    oid == ScalarType::Bytea.oid() || oid == ScalarType::Bytea.array_oid();
+                let explained = declared == oid || prepared.plain_bytea;
+                if analysis.is_cell_domain(oid) || is_bytea && !explained {
+                    return Err(disagreement(format!(
+                        "parameter ${number} holds cells, but was planned as plain"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares a RowDescription with the planned columns.
+pub(crate) fn columns(
+    outputs: &[Output],
+    fields: &[Field<'_>],
+    analysis: &Analysis,
+) -> Result<(), Report> {
+    if fields.len() != outputs.len() {
+        return Err(disagreement(format!(
+            "{} columns, {} were planned",
+            fields.len(),
+            outputs.len()
+        )));
+    }
+    let policy = analysis.policy();
+    for (at, (output, field)) in outputs.iter().zip(fields).enumerate() {
+        let number = at + 1;
+        let origin = analysis.encrypted_at(field.table_oid, field.attribute);
+        match output.column {
+            None => {
+                if let Some(origin) = origin {
+                    return Err(disagreement(format!(
+                        "column {number} is `{}`, but was planned as plain",
+                        policy.column(origin).path()
+                    )));
+                }
+            }
+            Some(column) => {
+                let is_cell = field.type_oid == ScalarType::Bytea.oid()
+                    || analysis.is_cell_domain(field.type_oid);
+                let same = origin
+                    .is_none_or(|origin| policy.column(origin).same_class(policy.column(column)));
+                if !is_cell || !same {
+                    return Err(disagreement(format!(
+                        "column {number} does not hold cells of `{}`",
+                        policy.column(column).path()
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Appends the ParameterDescription for the client: declared types in place of `bytea`.
+pub(crate) fn write_parameters(
+    prepared: &Prepared,
+    oids: &[u32],
+    policy: &Policy,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    frame(out, b't', |out| {
+        out.put_u16(u16::try_from(oids.len()).unwrap_or(u16::MAX));
+        for (at, &oid) in oids.iter().enumerate() {
+            let shown = match prepared.plan.params.get(at) {
+                Some(&Param::Sealed { column, array, .. }) => {
+                    let declared = policy.column(column).ty.scalar();
+                    let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
+                    let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
+                    if array { ty.array_oid() } else { ty.oid() }
+                }
+                _ => oid,
+            };
+            out.put_u32(shown);
+        }
+        Ok(())
+    })
+}
+
+/// Appends the RowDescription for the client. `formats` is what it wants of each column when that
+/// is known (portals); otherwise the codes stay, and those of cells become text.
+pub(crate) fn write_columns(
+    outputs: &[Output],
+    fields: &[Field<'_>],
+    formats: Option<&[Format]>,
+    policy: &Policy,
+    out: &mut BytesMut,
+) -> Result<(), Error> {
+    frame(out, b'T', |out| {
+        out.put_u16(u16::try_from(fields.len()).unwrap_or(u16::MAX));
+        for (at, field) in fields.iter().enumerate() {
+            match outputs.get(at).and_then(|output| output.column) {
+                Some(column) => {
+                    let format = formats.and_then(|formats| formats.get(at));
+                    declared(*field, policy.column(column).ty, format.copied()).write(out);
+                }
+                None => field.write(out),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A column of cells as the client sees it.
+fn declared(field: Field<'_>, ty: DeclaredType, format: Option<Format>) -> Field<'_> {
+    Field {
+        type_oid: ty.scalar().oid(),
+        type_len: ty.scalar().type_len(),
+        typmod: ty.typmod(),
+        format: format_code(format.unwrap_or(Format::Text)),
+        ..field
+    }
+}

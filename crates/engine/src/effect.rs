@@ -1,0 +1,268 @@
+//! What a plain statement may do to the session: change what names mean, or how values print.
+//!
+//! The command tag tells it afterwards. Before that, a text tells whether a protected statement
+//! that follows has to wait for the tag.
+
+/// What the session knows has become doubtful.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stale {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Search path, role and the settings that are not reported.
+    Facts,
+    /// The catalogue rows as well.
+    Catalogue,
+    /// Which names are protected, too: a view over a protected table may be new.
+    Names,
+}
+
+/// What a text may do, by its first words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effect {
+    /// A protected statement behind it waits for its response.
+    pub(crate) risky: bool,
+    /// Any statement behind it does, because it may make a name protected.
+    pub(crate) renames: bool,
+    /// It is one `SET` of a setting that no fact depends on.
+    pub(crate) harmless_set: bool,
+    /// What has become doubtful afterwards, whatever the tag says.
+    pub(crate) after: Stale,
+}
+
+/// Commands that change nothing a fact depends on. `COMMIT` and the like only do when something
+/// else did in the transaction, and that something is waited for.
+const HARMLESS: &[&str] = &[
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "with",
+    "values",
+    "table",
+    "fetch",
+    "move",
+    "begin",
+    "start",
+    "commit",
+    "end",
+    "savepoint",
+    "release",
+    "show",
+    "explain",
+    "copy",
+    "listen",
+    "unlisten",
+    "notify",
+    "merge",
+    "close",
+    "declare",
+    "deallocate",
+    "lock",
+    "analyze",
+    "vacuum",
+    "truncate",
+    "checkpoint",
+];
+
+/// Settings that facts depend on, by the word after `SET`. Anything else that is spelt plainly is
+/// reported by the server or of no interest.
+const FACTS: &[&str] = &[
+    "search_path",
+    "schema",
+    "role",
+    "session",
+    "bytea_output",
+    "extra_float_digits",
+    "constraints",
+    "time",
+    "names",
+    "xml",
+];
+
+/// Classifies a text. `several`: it may hold several statements (a simple Query).
+pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
+    let none = Effect::default();
+    let risky = Effect {
+        risky: true,
+        ..none
+    };
+    if several && has_second_statement(text) {
+        return risky;
+    }
+    let mut words = Words { rest: text };
+    let Some(first) = words.next() else {
+        return none;
+    };
+    if is_one_of(first, HARMLESS) {
+        return none;
+    }
+    if first.eq_ignore_ascii_case(b"create") {
+        // The tag of `CREATE TABLE AS` is `SELECT n`.
+        return Effect {
+            after: Stale::Catalogue,
+            ..risky
+        };
+    }
+    if !first.eq_ignore_ascii_case(b"set") {
+        return risky;
+    }
+    let mut name = words.next();
+    if name.is_some_and(|word| is_one_of(word, &["local"])) {
+        name = words.next();
+    }
+    // `SET SESSION x` keeps the caution of `SET SESSION AUTHORIZATION`.
+    match name {
+        Some(name) if !is_one_of(name, FACTS) => Effect {
+            harmless_set: true,
+            ..risky
+        },
+        _ => risky,
+    }
+}
+
+/// Whether a text ends a transaction and does nothing else. It must go out whatever the session is
+/// in doubt of: in an aborted transaction nothing else does anything.
+pub(crate) fn only_ends_transaction(text: &[u8]) -> bool {
+    let first = Words { rest: text }.next();
+    first.is_some_and(|word| is_one_of(word, &["rollback", "abort", "commit", "end"]))
+        && !has_second_statement(text)
+}
+
+fn is_one_of(word: &[u8], list: &[&str]) -> bool {
+    list.iter()
+        .any(|entry| word.eq_ignore_ascii_case(entry.as_bytes()))
+}
+
+/// Whether anything but space follows the first semicolon. A semicolon inside a string counts too,
+/// which only makes a statement wait.
+fn has_second_statement(text: &[u8]) -> bool {
+    text.iter()
+        .position(|&b| b == b';')
+        .is_some_and(|at| !text[at + 1..].trim_ascii().is_empty())
+}
+
+/// Words at the start of a text, comments and opening parentheses skipped; ends at anything else.
+struct Words<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    fn skip_to_word(&mut self) {
+        loop {
+            let rest = self.rest.trim_ascii_start();
+            self.rest = if let Some(comment) = rest.strip_prefix(b"--") {
+                let end = comment.iter().position(|b| matches!(b, b'\n' | b'\r'));
+                end.map_or(&[][..], |end| &comment[end..])
+            } else if rest.starts_with(b"/*") {
+                let Some(after) = after_comment(rest) else {
+                    self.rest = &[];
+                    return;
+                };
+                after
+            } else if let Some(after) = rest.strip_prefix(b"(") {
+                after
+            } else {
+                self.rest = rest;
+                return;
+            };
+        }
+    }
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.skip_to_word();
+        let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        let len = self.rest.iter().take_while(|b| is_word(b)).count();
+        let (word, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        (len > 0).then_some(word)
+    }
+}
+
+/// What follows a comment; comments nest.
+fn after_comment(text: &[u8]) -> Option<&[u8]> {
+    let mut depth = 0usize;
+    let mut at = 0;
+    while at + 1 < text.len() {
+        match &text[at..at + 2] {
+            b"/*" => depth += 1,
+            b"*/" => depth -= 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        at += 2;
+        if depth == 0 {
+            return Some(&text[at..]);
+        }
+    }
+    None
+}
+
+/// What a completed command has made doubtful, by its tag.
+pub(crate) fn of_tag(tag: &[u8], effect: Effect) -> Stale {
+    let first = tag.split(|&b| b == b' ').next().unwrap_or_default();
+    match first {
+        b"SET" if effect.harmless_set => Stale::Nothing,
+        b"SET" | b"RESET" | b"DISCARD" | b"CALL" => Stale::Facts,
+        b"CREATE" | b"ALTER" | b"DROP" | b"DO" | b"IMPORT" | b"REFRESH" | b"REASSIGN" => {
+            Stale::Catalogue
+        }
+        b"SELECT" if tag.starts_with(b"SELECT INTO") => Stale::Catalogue,
+        _ => Stale::Nothing,
+    }
+}
+
+/// Whether a tag undoes what happened in the transaction, or part of it.
+pub(crate) fn undoes(tag: &[u8]) -> bool {
+    tag.starts_with(b"ROLLBACK")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, several: bool, risky: bool, harmless_set: bool) {
+        let effect = effect(text.as_bytes(), several);
+        assert_eq!(
+            (effect.risky, effect.harmless_set),
+            (risky, harmless_set),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn texts_are_classified_by_their_first_words() {
+        check("SELECT 1", false, false, false);
+        check("  /* a /* b */ */ (-- c\n select 1)", false, false, false);
+        check("commit", true, false, false);
+        check("SELECT 1;", true, false, false);
+        check("SELECT 1; SET search_path = x", true, true, false);
+        check("set search_path = x", true, true, false);
+        check("SET LOCAL search_path = x", true, true, false);
+        check("SET SESSION application_name = x", true, true, false);
+        check("SET application_name = x", true, true, true);
+        check("SET app.tenant = 'x'", false, true, true);
+        check("SET \"search_path\" = x", false, true, false);
+        check("/* open", false, false, false);
+        check("ROLLBACK", false, true, false);
+        check("CREATE TABLE t ()", false, true, false);
+        check("DO $$ BEGIN END $$", false, true, false);
+    }
+
+    #[test]
+    fn tags_tell_what_is_doubtful() {
+        let plain = Effect::default();
+        let harmless = Effect {
+            harmless_set: true,
+            ..plain
+        };
+        assert_eq!(of_tag(b"SET", plain), Stale::Facts);
+        assert_eq!(of_tag(b"SET", harmless), Stale::Nothing);
+        assert_eq!(of_tag(b"CREATE VIEW", plain), Stale::Catalogue);
+        assert_eq!(of_tag(b"INSERT 0 1", plain), Stale::Nothing);
+        assert_eq!(of_tag(b"SELECT 3", plain), Stale::Nothing);
+    }
+}

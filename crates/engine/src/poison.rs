@@ -1,0 +1,136 @@
+//! Errors for the client, and the statement that goes to the server in place of a refused one.
+//!
+//! A refusal must look as if the server had said it: in its place among the responses, with the
+//! rest of the batch skipped and the transaction aborted. So the server is made to fail at that
+//! place, by a constant that carries nothing of the client's, and its error is replaced. Only the
+//! expected error is: in an aborted transaction the server says 25P02, and that stands.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::{BufMut, BytesMut};
+use sealwire_core::value::ValueError;
+use sealwire_sql::Refusal;
+
+use crate::error::Error;
+use crate::message::frame;
+use crate::need::Failure;
+
+/// Parses, and fails in analysis, which comes after the check for an aborted transaction.
+pub(crate) const REFUSED_TEXT: &[u8] = b"SELECT sealwire_refused_this_statement";
+/// `undefined_column`: what [`REFUSED_TEXT`] gives.
+pub(crate) const REFUSED_TEXT_SQLSTATE: &str = "42703";
+/// No format code of the protocol. The server looks at it after the check for an aborted
+/// transaction and before it looks at the value.
+pub(crate) const REFUSED_FORMAT: i16 = 2;
+/// `invalid_parameter_value`: what [`REFUSED_FORMAT`] gives.
+pub(crate) const REFUSED_FORMAT_SQLSTATE: &str = "22023";
+/// `protocol_violation`: what a wrong number of parameters gives.
+pub(crate) const WRONG_COUNT_SQLSTATE: &str = "08P01";
+
+/// What the client reads. Never carries a value of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) sqlstate: Cow<'static, str>,
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+    /// Character of the statement, from 1.
+    pub(crate) position: Option<usize>,
+}
+
+impl Report {
+    pub(crate) fn new(sqlstate: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            sqlstate: Cow::Borrowed(sqlstate),
+            message: message.into(),
+            detail: None,
+            hint: None,
+            position: None,
+        }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// A refusal of `text`.
+    pub(crate) fn refusal(refusal: &Refusal, text: &str) -> Self {
+        // ErrorResponse counts characters, from 1 (protocol, "Error and Notice Message Fields").
+        let position = refusal
+            .offset
+            .and_then(|offset| text.get(..offset))
+            .map(|before| before.chars().count() + 1);
+        Self {
+            sqlstate: Cow::Borrowed(refusal.kind.sqlstate()),
+            message: refusal.message.clone(),
+            detail: refusal.detail.clone(),
+            hint: refusal.hint.clone(),
+            position,
+        }
+    }
+
+    /// A value that does not fit `column`.
+    pub(crate) fn value(error: &ValueError, column: &str) -> Self {
+        Self::new(error.sqlstate, error.message.clone())
+            .with_detail(format!("value for encrypted column `{column}`"))
+    }
+
+    /// Appends the ErrorResponse.
+    pub(crate) fn write(&self, out: &mut BytesMut, severity: &str) -> Result<(), Error> {
+        frame(out, b'E', |out| {
+            let mut field = |kind: u8, text: &str| {
+                out.put_u8(kind);
+                // A NUL would end the field; names cannot hold one, so nothing is lost.
+                out.extend(text.bytes().filter(|&b| b != 0));
+                out.put_u8(0);
+            };
+            field(b'S', severity);
+            field(b'V', severity);
+            field(b'C', &self.sqlstate);
+            field(b'M', &self.message);
+            if let Some(detail) = &self.detail {
+                field(b'D', detail);
+            }
+            if let Some(hint) = &self.hint {
+                field(b'H', hint);
+            }
+            if let Some(position) = self.position {
+                field(b'P', &position.to_string());
+            }
+            out.put_u8(0);
+            Ok(())
+        })
+    }
+}
+
+impl From<&Failure> for Report {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            hint: failure.hint.clone(),
+            ..Self::new(failure.sqlstate, failure.message.clone())
+        }
+    }
+}
+
+/// What replaces the server's error.
+pub(crate) struct Poison {
+    /// The SQLSTATE that the constant provokes; any other error of the server's stands.
+    pub(crate) expected: &'static str,
+    pub(crate) report: Report,
+}
+
+impl fmt::Debug for Poison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poison")
+            .field("expected", &self.expected)
+            .field("sqlstate", &self.report.sqlstate)
+            .finish_non_exhaustive()
+    }
+}

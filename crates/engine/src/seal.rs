@@ -1,0 +1,332 @@
+//! Sealing: parameters of a Bind, literals of a text.
+
+use std::fmt;
+
+use bytes::{BufMut, BytesMut};
+use sealwire_core::cell::{Header, SealError};
+use sealwire_core::policy::{ColumnId, KeyId, Policy};
+use sealwire_core::types::{Family, ScalarType};
+use sealwire_core::value::{Format, Settings, Target, Usage, ValueError, canonicalise};
+use sealwire_sql::{Param, Plan, Replacement};
+use zeroize::Zeroizing;
+
+use crate::catalogue::push_hex;
+use crate::error::Error;
+use crate::keys::{Keys, Unavailable};
+use crate::message::array::Array;
+use crate::message::frontend::Bind;
+use crate::message::{field, frame};
+use crate::poison::Report;
+use crate::statement::Prepared;
+
+/// `unknown`, the type of an untyped literal: as good as no type.
+const UNKNOWN_OID: u32 = 705;
+
+/// Why sealing or opening stopped.
+pub(crate) enum Stop {
+    /// A key is being fetched.
+    Awaited,
+    /// The statement fails with this.
+    Failed(Report),
+    /// The session ends.
+    Fault(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Fault(error)
+    }
+}
+
+impl From<Unavailable> for Stop {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Awaited => Self::Awaited,
+            Unavailable::Failed(failure) => Self::Failed(Report::from(&failure)),
+        }
+    }
+}
+
+/// The type that a sealed parameter's bytes have on the wire: what the client declared, or the
+/// column's own. `None`: the client declared something that no encrypted column can take.
+pub(crate) fn wire_type(client_oid: u32, array: bool, declared: ScalarType) -> Option<ScalarType> {
+    match client_oid {
+        0 | UNKNOWN_OID => Some(declared),
+        oid if array => ScalarType::from_array_oid(oid),
+        oid => ScalarType::from_oid(oid),
+    }
+}
+
+/// The keys that a plan's parameters are sealed under.
+pub(crate) fn param_keys(plan: &Plan, policy: &Policy) -> Box<[KeyId]> {
+    let columns = plan.params.iter().filter_map(|param| match param {
+        Param::Sealed { column, .. } => Some(*column),
+        Param::Plain => None,
+    });
+    distinct(columns.map(|column| policy.sealing_key(column)))
+}
+
+/// The keys that a plan's literals are sealed under.
+pub(crate) fn literal_keys(plan: &Plan, policy: &Policy) -> Box<[KeyId]> {
+    let columns = plan.edits.iter().filter_map(|edit| match edit.replacement {
+        Replacement::Literal { column, .. } => Some(column),
+        _ => None,
+    });
+    distinct(columns.map(|column| policy.sealing_key(column)))
+}
+
+fn distinct(ids: impl Iterator<Item = KeyId>) -> Box<[KeyId]> {
+    let mut ids: Vec<KeyId> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into()
+}
+
+/// What sealing takes.
+pub(crate) struct Sealer<'a> {
+    pub(crate) policy: &'a Policy,
+    pub(crate) keys: &'a mut Keys,
+    pub(crate) settings: &'a Settings,
+}
+
+impl fmt::Debug for Sealer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer")
+    }
+}
+
+/// A value, its type on the wire and its format.
+#[derive(Clone, Copy)]
+struct Wire<'v> {
+    ty: ScalarType,
+    format: Format,
+    bytes: &'v [u8],
+}
+
+impl Sealer<'_> {
+    /// Appends the cell of one value.
+    fn cell(
+        &mut self,
+        column: ColumnId,
+        usage: Usage,
+        value: Wire<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let spec = self.policy.column(column);
+        let mut canonical = Zeroizing::new(Vec::with_capacity(value.bytes.len()));
+        canonicalise(
+            Target {
+                ty: spec.ty,
+                mode: spec.mode,
+            },
+            value.ty,
+            value.format,
+            usage,
+            value.bytes,
+            self.settings,
+            &mut canonical,
+        )
+        .map_err(|error| Stop::Failed(Report::value(&error, &spec.path())))?;
+        if spec.ty.family() == Family::Bytea {
+            self.refuse_sealed(column, &canonical)?;
+        }
+        let id = self.policy.sealing_key(column);
+        let key = self.keys.column_key(self.policy, column, id)?;
+        key.seal(&canonical, out).map_err(|error| {
+            let report = Report::new("54000", error.to_string())
+                .with_detail(format!("value for encrypted column `{}`", spec.path()));
+            Stop::Failed(match error {
+                SealError::DeterministicTooLong => {
+                    report.with_hint("a randomized column takes longer values")
+                }
+                _ => report,
+            })
+        })
+    }
+
+    /// A value of a `bytea` column that is a cell of that column already would be sealed twice:
+    /// the application works with cells itself. Whether it is one, the key tells; bytes that only
+    /// look like a cell are fine.
+    fn refuse_sealed(&mut self, column: ColumnId, value: &[u8]) -> Result<(), Stop> {
+        let Some(id) =
+            Header::parse(value).and_then(|header| self.policy.opening_key(column, header.version))
+        else {
+            return Ok(());
+        };
+        let key = self.keys.column_key(self.policy, column, id)?;
+        let mut scratch = Zeroizing::new(Vec::new());
+        if key.open(value, &mut scratch).is_err() {
+            return Ok(());
+        }
+        let path = self.policy.column(column).path();
+        Err(Stop::Failed(
+            Report::new(
+                "22023",
+                format!("refusing to seal a value of `{path}` that is a sealed cell already"),
+            )
+            .with_hint("pass the plaintext; it is sealed on the way"),
+        ))
+    }
+
+    /// Appends the `bytea[]` of an array.
+    fn array(
+        &mut self,
+        column: ColumnId,
+        usage: Usage,
+        value: Wire<'_>,
+        client_oid: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let path = || self.policy.column(column).path();
+        let failed = |sqlstate, message: &str| {
+            let error = ValueError {
+                sqlstate,
+                message: message.into(),
+            };
+            Stop::Failed(Report::value(&error, &path()))
+        };
+        let array = match value.format {
+            Format::Text => Array::read_text(value.bytes)
+                .map_err(|_| failed("22P02", "malformed array literal"))?,
+            Format::Binary => Array::read_binary(value.bytes)
+                .map_err(|_| failed("22P03", "incorrect binary data format in array"))?,
+        };
+        let mut ty = value.ty;
+        if let Some(oid) = array.element_oid
+            && oid != ty.oid()
+        {
+            // Like `array_recv`, but a client that declared nothing may send what it likes.
+            ty = match (client_oid, ScalarType::from_oid(oid)) {
+                (0, Some(ty)) => ty,
+                _ => return Err(failed("42804", "wrong element type in binary array")),
+            };
+        }
+        let mut cells = Vec::with_capacity(array.elements.len());
+        for element in &array.elements {
+            cells.push(match element {
+                None => None,
+                Some(bytes) => {
+                    let mut cell = Vec::new();
+                    let element = Wire { ty, bytes, ..value };
+                    self.cell(column, usage, element, &mut cell)?;
+                    Some(cell)
+                }
+            });
+        }
+        array.write_cells(&cells, out);
+        Ok(())
+    }
+
+    /// Appends the Bind that goes to the server. The caller has seen to it that the number of
+    /// parameters is the plan's and that the format codes fit.
+    pub(crate) fn bind(
+        &mut self,
+        bind: &Bind<'_>,
+        prepared: &Prepared,
+        out: &mut BytesMut,
+    ) -> Result<(), Stop> {
+        // Sealed before anything is written, so that a stop leaves `out` alone.
+        let params = &prepared.plan.params;
+        let mut cells = Vec::with_capacity(bind.count());
+        let mut sealed = Vec::new();
+        for (at, value) in bind.values().enumerate() {
+            let start = sealed.len();
+            if let (
+                Some(bytes),
+                Some(&Param::Sealed {
+                    column,
+                    array,
+                    usage,
+                }),
+            ) = (value, params.get(at))
+            {
+                let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
+                let declared = self.policy.column(column).ty.scalar();
+                // Parse was refused where this is `None`.
+                let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
+                let format = bind.formats.format(at);
+                let value = Wire { ty, format, bytes };
+                if array {
+                    self.array(column, usage, value, client_oid, &mut sealed)?;
+                } else {
+                    self.cell(column, usage, value, &mut sealed)?;
+                }
+            }
+            cells.push(start..sealed.len());
+        }
+        let any_sealed = params.iter().any(|p| matches!(p, Param::Sealed { .. }));
+        frame(out, b'B', |out| {
+            out.put_slice(bind.portal);
+            out.put_u8(0);
+            out.put_slice(bind.statement);
+            out.put_u8(0);
+            let count = u16::try_from(bind.count()).unwrap_or(u16::MAX);
+            if any_sealed {
+                out.put_u16(count);
+                for at in 0..bind.count() {
+                    let sealed = matches!(params.get(at), Some(Param::Sealed { .. }));
+                    let binary = sealed || bind.formats.format(at) == Format::Binary;
+                    out.put_u16(u16::from(binary));
+                }
+            } else {
+                bind.formats.write(out);
+            }
+            out.put_u16(count);
+            for ((at, value), cell) in bind.values().enumerate().zip(cells) {
+                match params.get(at) {
+                    Some(Param::Sealed { .. }) => {
+                        field(out, value.map(|_| &sealed[cell]))?;
+                    }
+                    _ => field(out, value)?,
+                }
+            }
+            match prepared.outputs() {
+                Some(outputs) if outputs.iter().any(|output| output.column.is_some()) => {
+                    out.put_u16(u16::try_from(outputs.len()).unwrap_or(u16::MAX));
+                    for (at, output) in outputs.iter().enumerate() {
+                        let binary = output.column.is_some()
+                            || bind.result_formats.format(at) == Format::Binary;
+                        out.put_u16(u16::from(binary));
+                    }
+                }
+                _ => bind.result_formats.write(out),
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The text with its edits made: literals sealed, casts cut.
+    pub(crate) fn text(&mut self, text: &str, plan: &Plan) -> Result<String, Stop> {
+        const OUT_OF_ORDER: Error = Error::ApiMisuse("edits of a plan overlap");
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        let mut cell = Vec::new();
+        for edit in &plan.edits {
+            out.push_str(text.get(at..edit.range.start).ok_or(OUT_OF_ORDER)?);
+            at = edit.range.end;
+            match &edit.replacement {
+                Replacement::Text(text) => out.push_str(text),
+                Replacement::Literal {
+                    value,
+                    column,
+                    usage,
+                } => {
+                    cell.clear();
+                    let value = Wire {
+                        ty: self.policy.column(*column).ty.scalar(),
+                        format: Format::Text,
+                        bytes: value.expose().as_bytes(),
+                    };
+                    self.cell(*column, *usage, value, &mut cell)?;
+                    out.push_str("'\\x");
+                    push_hex(&mut out, &cell);
+                    out.push_str("'::pg_catalog.bytea");
+                }
+                _ => return Err(Stop::Fault(Error::ApiMisuse("unknown edit of a plan"))),
+            }
+        }
+        out.push_str(text.get(at..).ok_or(OUT_OF_ORDER)?);
+        Ok(out)
+    }
+}

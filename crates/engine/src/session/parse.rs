@@ -1,0 +1,526 @@
+//! Parse and Query: texts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sealwire_sql::{
+    CheckedPlan, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
+    may_change_session,
+};
+use zeroize::Zeroizing;
+
+use super::load::What;
+use super::{Session, Wait};
+use crate::analysis::{Analysis, Known};
+use crate::effect::{self, Effect, Stale};
+use crate::error::Error;
+use crate::frame::{Head, Step};
+use crate::message::Malformed;
+use crate::message::frontend::{self, Parse, Target};
+use crate::options::Enforcement;
+use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATE, Report};
+use crate::queue::{Change, Entry, Expect, Work};
+use crate::seal::{Sealer, Stop, literal_keys, param_keys, wire_type};
+use crate::slots::NAME_LEN_MAX;
+use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
+
+const NO_ANALYSIS: Error = Error::ApiMisuse("a statement came before the policy");
+
+/// What a text turns out to be.
+enum Look {
+    /// Something has to come first.
+    Wait,
+    Plain(Effect),
+    /// It can name something protected, and does not.
+    Untouched(Effect),
+    /// Planned before, with these declared types.
+    Known(Arc<Prepared>, Effect),
+    Planned(CheckedPlan, Effect),
+    Refused(Report),
+}
+
+/// Whether a text can be analysed.
+pub(super) enum Readiness {
+    Ready,
+    Wait,
+    Refused(Report),
+}
+
+fn session_setting(what: &str) -> Report {
+    Report::refusal(
+        &Refusal {
+            kind: RefusalKind::SessionSetting,
+            message: format!(
+                "refusing to run a statement that names an encrypted relation: {what}"
+            ),
+            detail: Some("the statement could mean something else to the server".into()),
+            hint: Some("set client_encoding = 'UTF8' and standard_conforming_strings = on".into()),
+            offset: None,
+        },
+        "",
+    )
+}
+
+fn has_literals(plan: &Plan) -> bool {
+    plan.edits
+        .iter()
+        .any(|edit| matches!(edit.replacement, Replacement::Literal { .. }))
+}
+
+impl Session {
+    pub(super) fn analysis(&self) -> Result<&Analysis, Error> {
+        self.analysis.as_ref().ok_or(NO_ANALYSIS)
+    }
+
+    /// Sees to it that facts and catalogue are what the server will resolve names with.
+    pub(super) fn ready_to_analyse(&mut self) -> Result<Readiness, Error> {
+        if !self.queue.answered(self.last_risky) {
+            self.wait_for(self.last_risky);
+            return Ok(Readiness::Wait);
+        }
+        if let Some(report) = self.load_failure.take() {
+            return Ok(Readiness::Refused(report));
+        }
+        match self.stale_queries() {
+            None => Ok(Readiness::Ready),
+            Some(whats) => self.load_first(whats),
+        }
+    }
+
+    fn load_first(&mut self, whats: Vec<What>) -> Result<Readiness, Error> {
+        self.start_load(whats)?;
+        self.client_wait = self.load_seq().map(Wait::Answered);
+        Ok(Readiness::Wait)
+    }
+
+    /// Analyses a text, loading what that takes first.
+    pub(super) fn verdict(
+        &mut self,
+        text: &str,
+        protocol: Protocol,
+    ) -> Result<Result<Verdict, Readiness>, Error> {
+        match self.ready_to_analyse()? {
+            Readiness::Ready => {}
+            other => return Ok(Err(other)),
+        }
+        let analysis = self.analysis()?;
+        let names = match analysis.analyse(text, protocol) {
+            Verdict::NeedsRelations(names) => names,
+            verdict => return Ok(Ok(verdict)),
+        };
+        if analysis.all_asked(&names) {
+            let report = Report::new(
+                "XX000",
+                "the statement's relations cannot be resolved (please report this)",
+            );
+            return Ok(Err(Readiness::Refused(report)));
+        }
+        let what = What::Relations(names);
+        self.load_first(vec![what]).map(Err)
+    }
+
+    /// Finds out what a text is.
+    fn look(
+        &mut self,
+        bytes: &[u8],
+        protocol: Protocol,
+        oids: Option<&[u32]>,
+    ) -> Result<Look, Error> {
+        if effect::only_ends_transaction(bytes) {
+            return Ok(Look::Plain(effect::effect(bytes, true)));
+        }
+        // A name may become protected only by a statement that mentions a protected one.
+        if !self.queue.answered(self.last_renaming) {
+            self.wait_for(self.last_renaming);
+            return Ok(Look::Wait);
+        }
+        if self.analysis()?.stale == Stale::Names {
+            match self.ready_to_analyse()? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Look::Wait),
+                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+            }
+        }
+        let text = str::from_utf8(bytes);
+        let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
+        let (text, mut effect) = match (text, self.reported.unreadable()) {
+            (Ok(text), None) => {
+                if let Some(Known::Plain(effect)) = analysis.known(text) {
+                    return Ok(Look::Plain(*effect));
+                }
+                let mut effect = effect::effect(bytes, true);
+                if may_change_session(text) {
+                    effect.risky = true;
+                    effect.after = effect.after.max(Stale::Facts);
+                }
+                if !analysis.mentions(text) {
+                    analysis.remember_plain(text, effect);
+                    return Ok(Look::Plain(effect));
+                }
+                (text, effect)
+            }
+            (text, unreadable) => {
+                return Ok(if analysis.may_mention(bytes) {
+                    let what = match (text, unreadable) {
+                        (_, Some(what)) => what,
+                        _ => "its text is not valid UTF-8",
+                    };
+                    Look::Refused(session_setting(what))
+                } else {
+                    Look::Plain(effect::effect(bytes, true))
+                });
+            }
+        };
+        effect.renames = effect.risky && !effect.harmless_set;
+        match self.ready_to_analyse()? {
+            Readiness::Ready => {}
+            Readiness::Wait => return Ok(Look::Wait),
+            Readiness::Refused(report) => return Ok(Look::Refused(report)),
+        }
+        if let (Some(oids), Some(Known::Planned(list))) = (oids, self.analysis()?.known(text)) {
+            let same = list.iter().find(|known| *known.client_oids == *oids);
+            if let Some(prepared) = same {
+                return Ok(Look::Known(prepared.clone(), effect));
+            }
+        }
+        Ok(match self.verdict(text, protocol)? {
+            Err(Readiness::Refused(report)) => Look::Refused(report),
+            Err(_) => Look::Wait,
+            Ok(Verdict::Untouched) => Look::Untouched(effect),
+            Ok(Verdict::Planned(plan)) => match self.refuse_sealing(&plan) {
+                Some(report) => Look::Refused(report),
+                None => Look::Planned(plan, effect),
+            },
+            Ok(Verdict::Refused(refusal)) => Look::Refused(Report::refusal(&refusal, text)),
+            Ok(_) => Look::Refused(Report::new("XX000", "unknown verdict on the statement")),
+        })
+    }
+
+    /// In results-only mode nothing is sealed.
+    fn refuse_sealing(&self, plan: &Plan) -> Option<Report> {
+        let seals = has_literals(plan)
+            || plan
+                .params
+                .iter()
+                .any(|param| matches!(param, Param::Sealed { .. }));
+        if self.options.enforcement == Enforcement::Enabled || !seals {
+            return None;
+        }
+        let refusal = Refusal {
+            kind: RefusalKind::ResultsOnly,
+            message: "refusing to seal a value: column encryption is on for results only".into(),
+            detail: None,
+            hint: Some("connect with `column_encryption=enabled`".into()),
+            offset: None,
+        };
+        Some(Report::refusal(&refusal, ""))
+    }
+
+    pub(super) fn client_parse(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        let parse =
+            Parse::read(body).map_err(|Malformed| Error::ClientMisbehaved("malformed Parse"))?;
+        let oids: Vec<u32> = parse.oids.iter().collect();
+        let (prepared, effect) = match self.look(parse.text, Protocol::Extended, Some(&oids))? {
+            Look::Wait => return Ok(Step::Wait),
+            Look::Refused(report) => return self.refuse_parse(head, &parse, report),
+            Look::Plain(effect) => {
+                let kind = effect.risky.then_some(Kind::Risky);
+                return self.forward_parse(head, rest, &parse, kind, effect);
+            }
+            Look::Untouched(effect) => {
+                let kind = Some(Kind::Untouched);
+                return self.forward_parse(head, rest, &parse, kind, effect);
+            }
+            Look::Known(prepared, effect) => (prepared, effect),
+            Look::Planned(plan, effect) => match self.prepare_plan(plan, oids, parse.text)? {
+                Ok(prepared) => (prepared, effect),
+                Err(report) => return self.refuse_parse(head, &parse, report),
+            },
+        };
+        self.planned_parse(head, rest, &parse, prepared, effect)
+    }
+
+    /// Works out what is declared to the server.
+    fn prepare_plan(
+        &mut self,
+        plan: CheckedPlan,
+        client_oids: Vec<u32>,
+        text: &[u8],
+    ) -> Result<Result<Arc<Prepared>, Report>, Error> {
+        let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
+        let policy = Arc::clone(analysis.policy());
+        let mut declared = client_oids.clone();
+        for (at, param) in plan.params.iter().enumerate() {
+            let &Param::Sealed { column, array, .. } = param else {
+                continue;
+            };
+            let spec = policy.column(column);
+            let client_oid = client_oids.get(at).copied().unwrap_or(0);
+            if wire_type(client_oid, array, spec.ty.scalar()).is_none() {
+                let report = Report::new(
+                    "42804",
+                    format!(
+                        "refusing parameter ${}: it is declared with type OID {client_oid}, and `{}` is `{}`",
+                        at + 1,
+                        spec.path(),
+                        spec.ty
+                    ),
+                )
+                .with_hint("declare the column's own type, or none");
+                return Ok(Err(report));
+            }
+            if declared.len() <= at {
+                declared.resize(at + 1, 0);
+            }
+            // Whatever the client declared: a parameter that the analysis missed then fails in
+            // Parse, before a value is sent.
+            declared[at] = if array { 1001 } else { 17 };
+        }
+        let keys = param_keys(&plan, &policy);
+        // Asked for now so that they are there at Bind; a failure counts only there.
+        let _ = self.keys.require_all(&keys);
+        let plain_bytea = analysis.reads_plain_bytea(&plan);
+        let keep = !has_literals(&plan);
+        let prepared = Arc::new(Prepared::new(
+            Arc::new(plan),
+            client_oids.into(),
+            declared.into(),
+            keys,
+            plain_bytea,
+        ));
+        if let (true, Ok(text)) = (keep, str::from_utf8(text)) {
+            analysis.remember_plan(text, Arc::clone(&prepared));
+        }
+        Ok(Ok(prepared))
+    }
+
+    fn planned_parse(
+        &mut self,
+        head: Head,
+        rest: &[u8],
+        parse: &Parse<'_>,
+        prepared: Arc<Prepared>,
+        effect: Effect,
+    ) -> Result<Step, Error> {
+        if parse.name.len() >= NAME_LEN_MAX {
+            // The server cuts names, and where depends on how it was built.
+            let report = Report::new(
+                "42622",
+                "refusing a statement name of 63 bytes or more for an encrypted relation",
+            );
+            return self.refuse_parse(head, parse, report);
+        }
+        let Ok(text) = str::from_utf8(parse.text) else {
+            return Err(Error::ClientMisbehaved("text is not UTF-8"));
+        };
+        let plan = Arc::clone(&prepared.plan);
+        let edited = match self.edit(text, &plan)? {
+            Ok(edited) => edited,
+            Err(Stop::Awaited) => {
+                self.client_wait = Some(Wait::Keys);
+                return Ok(Step::Wait);
+            }
+            Err(Stop::Failed(report)) => return self.refuse_parse(head, parse, report),
+            Err(Stop::Fault(error)) => return Err(error),
+        };
+        let replaces_planned = self.replaces_planned(parse.name);
+        match edited {
+            None if prepared.declared_oids == prepared.client_oids => {
+                self.to_server.extend_from_slice(&rest[..head.len]);
+            }
+            edited => {
+                let text = edited.as_deref().unwrap_or(text);
+                let oids = &prepared.declared_oids;
+                frontend::parse(&mut self.to_server, parse.name, text.as_bytes(), oids)?;
+            }
+        }
+        let statement = self.statement(text, Kind::Planned(Arc::clone(&prepared)), effect);
+        let seq = self.queue.next_seq();
+        self.statements
+            .set(parse.name, seq, Some(Arc::clone(&statement)));
+        self.expect(Entry {
+            work: Work::Statement(Arc::clone(&statement)),
+            change: Change::Statement(parse.name.into()),
+            ..Entry::new(Expect::Parse)
+        });
+        if prepared.check() == Check::Open {
+            self.ask_description(parse.name, &statement, &prepared)?;
+        }
+        if replaces_planned {
+            self.wait_for(seq);
+        }
+        Ok(Step::Took(head.len))
+    }
+
+    /// Asks the server to describe a statement to the session.
+    pub(super) fn ask_description(
+        &mut self,
+        name: &[u8],
+        statement: &Arc<Statement>,
+        prepared: &Prepared,
+    ) -> Result<(), Error> {
+        Target::Statement(name).describe(&mut self.to_server)?;
+        let work = Work::Statement(Arc::clone(statement));
+        let seq = self.expect(Entry::injected(Expect::DescribeStatement, work));
+        prepared.describe_seq.store(seq, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The text with its edits, `None` when it has none.
+    fn edit(&mut self, text: &str, plan: &Plan) -> Result<Result<Option<String>, Stop>, Error> {
+        if plan.edits.is_empty() {
+            return Ok(Ok(None));
+        }
+        let policy = Arc::clone(self.analysis()?.policy());
+        let keys = literal_keys(plan, &policy);
+        if let Err(unavailable) = self.keys.require_all(&keys) {
+            return Ok(Err(unavailable.into()));
+        }
+        let mut sealer = Sealer {
+            policy: &policy,
+            keys: &mut self.keys,
+            settings: &self.reported.settings,
+        };
+        Ok(sealer.text(text, plan).map(Some))
+    }
+
+    fn statement(&self, text: &str, kind: Kind, effect: Effect) -> Arc<Statement> {
+        let keeps_text = !matches!(kind, Kind::Risky);
+        Arc::new(Statement {
+            text: Zeroizing::new(if keeps_text {
+                text.into()
+            } else {
+                String::new()
+            }),
+            kind,
+            effect,
+            epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, Analysis::epoch)),
+        })
+    }
+
+    /// Whether a name is that of a planned statement, which a Parse cannot replace: it will fail,
+    /// and until it has, a Bind could mean either.
+    fn replaces_planned(&self, name: &[u8]) -> bool {
+        let planned = |s: &Arc<Statement>| matches!(s.kind, Kind::Planned(_));
+        !name.is_empty() && self.statements.get(name).is_some_and(planned)
+    }
+
+    /// Sends a Parse as it is.
+    fn forward_parse(
+        &mut self,
+        head: Head,
+        rest: &[u8],
+        parse: &Parse<'_>,
+        kind: Option<Kind>,
+        effect: Effect,
+    ) -> Result<Step, Error> {
+        let replaces_planned = self.replaces_planned(parse.name);
+        let statement = kind.map(|kind| {
+            // A text that is not UTF-8 is never kept: it is neither planned nor untouched.
+            self.statement(str::from_utf8(parse.text).unwrap_or_default(), kind, effect)
+        });
+        let seq = self.queue.next_seq();
+        let mut entry = Entry::new(Expect::Parse);
+        if self.statements.set(parse.name, seq, statement) {
+            entry.change = Change::Statement(parse.name.into());
+        }
+        self.expect(entry);
+        if !replaces_planned {
+            return Ok(Step::Forward(head.len));
+        }
+        self.to_server.extend_from_slice(&rest[..head.len]);
+        self.wait_for(seq);
+        Ok(Step::Took(head.len))
+    }
+
+    /// Sends, in place of a Parse, one that fails.
+    fn refuse_parse(
+        &mut self,
+        head: Head,
+        parse: &Parse<'_>,
+        report: Report,
+    ) -> Result<Step, Error> {
+        frontend::parse(&mut self.to_server, parse.name, REFUSED_TEXT, &[])?;
+        let seq = self.queue.next_seq();
+        let mut entry = Entry {
+            work: poison(report),
+            ..Entry::new(Expect::Parse)
+        };
+        if parse.name.is_empty() && self.statements.set(parse.name, seq, None) {
+            entry.change = Change::Statement(parse.name.into());
+        }
+        self.expect(entry);
+        Ok(Step::Took(head.len))
+    }
+
+    pub(super) fn client_query(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        let bytes = frontend::query_text(body)
+            .map_err(|Malformed| Error::ClientMisbehaved("malformed Query"))?;
+        let (work, effect, text) = match self.look(bytes, Protocol::Simple, None)? {
+            Look::Wait => return Ok(Step::Wait),
+            Look::Refused(report) => (
+                poison(report),
+                Effect::default(),
+                Some(REFUSED_TEXT.to_vec()),
+            ),
+            Look::Plain(effect) | Look::Untouched(effect) => (Work::Plain, effect, None),
+            // Only texts with declared types are looked up.
+            Look::Known(..) => return Err(Error::ApiMisuse("a Query was looked up as a Parse")),
+            Look::Planned(plan, effect) => {
+                let text = str::from_utf8(bytes).unwrap_or_default();
+                match self.edit(text, &plan)? {
+                    Ok(edited) => {
+                        let plan = Arc::new(plan);
+                        let text = edited.map(String::into_bytes);
+                        (Work::Query(QueryRun { plan, at: 0 }), effect, text)
+                    }
+                    Err(Stop::Awaited) => {
+                        self.client_wait = Some(Wait::Keys);
+                        return Ok(Step::Wait);
+                    }
+                    Err(Stop::Failed(report)) => (
+                        poison(report),
+                        Effect::default(),
+                        Some(REFUSED_TEXT.to_vec()),
+                    ),
+                    Err(Stop::Fault(error)) => return Err(error),
+                }
+            }
+        };
+        // A Query destroys the unnamed statement and the unnamed portal.
+        let seq = self.queue.next_seq();
+        let statement = self.statements.set(b"", seq, None);
+        let portal = self.portals.set(b"", seq, None);
+        self.note_effect(effect);
+        self.queue.push(Entry {
+            work,
+            effect,
+            change: if statement || portal {
+                Change::Unnamed
+            } else {
+                Change::None
+            },
+            ..Entry::new(Expect::Query)
+        });
+        match text {
+            None => Ok(Step::Forward(head.len)),
+            Some(text) => {
+                frontend::query(&mut self.to_server, &text)?;
+                Ok(Step::Took(head.len))
+            }
+        }
+    }
+}
+
+fn poison(report: Report) -> Work {
+    Work::Poison(Box::new(Poison {
+        expected: REFUSED_TEXT_SQLSTATE,
+        report,
+    }))
+}

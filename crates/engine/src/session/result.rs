@@ -1,0 +1,316 @@
+//! Descriptions and rows.
+
+use std::sync::Arc;
+
+use sealwire_core::value::Format;
+use sealwire_sql::Output;
+
+use super::{Session, Swallow};
+use crate::check;
+use crate::effect::Stale;
+use crate::error::Error;
+use crate::frame::{HEADER_LEN, Head, Step};
+use crate::message::Malformed;
+use crate::message::backend;
+use crate::open::Opener;
+use crate::poison::Report;
+use crate::queue::{Expect, Work};
+use crate::seal::Stop;
+use crate::statement::{Check, Kind, Portal, Prepared, QueryRun, Statement, has_cells};
+
+const MALFORMED_DESCRIPTION: Error = Error::ServerMisbehaved("malformed description");
+
+impl Session {
+    /// The client gets this error in place of what the server sent, and nothing more until
+    /// ReadyForQuery. The server does not know: what the client sent behind it runs.
+    fn fail_response(&mut self, report: &Report) -> Result<(), Error> {
+        report.write(&mut self.to_client, "ERROR")?;
+        let extended = self
+            .queue
+            .front()
+            .is_some_and(|front| !front.expect.ends_itself());
+        self.swallow = if extended {
+            // What the client has not sent yet is skipped, as after any error.
+            self.skipping |= !self.queue.sync_queued();
+            Swallow::ToSync
+        } else {
+            Swallow::ToReady
+        };
+        Ok(())
+    }
+
+    /// The plan and the server disagree: the catalogue is read anew before the next plan.
+    fn doubt_catalogue(&mut self) {
+        if let Some(analysis) = &mut self.analysis {
+            analysis.doubt(Stale::Catalogue);
+        }
+    }
+
+    pub(super) fn parameter_description(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let front = self.front_of(&[Expect::DescribeStatement])?;
+        if front.described {
+            return Err(Error::ServerMisbehaved("two ParameterDescriptions"));
+        }
+        let injected = front.injected;
+        let Work::Statement(statement) = &front.work else {
+            front.described = true;
+            return Ok(self.outward(injected, head.len));
+        };
+        let statement = Arc::clone(statement);
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        if let Some(front) = self.queue.front_mut() {
+            front.described = true;
+        }
+        let Kind::Planned(prepared) = &statement.kind else {
+            return Ok(self.outward(injected, head.len));
+        };
+        let oids =
+            backend::parameter_description(body).map_err(|Malformed| MALFORMED_DESCRIPTION)?;
+        let analysis = self.analysis()?;
+        if let Err(report) = check::parameters(prepared, &oids, analysis) {
+            prepared.set_check(false);
+            self.doubt_catalogue();
+            if !injected && self.swallow == Swallow::No {
+                self.fail_response(&report)?;
+            }
+        } else if !injected && self.swallow == Swallow::No {
+            let policy = Arc::clone(analysis.policy());
+            check::write_parameters(prepared, &oids, &policy, &mut self.to_client)?;
+        }
+        Ok(Step::Took(head.len))
+    }
+
+    pub(super) fn row_description(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let front = self.front_of(&[
+            Expect::DescribeStatement,
+            Expect::DescribePortal,
+            Expect::Query,
+        ])?;
+        if front.expect == Expect::DescribeStatement && !front.described {
+            return Err(Error::ServerMisbehaved("RowDescription without parameters"));
+        }
+        let (expect, injected) = (front.expect, front.injected);
+        let planned = match &front.work {
+            Work::Plain | Work::Load | Work::Poison(_) => None,
+            Work::Statement(statement) => Some(Described::Statement(Arc::clone(statement))),
+            Work::Portal(portal) => Some(Described::Portal(Arc::clone(portal))),
+            Work::Query(run) => run.outputs().map(|_| Described::Query(run.clone())),
+        };
+        let Some(planned) = planned else {
+            if expect != Expect::Query {
+                self.finish_front()?;
+            }
+            return Ok(self.outward(injected, head.len));
+        };
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        let agrees = self.describe_columns(&planned, Some(body), injected)?;
+        if expect == Expect::DescribeStatement && agrees {
+            planned.note_agreement();
+        }
+        if expect != Expect::Query {
+            self.finish_front()?;
+        }
+        Ok(Step::Took(head.len))
+    }
+
+    pub(super) fn no_data(&mut self, head: Head) -> Result<Step, Error> {
+        let front = self.front_of(&[Expect::DescribeStatement, Expect::DescribePortal])?;
+        if front.expect == Expect::DescribeStatement && !front.described {
+            return Err(Error::ServerMisbehaved("NoData without parameters"));
+        }
+        let (expect, injected) = (front.expect, front.injected);
+        let planned = match &front.work {
+            Work::Statement(statement) => Described::Statement(Arc::clone(statement)),
+            Work::Portal(portal) => Described::Portal(Arc::clone(portal)),
+            _ => {
+                self.finish_front()?;
+                return Ok(self.outward(injected, head.len));
+            }
+        };
+        let agrees = self.describe_columns(&planned, None, injected)?;
+        if expect == Expect::DescribeStatement && agrees {
+            planned.note_agreement();
+        }
+        // Decided before the front goes: a disagreement has just begun to swallow.
+        let step = if agrees {
+            self.outward(injected, head.len)
+        } else {
+            Step::Drop(head.len)
+        };
+        self.finish_front()?;
+        Ok(step)
+    }
+
+    /// Checks a RowDescription, or NoData, and writes the client's. Returns whether it agrees.
+    fn describe_columns(
+        &mut self,
+        planned: &Described,
+        body: Option<&[u8]>,
+        injected: bool,
+    ) -> Result<bool, Error> {
+        let fields = body
+            .map(backend::row_description)
+            .transpose()
+            .map_err(|Malformed| MALFORMED_DESCRIPTION)?
+            .unwrap_or_default();
+        let quiet = injected || self.swallow != Swallow::No;
+        let analysis = self.analysis()?;
+        let policy = Arc::clone(analysis.policy());
+        let Some(outputs) = planned.outputs() else {
+            if !quiet && body.is_some() {
+                check::write_columns(&[], &fields, None, &policy, &mut self.to_client)?;
+            }
+            return Ok(true);
+        };
+        if let Err(report) = check::columns(outputs, &fields, analysis) {
+            planned.note_disagreement();
+            self.doubt_catalogue();
+            if !quiet {
+                self.fail_response(&report)?;
+            }
+            return Ok(false);
+        }
+        if !quiet && body.is_some() {
+            let formats = planned.formats();
+            check::write_columns(outputs, &fields, formats, &policy, &mut self.to_client)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn data_row(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let front = self.front_of(&[Expect::Execute, Expect::Query])?;
+        let planned = match &front.work {
+            Work::Load => {
+                return match self.whole(head, rest)? {
+                    None => Ok(Step::Starved),
+                    Some(body) => self.load_row(body).map(|()| Step::Took(head.len)),
+                };
+            }
+            Work::Portal(portal) => Described::Portal(Arc::clone(portal)),
+            Work::Query(run) => match run.outputs() {
+                Some(outputs) if outputs.is_empty() || has_cells(outputs) => {
+                    Described::Query(run.clone())
+                }
+                _ => return Ok(self.outward(false, head.len)),
+            },
+            _ => return Ok(self.outward(false, head.len)),
+        };
+        if self.swallow != Swallow::No {
+            return Ok(Step::Drop(head.len));
+        }
+        if planned.disagrees() {
+            let report = Report::new(
+                "42P17",
+                "refusing the rows of a statement that the server describes differently than planned",
+            );
+            self.fail_response(&report)?;
+            return Ok(Step::Drop(head.len));
+        }
+        let outputs = match planned.outputs() {
+            Some(outputs) if planned.is_query() || has_cells(outputs) => outputs,
+            _ => return Ok(Step::Forward(head.len)),
+        };
+        if self.whole(head, rest)?.is_none() {
+            return Ok(Step::Starved);
+        }
+        self.open_row(head, &rest[HEADER_LEN..head.len], &planned, outputs)
+    }
+
+    fn open_row(
+        &mut self,
+        head: Head,
+        body: &[u8],
+        planned: &Described,
+        outputs: &[Output],
+    ) -> Result<Step, Error> {
+        let analysis = self.analysis.as_ref();
+        let Some(policy) = analysis.map(|analysis| Arc::clone(analysis.policy())) else {
+            return Err(Error::ApiMisuse("a row came before the policy"));
+        };
+        let mut opener = Opener {
+            policy: &policy,
+            keys: &mut self.keys,
+            settings: &self.reported.settings,
+            scratch: &mut self.scratch,
+        };
+        let formats = planned.formats().unwrap_or_default();
+        let cells = if planned.is_query() {
+            Format::Text
+        } else {
+            Format::Binary
+        };
+        match opener.row(body, outputs, formats, cells, &mut self.to_client) {
+            Ok(()) => Ok(Step::Took(head.len)),
+            Err(Stop::Awaited) => {
+                self.server_waits = true;
+                Ok(Step::Wait)
+            }
+            Err(Stop::Failed(report)) => {
+                // Cells that do not open may mean that columns have moved.
+                self.doubt_catalogue();
+                self.fail_response(&report)?;
+                Ok(Step::Took(head.len))
+            }
+            Err(Stop::Fault(error)) => Err(error),
+        }
+    }
+}
+
+/// What a description or a row belongs to.
+enum Described {
+    Statement(Arc<Statement>),
+    Portal(Arc<Portal>),
+    Query(QueryRun),
+}
+
+impl Described {
+    fn prepared(&self) -> Option<&Prepared> {
+        match self {
+            Self::Statement(statement) => match &statement.kind {
+                Kind::Planned(prepared) => Some(prepared),
+                _ => None,
+            },
+            Self::Portal(portal) => portal.prepared().map(|prepared| &**prepared),
+            Self::Query(_) => None,
+        }
+    }
+
+    fn outputs(&self) -> Option<&[Output]> {
+        match self {
+            Self::Query(run) => run.outputs(),
+            _ => self.prepared().and_then(|prepared| prepared.outputs()),
+        }
+    }
+
+    fn formats(&self) -> Option<&[Format]> {
+        match self {
+            Self::Portal(portal) => Some(&portal.formats),
+            _ => None,
+        }
+    }
+
+    fn is_query(&self) -> bool {
+        matches!(self, Self::Query(_))
+    }
+
+    fn disagrees(&self) -> bool {
+        self.prepared()
+            .is_some_and(|prepared| prepared.check() == Check::Disagrees)
+    }
+
+    fn note_agreement(&self) {
+        if let Some(prepared) = self.prepared() {
+            prepared.set_check(true);
+        }
+    }
+
+    fn note_disagreement(&self) {
+        if let Some(prepared) = self.prepared() {
+            prepared.set_check(false);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The server's messages.
+
+use super::{Phase, Session, Swallow};
+use crate::effect::Stale;
+use crate::error::Error;
+use crate::frame::{HEADER_LEN, Head, Step};
+use crate::message::Malformed;
+use crate::message::backend::{self, ERROR_PREFIX_MAX};
+use crate::queue::{Change, Entry, Expect, Work};
+
+/// Longer than any ParameterStatus: settings are names, paths and zones.
+const STATUS_BYTES_MAX: usize = 1 << 20;
+/// Enough of a command tag to know the command.
+const TAG_PREFIX_MAX: usize = 64;
+
+const OUT_OF_ORDER: Error = Error::ServerMisbehaved("message that nothing asked for");
+
+/// What has become of a message that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Done.
+    Done,
+    /// Tried, and failed.
+    Failed,
+    /// Not looked at: skipped after an earlier error.
+    Skipped,
+}
+
+impl Session {
+    /// One frame of the server, its header complete.
+    pub(super) fn server_frame(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        match (&self.phase, head.tag) {
+            (Phase::ExpectStartup, _) => {
+                return Err(Error::ServerMisbehaved(
+                    "message before the startup message",
+                ));
+            }
+            // Asynchronous: between any two messages, whatever is expected.
+            (_, b'S') => return self.parameter_status(head, rest),
+            (_, b'N' | b'A') => return Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication | Phase::ExpectReady, _) => {
+                return self.server_frame_at_start(head, rest);
+            }
+            _ => {}
+        }
+        match head.tag {
+            b'1' => self.complete(Expect::Parse, head),
+            b'2' => self.complete(Expect::Bind, head),
+            b'3' => self.complete(Expect::Close, head),
+            b'I' => self.empty_query(head),
+            b's' => self.portal_suspended(head),
+            b'C' => self.command_complete(head, rest),
+            b'D' => self.data_row(head, rest),
+            b't' => self.parameter_description(head, rest),
+            b'T' => self.row_description(head, rest),
+            b'n' => self.no_data(head),
+            b'Z' => self.ready_for_query(head, rest),
+            b'E' => self.error_response(head, rest),
+            b'G' => self.copy_in_response(head),
+            b'H' | b'd' | b'c' => {
+                self.front_of(&[Expect::Execute, Expect::Query])?;
+                Ok(self.outward(false, head.len))
+            }
+            b'V' => {
+                self.front_of(&[Expect::FunctionCall])?;
+                Ok(self.outward(false, head.len))
+            }
+            _ => Err(Error::ServerMisbehaved("unknown message type")),
+        }
+    }
+
+    /// Where a frame goes: to the client, unless it answers a message of the session's own or the
+    /// client has been told of an error already.
+    pub(super) fn outward(&self, injected: bool, len: usize) -> Step {
+        if injected || self.swallow != Swallow::No {
+            Step::Drop(len)
+        } else {
+            Step::Forward(len)
+        }
+    }
+
+    /// The front of the queue, which must be one of these and not a statement that had to fail.
+    pub(super) fn front_of(&mut self, expects: &[Expect]) -> Result<&mut Entry, Error> {
+        let front = self.queue.front_mut().ok_or(OUT_OF_ORDER)?;
+        if !expects.contains(&front.expect) {
+            return Err(OUT_OF_ORDER);
+        }
+        if matches!(front.work, Work::Poison(_)) {
+            return Err(Error::ServerMisbehaved(
+                "a statement that had to fail did not",
+            ));
+        }
+        Ok(front)
+    }
+
+    /// Takes the front off the queue.
+    pub(super) fn finish_front(&mut self) -> Result<(), Error> {
+        if let Some(entry) = self.queue.pop() {
+            self.settle_change(&entry, Fate::Done);
+        }
+        self.finish_load()
+    }
+
+    fn settle_change(&mut self, entry: &Entry, fate: Fate) {
+        let seq = entry.seq;
+        match (&entry.change, fate) {
+            (Change::None, _) => {}
+            (Change::Statement(name), Fate::Done) => self.statements.commit(name, seq),
+            // A failed Parse of the unnamed statement has destroyed the old one; of a named one it
+            // keeps it.
+            (Change::Statement(name), Fate::Failed)
+                if name.is_empty() && entry.expect == Expect::Parse =>
+            {
+                self.statements.destroy(name, seq);
+            }
+            (Change::Statement(name), _) => self.statements.abandon(name, seq),
+            (Change::Portal(name), Fate::Done) => self.portals.commit(name, seq),
+            (Change::Portal(name), _) => self.portals.abandon(name, seq),
+            (Change::Unnamed, Fate::Skipped) => {
+                self.statements.abandon(b"", seq);
+                self.portals.abandon(b"", seq);
+            }
+            (Change::Unnamed, _) => {
+                self.statements.commit(b"", seq);
+                self.portals.commit(b"", seq);
+            }
+        }
+    }
+
+    /// ParseComplete, BindComplete, CloseComplete.
+    fn complete(&mut self, expect: Expect, head: Head) -> Result<Step, Error> {
+        if head.len != HEADER_LEN {
+            return Err(Error::ServerMisbehaved("malformed completion"));
+        }
+        let injected = self.front_of(&[expect])?.injected;
+        self.finish_front()?;
+        Ok(self.outward(injected, head.len))
+    }
+
+    fn empty_query(&mut self, head: Head) -> Result<Step, Error> {
+        let front = self.front_of(&[Expect::Execute, Expect::Query])?;
+        let (expect, injected) = (front.expect, front.injected);
+        if expect == Expect::Execute {
+            self.finish_front()?;
+        }
+        Ok(self.outward(injected, head.len))
+    }
+
+    fn portal_suspended(&mut self, head: Head) -> Result<Step, Error> {
+        let injected = self.front_of(&[Expect::Execute])?.injected;
+        self.finish_front()?;
+        Ok(self.outward(injected, head.len))
+    }
+
+    fn command_complete(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let here = rest.len().min(head.len);
+        if here < head.len.min(HEADER_LEN + TAG_PREFIX_MAX) {
+            return Ok(Step::Starved);
+        }
+        let tag = &rest[HEADER_LEN..here];
+        let tag = &tag[..tag.iter().position(|&b| b == 0).unwrap_or(tag.len())];
+        let front = self.front_of(&[Expect::Execute, Expect::Query])?;
+        let (expect, injected, effect) = (front.expect, front.injected, front.effect);
+        let is_load = matches!(front.work, Work::Load);
+        if let Work::Query(run) = &mut front.work {
+            run.at += 1;
+        }
+        if is_load {
+            self.load_command_complete();
+        } else if let Some(analysis) = &mut self.analysis {
+            analysis.note_tag(tag, effect);
+        }
+        self.queue.leave_copy_in(false);
+        if expect == Expect::Execute {
+            self.finish_front()?;
+        }
+        Ok(self.outward(injected, head.len))
+    }
+
+    fn copy_in_response(&mut self, head: Head) -> Result<Step, Error> {
+        let injected = self.front_of(&[Expect::Execute, Expect::Query])?.injected;
+        if injected {
+            return Err(OUT_OF_ORDER);
+        }
+        let in_vain = self.queue.begin_copy_in();
+        if self.swallow != Swallow::No {
+            // The client will not send data to a statement that it believes skipped.
+            self.abort_copy = in_vain;
+        }
+        Ok(self.outward(false, head.len))
+    }
+
+    fn ready_for_query(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        const MALFORMED: Error = Error::ServerMisbehaved("malformed ReadyForQuery");
+        if head.len != HEADER_LEN + 1 {
+            return Err(MALFORMED);
+        }
+        let Some(&status) = rest.get(HEADER_LEN) else {
+            return Ok(Step::Starved);
+        };
+        if !matches!(status, b'I' | b'T' | b'E') {
+            return Err(MALFORMED);
+        }
+        let Some(front) = self.queue.front() else {
+            return self.answer_to_ignored_sync(head);
+        };
+        let (expect, injected) = (front.expect, front.injected);
+        if !expect.ends_itself() {
+            return self.answer_to_ignored_sync(head);
+        }
+        if status == b'I' {
+            // Portals end with their transaction, save those bound behind this point.
+            self.portals.forget_confirmed();
+            if let Some(analysis) = &mut self.analysis {
+                analysis.note_transaction_end();
+            }
+        }
+        self.queue.leave_copy_in(true);
+        let step = self.outward(injected, head.len);
+        let step = match (self.swallow, expect) {
+            (Swallow::ToSync, Expect::Sync) | (Swallow::ToReady, _) if !injected => {
+                self.swallow = Swallow::No;
+                Step::Forward(head.len)
+            }
+            _ => step,
+        };
+        self.finish_front()?;
+        Ok(step)
+    }
+
+    /// A Sync that was sent before copy data was either ignored or, when the copy failed at once,
+    /// not; only the server knows.
+    fn answer_to_ignored_sync(&mut self, head: Head) -> Result<Step, Error> {
+        if self.queue.take_ignored_sync() {
+            Ok(self.outward(false, head.len))
+        } else {
+            Err(OUT_OF_ORDER)
+        }
+    }
+
+    fn error_response(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let is_load = |entry: &Entry| matches!(entry.work, Work::Load);
+        let loads = self.queue.front().is_some_and(is_load);
+        let needed = if loads {
+            head.len
+        } else {
+            head.len.min(HEADER_LEN + ERROR_PREFIX_MAX)
+        };
+        let here = rest.len().min(head.len);
+        if here < needed {
+            return if loads {
+                self.whole(head, rest).map(|_| Step::Starved)
+            } else {
+                Ok(Step::Starved)
+            };
+        }
+        let body = &rest[HEADER_LEN..here];
+        let sqlstate = backend::error_field(body, b'C').unwrap_or_default();
+        let Some(front) = self.queue.front() else {
+            // FATAL may come at any time.
+            return Ok(self.outward(false, head.len));
+        };
+        let ends_itself = front.expect.ends_itself();
+        let mut step = self.outward(false, head.len);
+        match &front.work {
+            Work::Load => {
+                if !self.load_error(body) {
+                    step = Step::Drop(head.len);
+                }
+            }
+            Work::Poison(poison) => {
+                if sqlstate == poison.expected.as_bytes() && self.swallow == Swallow::No {
+                    poison.report.write(&mut self.to_client, "ERROR")?;
+                    step = Step::Drop(head.len);
+                }
+            }
+            Work::Statement(_) | Work::Portal(_) | Work::Query(_) => {
+                // "cached plan must not change result type", or a name that is no longer there.
+                let changed = sqlstate == b"0A000" || sqlstate.starts_with(b"42");
+                if let (true, Some(analysis)) = (changed, &mut self.analysis) {
+                    analysis.doubt(Stale::Catalogue);
+                }
+            }
+            Work::Plain => {}
+        }
+        if ends_itself {
+            // ReadyForQuery follows by itself.
+            self.queue.leave_copy_in(true);
+        } else {
+            self.fail_front()?;
+        }
+        Ok(step)
+    }
+
+    /// The message at the front has failed: the server discards everything up to the next Sync.
+    pub(super) fn fail_front(&mut self) -> Result<(), Error> {
+        if let Some(entry) = self.queue.pop() {
+            self.settle_change(&entry, Fate::Failed);
+        }
+        self.queue.leave_copy_in(true);
+        loop {
+            match self.queue.front() {
+                Some(front) if front.expect == Expect::Sync => break,
+                Some(_) => {
+                    if let Some(entry) = self.queue.pop() {
+                        self.settle_change(&entry, Fate::Skipped);
+                    }
+                }
+                None => {
+                    self.skipping = true;
+                    break;
+                }
+            }
+        }
+        self.finish_load()
+    }
+
+    fn parameter_status(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        const MALFORMED: Error = Error::ServerMisbehaved("malformed ParameterStatus");
+        if head.len > STATUS_BYTES_MAX {
+            return Err(MALFORMED);
+        }
+        let Some(body) = rest.get(HEADER_LEN..head.len) else {
+            return Ok(Step::Starved);
+        };
+        let (name, value) = backend::parameter_status(body).map_err(|Malformed| MALFORMED)?;
+        let doubtful = self.reported.note(name, value);
+        if let (true, Some(analysis)) = (doubtful, &mut self.analysis) {
+            analysis.doubt(Stale::Facts);
+        }
+        Ok(Step::Forward(head.len))
+    }
+}

@@ -1,0 +1,149 @@
+//! Between the server's first ReadyForQuery and the client's: manifest, catalogue, checks.
+
+use super::load::{Loaded, What};
+use super::{Phase, PolicyState, Session};
+use crate::error::Error;
+use crate::frame::{Head, Step};
+use crate::message::frontend;
+use crate::need::Failure;
+use crate::options::PolicySource;
+use crate::poison::Report;
+
+impl Session {
+    /// A server frame before the client may send statements.
+    pub(super) fn server_frame_at_start(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        match head.tag {
+            b'R' => {
+                let Some(code) = rest.get(5..9) else {
+                    return if head.len < 9 {
+                        Err(Error::ServerMisbehaved("malformed authentication request"))
+                    } else {
+                        Ok(Step::Starved)
+                    };
+                };
+                if code == [0; 4] && matches!(self.phase, Phase::ExpectAuthentication) {
+                    self.phase = Phase::ExpectReady;
+                }
+                Ok(Step::Forward(head.len))
+            }
+            b'Z' if matches!(self.phase, Phase::ExpectReady) => {
+                let Some(ready) = rest.get(..head.len) else {
+                    return Ok(Step::Starved);
+                };
+                if head.len != 6 {
+                    return Err(Error::ServerMisbehaved("malformed ReadyForQuery"));
+                }
+                self.prepare(ready.to_vec())?;
+                Ok(Step::Took(head.len))
+            }
+            b'K' | b'v' | b'E' => Ok(Step::Forward(head.len)),
+            _ => Err(Error::ServerMisbehaved(
+                "unexpected message before ReadyForQuery",
+            )),
+        }
+    }
+
+    fn prepare(&mut self, ready: Vec<u8>) -> Result<(), Error> {
+        if !self.reported.integer_datetimes() {
+            return self.fail_start(Failure {
+                sqlstate: "0A000",
+                message: "refusing a server with floating-point timestamps".into(),
+                hint: None,
+            });
+        }
+        self.phase = Phase::Preparing {
+            ready,
+            policy: PolicyState::Ready,
+        };
+        match self.options.policy {
+            PolicySource::Database => self.start_load(vec![What::Manifest]),
+            PolicySource::Ready(_) => self.load_at_start(),
+        }
+    }
+
+    /// Reads facts and catalogue for a policy that is known.
+    pub(super) fn load_at_start(&mut self) -> Result<(), Error> {
+        if let Phase::Preparing { policy, .. } = &mut self.phase {
+            *policy = PolicyState::Ready;
+        }
+        self.start_load(vec![What::Facts, What::Everything])
+    }
+
+    /// What the server said at start has come.
+    pub(super) fn finish_load_at_start(
+        &mut self,
+        loaded: Result<Loaded, Report>,
+    ) -> Result<(), Error> {
+        let Phase::Preparing { policy, .. } = &mut self.phase else {
+            return Ok(());
+        };
+        let reads_manifest = self.analysis.is_none();
+        match loaded {
+            Err(report) => {
+                let what = if reads_manifest {
+                    "no manifest: `sealwire.manifest` cannot be read"
+                } else {
+                    "the server's catalogue cannot be read"
+                };
+                let hint = reads_manifest.then(|| {
+                    "publish the manifest with the `sealwire` command, or give it with \
+                     `column_encryption_manifest=file:PATH`"
+                        .into()
+                });
+                self.fail_start(Failure {
+                    sqlstate: if reads_manifest { "42P01" } else { "58000" },
+                    message: format!("{what}: {}", report.message),
+                    hint,
+                })
+            }
+            Ok(loaded) if reads_manifest => match loaded.document {
+                Some(document) => {
+                    *policy = PolicyState::Needed(document);
+                    Ok(())
+                }
+                None => self.fail_start(Failure {
+                    sqlstate: "02000",
+                    message: "no manifest: the table `sealwire.manifest` is empty".into(),
+                    hint: Some("publish the manifest with the `sealwire` command".into()),
+                }),
+            },
+            Ok(loaded) => {
+                self.apply(loaded);
+                self.check_and_release()
+            }
+        }
+    }
+
+    /// The catalogue has come: if it agrees with the policy, the client may send statements.
+    fn check_and_release(&mut self) -> Result<(), Error> {
+        let mismatches = self
+            .analysis
+            .as_ref()
+            .map(crate::analysis::Analysis::mismatches)
+            .unwrap_or_default();
+        if let Some(first) = mismatches.first() {
+            let others = match mismatches.len() {
+                1 => String::new(),
+                n => format!(" (and {} more)", n - 1),
+            };
+            return self.fail_start(Failure {
+                sqlstate: "42P17",
+                message: format!("the manifest and the database disagree: {first}{others}"),
+                hint: Some("see `sealwire columns check`".into()),
+            });
+        }
+        if let Phase::Preparing { ready, .. } = std::mem::replace(&mut self.phase, Phase::Ready) {
+            self.to_client.extend_from_slice(&ready);
+        }
+        Ok(())
+    }
+
+    /// Tells the client why there is no session, and the server that there is none.
+    pub(super) fn fail_start(&mut self, failure: Failure) -> Result<(), Error> {
+        Report::from(&failure).write(&mut self.to_client, "FATAL")?;
+        if !matches!(self.phase, Phase::ExpectStartup) {
+            frontend::bare(&mut self.to_server, b'X');
+        }
+        Err(Error::Unusable(failure))
+    }
+}

@@ -1,0 +1,177 @@
+//! Names of prepared statements and portals, in two orders at once.
+//!
+//! What a name means when the client uses it is decided in the order in which the client sends;
+//! whether that came true is known in the order in which the server answers. A slot therefore keeps
+//! the confirmed meaning and the changes that are still on their way. A change that the server
+//! discards is taken out, whatever came after it; so no undo can restore something that never was.
+//!
+//! Only names that mean something to the session have a slot: a plain statement has none.
+
+use std::collections::{HashMap, VecDeque};
+
+/// PostgreSQL keeps 63 bytes of a statement's or portal's name (`NAMEDATALEN - 1`).
+pub(crate) const NAME_LEN_MAX: usize = 63;
+
+/// Names and what they mean.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    by_name: HashMap<Box<[u8]>, Slot<T>>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    confirmed: Option<T>,
+    /// In the order sent; the last one is what the client means.
+    pending: VecDeque<(u64, Option<T>)>,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self {
+            by_name: HashMap::new(),
+        }
+    }
+}
+
+fn key(name: &[u8]) -> &[u8] {
+    &name[..name.len().min(NAME_LEN_MAX)]
+}
+
+impl<T> Slots<T> {
+    /// What the client means by a name now; `None` is something plain, or nothing.
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
+        if self.by_name.is_empty() {
+            return None;
+        }
+        let slot = self.by_name.get(key(name))?;
+        match slot.pending.back() {
+            Some((_, meaning)) => meaning.as_ref(),
+            None => slot.confirmed.as_ref(),
+        }
+    }
+
+    /// Notes that the message `seq` gives a name a meaning. Returns whether there is anything to
+    /// settle when its answer comes.
+    pub(crate) fn set(&mut self, name: &[u8], seq: u64, meaning: Option<T>) -> bool {
+        match self.by_name.get_mut(key(name)) {
+            Some(slot) => slot.pending.push_back((seq, meaning)),
+            None if meaning.is_none() => return false,
+            None => {
+                let slot = Slot {
+                    confirmed: None,
+                    pending: VecDeque::from([(seq, meaning)]),
+                };
+                self.by_name.insert(key(name).into(), slot);
+            }
+        }
+        true
+    }
+
+    fn settle(&mut self, name: &[u8], change: impl FnOnce(&mut Slot<T>)) {
+        if let Some(slot) = self.by_name.get_mut(key(name)) {
+            change(slot);
+            if slot.confirmed.is_none() && slot.pending.iter().all(|(_, to)| to.is_none()) {
+                // Nothing left but changes to nothing; settling those later is a no-op.
+                self.by_name.remove(key(name));
+            }
+        }
+    }
+
+    /// The server did what the message `seq` asked.
+    pub(crate) fn commit(&mut self, name: &[u8], seq: u64) {
+        self.settle(name, |slot| {
+            if let Some(at) = slot.pending.iter().position(|&(s, _)| s == seq) {
+                slot.confirmed = slot.pending.remove(at).and_then(|(_, meaning)| meaning);
+            }
+        });
+    }
+
+    /// The server did not do what the message `seq` asked: the name keeps its earlier meaning.
+    pub(crate) fn abandon(&mut self, name: &[u8], seq: u64) {
+        self.settle(name, |slot| slot.pending.retain(|&(s, _)| s != seq));
+    }
+
+    /// The message `seq` failed and took the earlier meaning with it.
+    pub(crate) fn destroy(&mut self, name: &[u8], seq: u64) {
+        self.settle(name, |slot| {
+            slot.pending.retain(|&(s, _)| s != seq);
+            slot.confirmed = None;
+        });
+    }
+
+    /// Everything confirmed is gone; what is on its way stays.
+    pub(crate) fn forget_confirmed(&mut self) {
+        self.by_name.retain(|_, slot| {
+            slot.confirmed = None;
+            !slot.pending.is_empty()
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_discarded_change_leaves_the_confirmed_meaning() {
+        let mut slots = Slots::default();
+        assert!(slots.set(b"s", 1, Some('a')));
+        slots.commit(b"s", 1);
+        slots.set(b"s", 2, None);
+        assert_eq!(slots.get(b"s"), None);
+        slots.abandon(b"s", 2);
+        assert_eq!(slots.get(b"s"), Some(&'a'));
+    }
+
+    #[test]
+    fn two_discarded_changes_do_not_restore_one_another() {
+        let mut slots = Slots::default();
+        slots.set(b"s", 1, Some('p'));
+        slots.commit(b"s", 1);
+        // Both fail as duplicates, in separate batches.
+        slots.set(b"s", 2, Some('a'));
+        slots.set(b"s", 3, Some('b'));
+        slots.abandon(b"s", 2);
+        assert_eq!(slots.get(b"s"), Some(&'b'));
+        slots.abandon(b"s", 3);
+        assert_eq!(slots.get(b"s"), Some(&'p'));
+    }
+
+    #[test]
+    fn a_failed_unnamed_parse_destroys_what_it_would_have_replaced() {
+        let mut slots = Slots::default();
+        slots.set(b"", 1, Some('a'));
+        slots.commit(b"", 1);
+        slots.set(b"", 2, Some('b'));
+        slots.destroy(b"", 2);
+        assert_eq!(slots.get(b""), None);
+    }
+
+    #[test]
+    fn names_count_up_to_63_bytes_as_on_the_server() {
+        let mut slots = Slots::default();
+        slots.set(&[b'x'; 70], 1, Some('a'));
+        assert_eq!(slots.get(&[b'x'; 64]), Some(&'a'));
+        assert_eq!(slots.get(&[b'x'; 62]), None);
+    }
+
+    #[test]
+    fn portals_end_with_the_transaction_but_pipelined_ones_do_not() {
+        let mut slots = Slots::default();
+        slots.set(b"p", 1, Some('a'));
+        slots.set(b"q", 2, Some('b'));
+        slots.commit(b"p", 1);
+        slots.forget_confirmed();
+        assert_eq!(slots.get(b"p"), None);
+        assert_eq!(slots.get(b"q"), Some(&'b'));
+    }
+
+    #[test]
+    fn plain_names_take_no_room() {
+        let mut slots: Slots<char> = Slots::default();
+        assert!(!slots.set(b"s", 1, None));
+        slots.set(b"s", 2, Some('a'));
+        slots.abandon(b"s", 2);
+        assert!(slots.by_name.is_empty());
+    }
+}

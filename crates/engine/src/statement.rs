@@ -1,0 +1,178 @@
+//! What is remembered of prepared statements, portals and simple queries.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use sealwire_core::policy::KeyId;
+use sealwire_core::value::Format;
+use sealwire_sql::{CheckedPlan, Output, Outputs};
+use zeroize::Zeroizing;
+
+use crate::effect::Effect;
+
+/// A prepared statement that is more than plain.
+pub(crate) struct Statement {
+    /// As the client sent it; literals in it are plaintext.
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) kind: Kind,
+    /// What executing it may do to the session's facts.
+    pub(crate) effect: Effect,
+    /// The session's epoch in which the analysis was last seen to hold.
+    pub(crate) epoch: AtomicU64,
+}
+
+/// Why a statement is remembered.
+pub(crate) enum Kind {
+    /// Executing it may change what names mean.
+    Risky,
+    /// It mentions a protected name, and as names resolve it is none of ours.
+    Untouched,
+    /// It has a plan.
+    Planned(Arc<Prepared>),
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Risky => "Statement(risky)",
+            Kind::Untouched => "Statement(untouched)",
+            Kind::Planned(_) => "Statement(planned)",
+        })
+    }
+}
+
+/// A plan with what the client declared and what was declared to the server.
+pub(crate) struct Prepared {
+    pub(crate) plan: Arc<CheckedPlan>,
+    /// Types that the client declared, 0 where it left one open.
+    pub(crate) client_oids: Box<[u32]>,
+    /// Types that the server was told.
+    pub(crate) declared_oids: Box<[u32]>,
+    /// Keys that sealing a set of parameters takes.
+    pub(crate) keys: Box<[KeyId]>,
+    /// A relation of the plan has a column that is plainly `bytea`.
+    pub(crate) plain_bytea: bool,
+    check: AtomicU8,
+    /// Number of the entry of the last description asked for, 0 before the first.
+    pub(crate) describe_seq: AtomicU64,
+}
+
+/// What the server's own description of a statement said of its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// It has not come.
+    Open,
+    /// It agrees.
+    Agrees,
+    /// It does not: no value goes out, no row comes in.
+    Disagrees,
+}
+
+impl Prepared {
+    pub(crate) fn new(
+        plan: Arc<CheckedPlan>,
+        client_oids: Box<[u32]>,
+        declared_oids: Box<[u32]>,
+        keys: Box<[KeyId]>,
+        plain_bytea: bool,
+    ) -> Self {
+        Self {
+            plan,
+            client_oids,
+            declared_oids,
+            keys,
+            plain_bytea,
+            check: AtomicU8::new(0),
+            describe_seq: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Check {
+        match self.check.load(Ordering::Relaxed) {
+            0 => Check::Open,
+            1 => Check::Agrees,
+            _ => Check::Disagrees,
+        }
+    }
+
+    /// A disagreement is never taken back.
+    pub(crate) fn set_check(&self, agrees: bool) {
+        if self.check() != Check::Disagrees {
+            self.check
+                .store(if agrees { 1 } else { 2 }, Ordering::Relaxed);
+        }
+    }
+
+    /// Number of parameters that the server should count: PostgreSQL takes the larger of those
+    /// declared and those in the text.
+    pub(crate) fn param_count(&self) -> usize {
+        self.plan.params.len().max(self.declared_oids.len())
+    }
+
+    /// The output columns, `None` when rows pass as they are.
+    pub(crate) fn outputs(&self) -> Option<&[Output]> {
+        match self.plan.statements.first() {
+            Some(Outputs::Columns(columns)) => Some(columns),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("check", &self.check())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A portal of a remembered statement.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    pub(crate) statement: Arc<Statement>,
+    /// The format in which the client wants each output column; empty unless the plan has some.
+    pub(crate) formats: Box<[Format]>,
+}
+
+impl Portal {
+    pub(crate) fn prepared(&self) -> Option<&Arc<Prepared>> {
+        match &self.statement.kind {
+            Kind::Planned(prepared) => Some(prepared),
+            _ => None,
+        }
+    }
+}
+
+/// Whether any of the columns holds cells.
+pub(crate) fn has_cells(outputs: &[Output]) -> bool {
+    outputs.iter().any(|output| output.column.is_some())
+}
+
+/// A simple Query that the server works on.
+#[derive(Clone)]
+pub(crate) struct QueryRun {
+    pub(crate) plan: Arc<CheckedPlan>,
+    /// The statement of the text whose responses come now.
+    pub(crate) at: usize,
+}
+
+impl QueryRun {
+    /// The output columns of the current statement, `None` when its rows pass as they are.
+    pub(crate) fn outputs(&self) -> Option<&[Output]> {
+        match self.plan.statements.get(self.at) {
+            Some(Outputs::Columns(columns)) => Some(columns),
+            Some(Outputs::Untouched) => None,
+            // More results than statements: nothing is known of them, so no column may be a cell's.
+            None => Some(&[]),
+        }
+    }
+}
+
+impl fmt::Debug for QueryRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryRun")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
