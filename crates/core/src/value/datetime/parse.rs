@@ -335,12 +335,11 @@ fn read_time(reader: &mut Reader<'_>) -> Reading<i64> {
         let point = reader.0;
         if reader.take('.') {
             let digits = reader.digits();
-            if digits.is_empty() {
-                return None;
+            if !digits.is_empty() {
+                // The server, too, rounds by way of a double (`ParseFractionalSecond`).
+                let part: f64 = point[..=digits.len()].parse().ok()?;
+                fraction = (part * 1e6).round_ties_even() as i64;
             }
-            // The server, too, rounds by way of a double (`ParseFractionalSecond`).
-            let part: f64 = point[..=digits.len()].parse().ok()?;
-            fraction = (part * 1e6).round_ties_even() as i64;
         }
     }
     let of_day = |hour: i64| ((hour * 60 + minute) * 60 + second) * USECS_PER_SEC + fraction;

@@ -118,6 +118,18 @@ impl Decimal {
             || (mantissa.is_power_of_two() && is(4 * mantissa - 1, exponent - 2))
     }
 
+    /// Whether `number` is exactly halfway between the decimal, whose last digit is odd, and one of
+    /// the decimals beside it.
+    fn is_rounded_to_odd<F: Float>(&self, number: F) -> bool {
+        let digits = self.integer();
+        if digits.is_multiple_of(2) {
+            return false;
+        }
+        let (mantissa, exponent) = number.decompose();
+        let is = |twice| equal(twice, self.last_exponent(), mantissa, exponent + 1);
+        is(2 * digits - 1) || is(2 * digits + 1)
+    }
+
     /// As C's `%g` lays out the digits, scientific below 10^-4 and from 10^`scientific_from`.
     fn print(&self, scientific_from: i32, out: &mut Vec<u8>) {
         let digits = if self.digits.is_empty() {
@@ -198,10 +210,11 @@ impl Float for f32 {
 ///
 /// Rust's shortest digits may lie *on* a midpoint, where reading rounds to the even mantissa.
 /// PostgreSQL's never do (`STRICTLY_SHORTEST` is 0 in its copy of Ryu), so that the number nearest
-/// to 1e23 prints as `9.999999999999999e+22`.
+/// to 1e23 prints as `9.999999999999999e+22`. Of two decimals that are equally near to the number,
+/// Rust takes the greater and PostgreSQL the one with the even last digit.
 fn shortest<F: Float>(number: F) -> Decimal {
     let decimal = Decimal::new(&format!("{number:e}"));
-    if !decimal.is_midpoint_beside(number) {
+    if !decimal.is_midpoint_beside(number) && !decimal.is_rounded_to_odd(number) {
         return decimal;
     }
     for decimals in decimal.digits.len() - 1..FLOAT8_DIGITS_MAX {

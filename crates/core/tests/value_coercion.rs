@@ -1,0 +1,194 @@
+//! Values of one type in columns of another must be assigned, and compared with what is stored, as
+//! PostgreSQL did when `tests/vectors/values/generate.sh` recorded it.
+//!
+//! `assignment.tsv`: column, type of the value, value, SQLSTATE, send form, text. `stored.tsv`:
+//! values of each column. `equal.tsv`: column, type of the value, the stored values that equal it,
+//! value. `incomparable.tsv`: columns and types that have no `=`. All in the session's zone below.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use sealwire_core::policy::Mode;
+use sealwire_core::types::{DeclaredType, Family, ScalarType};
+use sealwire_core::value::{Format, Settings, Target, Usage, ValueError, canonicalise, render};
+use zeroize::Zeroizing;
+
+/// Assignments that PostgreSQL makes and this library leaves to an explicit cast.
+const REFUSED_ASSIGNMENTS: &[(Family, Family)] = &[
+    (Family::Float4, Family::Int),
+    (Family::Float8, Family::Int),
+    (Family::Float4, Family::Numeric),
+    (Family::Float8, Family::Numeric),
+    (Family::Timestamp, Family::Time),
+    (Family::Timestamptz, Family::Time),
+    // Anything is assigned to a string by way of its text form.
+    (Family::Bool, Family::Text),
+    (Family::Bytea, Family::Text),
+    (Family::Uuid, Family::Text),
+    (Family::Int, Family::Text),
+];
+
+/// Comparisons that are refused because one value would have to equal several cells.
+const REFUSED_COMPARISONS: &[(Family, Family)] = &[
+    (Family::Float4, Family::Int),
+    (Family::Float8, Family::Int),
+    (Family::Float4, Family::Numeric),
+    (Family::Float8, Family::Numeric),
+    (Family::Timestamptz, Family::Timestamp),
+    (Family::Timestamptz, Family::Date),
+];
+
+fn table<const N: usize>(name: &str) -> Vec<[String; N]> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/vectors/values")
+        .join(name);
+    let text = fs::read_to_string(path).unwrap();
+    let rows: Vec<_> = text
+        .lines()
+        .map(|line| {
+            let fields: Vec<String> = line
+                .split('\t')
+                .map(|field| field.replace("\\\\", "\\"))
+                .collect();
+            fields.try_into().unwrap()
+        })
+        .collect();
+    assert!(rows.len() > 10, "{name} has {} rows", rows.len());
+    rows
+}
+
+fn settings() -> Settings {
+    Settings {
+        time_zone: "America/New_York".into(),
+        ..Settings::default()
+    }
+}
+
+fn canonical(
+    ty: &str,
+    wire: ScalarType,
+    usage: Usage,
+    mode: Mode,
+    input: &str,
+) -> Result<Vec<u8>, ValueError> {
+    let target = Target {
+        ty: ty.parse().unwrap(),
+        mode,
+    };
+    let mut out = Zeroizing::new(Vec::new());
+    let input = input.as_bytes();
+    canonicalise(
+        target,
+        wire,
+        Format::Text,
+        usage,
+        input,
+        &settings(),
+        &mut out,
+    )?;
+    Ok(out.to_vec())
+}
+
+/// A time of day out of a timestamp's text is refused before it is coerced.
+fn is_unsupported(error: &ValueError) -> bool {
+    error.sqlstate == "22007"
+        && error
+            .message
+            .contains("not supported for encrypted columns")
+}
+
+fn family(ty: &str) -> Family {
+    ty.parse::<DeclaredType>().unwrap().family()
+}
+
+#[test]
+fn assignments_across_types() {
+    let mut differences = Vec::new();
+    for [ty, wire, input, sqlstate, binary, shown] in table("assignment.tsv") {
+        let from = ScalarType::from_name(&wire).unwrap();
+        let got = canonical(&ty, from, Usage::Assign, Mode::Randomized, &input);
+        let got = got.map(|canonical| {
+            [Format::Text, Format::Binary].map(|format| {
+                let mut out = Vec::new();
+                let declared = ty.parse().unwrap();
+                render(declared, format, &canonical, &settings(), &mut out).unwrap();
+                out
+            })
+        });
+        let agrees = match &got {
+            Ok([text, sent]) => {
+                let hex: String = sent.iter().map(|byte| format!("{byte:02x}")).collect();
+                sqlstate == "00000" && *text == shown.as_bytes() && hex == binary
+            }
+            Err(error) if is_unsupported(error) => true,
+            Err(error) if error.sqlstate == "42804" && sqlstate != "42804" => {
+                REFUSED_ASSIGNMENTS.contains(&(from.family(), family(&ty)))
+            }
+            Err(error) => error.sqlstate == sqlstate,
+        };
+        if !agrees {
+            let wanted = format!("{sqlstate} {binary} {shown:?}");
+            differences.push(format!(
+                "{ty} := {wire} {input:?}: {got:02x?}, not {wanted}"
+            ));
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn comparisons_across_types() {
+    let mut stored: HashMap<String, Vec<String>> = HashMap::new();
+    for [ty, value] in table("stored.tsv") {
+        stored.entry(ty).or_default().push(value);
+    }
+    let equal: HashSet<[String; 4]> = table("equal.tsv").into_iter().collect();
+    let incomparable: HashSet<[String; 2]> = table("incomparable.tsv").into_iter().collect();
+
+    let (mut compared, mut met) = (0, 0);
+    let mut differences = Vec::new();
+    for [ty, wire, probe, ..] in table::<6>("assignment.tsv") {
+        let from = ScalarType::from_name(&wire).unwrap();
+        if !family(&ty).has_single_byte_form() {
+            continue;
+        }
+        let declared: DeclaredType = ty.parse().unwrap();
+        let key = match canonical(&ty, from, Usage::Compare, Mode::Deterministic, &probe) {
+            Ok(key) => key,
+            Err(error) if is_unsupported(&error) => continue,
+            Err(error) => {
+                assert_eq!(error.sqlstate, "42804", "{ty} = {wire} {probe:?}");
+                let is_listed = REFUSED_COMPARISONS.contains(&(from.family(), declared.family()))
+                    || (declared.scalar(), from) == (ScalarType::Varchar, ScalarType::Bpchar)
+                    || incomparable.contains(&[ty.clone(), wire.clone()]);
+                assert!(is_listed, "{ty} = {wire} {probe:?} is refused");
+                continue;
+            }
+        };
+        if incomparable.contains(&[ty.clone(), wire.clone()]) {
+            differences.push(format!("{ty} = {wire} has no operator"));
+        }
+        for value in &stored[&ty] {
+            let (own, mode) = (declared.scalar(), Mode::Deterministic);
+            let cell = match canonical(&ty, own, Usage::Assign, mode, value) {
+                Err(error) if is_unsupported(&error) => continue,
+                cell => cell.unwrap(),
+            };
+            let row = [ty.clone(), wire.clone(), value.clone(), probe.clone()];
+            let expected = equal.contains(&row);
+            compared += 1;
+            met += usize::from(expected);
+            if (cell == key) != expected {
+                differences.push(format!("{row:?} should be {expected}"));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(
+        compared > 20_000 && met > 1000,
+        "{compared} compared, {met} equal"
+    );
+}

@@ -1,0 +1,408 @@
+-- The values whose treatment by PostgreSQL the golden files record. Everything random is drawn from
+-- a fixed seed, so that a run with the same server version gives the same files.
+
+set client_min_messages = warning;
+select setseed(0.20240102);
+
+create table cases (
+    n serial,
+    kind text not null,
+    type text not null,
+    settings text not null default '',
+    input text not null
+);
+
+create function pick(variadic choices text[]) returns text volatile language sql as
+$$ select choices[1 + floor(random() * cardinality(choices))::int] $$;
+
+create function digits(count int) returns text volatile language sql as
+$$ select coalesce(string_agg(floor(random() * 10)::int::text, ''), '') from generate_series(1, count) $$;
+
+create function upto(bound int) returns int volatile language sql as
+$$ select floor(random() * (bound + 1))::int $$;
+
+-- Integers.
+insert into cases (kind, type, input)
+select 'int', type, input
+from unnest(array['int2', 'int4', 'int8']) type, unnest(array[
+    '0', '-0', '+0', '1', '-1', '+1', '00', '007', '  42', '42  ', E'\t\n42\r\f\v', '', ' ', '+', '-',
+    '--1', '+-1', '- 1', '1 2', '1.0', '1e3', '0x10', '0o7', '0b1', '1_000', 'abc', '12abc', 'NaN', '1,000',
+    '32767', '32768', '-32768', '-32769', '2147483647', '2147483648', '-2147483648', '-2147483649',
+    '9223372036854775807', '9223372036854775808', '-9223372036854775808', '-9223372036854775809',
+    '99999999999999999999', '-99999999999999999999', '99999999999999999999x', '000000000000000000000000001'
+]) input;
+insert into cases (kind, type, input)
+select 'int', pick('int2', 'int4', 'int8'), pick('', '', ' ') || pick('', '-', '+') || digits(1 + upto(19)) || pick('', '', ' ')
+from generate_series(1, 3000);
+
+-- Booleans: every start of every word, in both cases, and what is near.
+insert into cases (kind, type, input)
+select 'bool', 'bool', before || variant || after
+from unnest(array['true', 'false', 'yes', 'no', 'on', 'off', '1', '0', 't ', 'truth', 'yess', 'x', '2', '01', 'n o']) word,
+    generate_series(0, length(word)) n, unnest(array['', ' ']) before, unnest(array['', ' ', E'\n']) after,
+    lateral (values (left(word, n)), (upper(left(word, n))), (initcap(left(word, n)))) v (variant)
+group by 1, 2, 3;
+
+-- UUIDs.
+insert into cases (kind, type, input)
+select 'uuid', 'uuid', pick('', '', '{') || case upto(5)
+    when 0 then md5(n::text)
+    when 1 then md5(n::text)::uuid::text
+    when 2 then upper(md5(n::text)::uuid::text)
+    when 3 then regexp_replace(md5(n::text), '(....)', '\1-', 'g')
+    when 4 then rtrim(regexp_replace(md5(n::text), '(....)', '\1-', 'g'), '-')
+    else overlay(md5(n::text)::uuid::text placing pick('-', 'g', ' ', '{', 'A', '') from 1 + upto(36) for 1)
+end || pick('', '', '}')
+from generate_series(1, 1500) n;
+insert into cases (kind, type, input) values ('uuid', 'uuid', ''), ('uuid', 'uuid', '{}'), ('uuid', 'uuid', 'null');
+
+-- bytea, in both input and both output forms.
+insert into cases (kind, type, settings, input)
+select 'bytea', 'bytea', 'bytea_output=' || pick('hex', 'escape'), case upto(3)
+    when 0 then '\x' || left(md5(n::text) || md5((n + 1)::text), upto(64))
+    when 1 then '\x' || regexp_replace(upper(left(md5(n::text), 2 * upto(16))), '(..)', pick(E'\\1 ', E'\\1\n', E' \\1\t'), 'g')
+    else (select coalesce(string_agg(pick('a', 'ü', '\\', '\', ' ', '\000', '\377', '\' || digits(3), '\0' || digits(2), '~', '''', E'\t'), ''), '')
+          from generate_series(1, upto(8) + 0 * n))
+end
+from generate_series(1, 2000) n;
+insert into cases (kind, type, input)
+select 'bytea', 'bytea', input from unnest(array['', '\x', '\X00', '\x0', '\x00', '\x g0', '\x0g', '\x 00', '\x0 0', '\', '\\', '\\\', '\x00\x00', '\8', '\400', '\777']) input;
+insert into cases (kind, type, settings, input)
+select 'bytea', 'bytea', 'bytea_output=' || output, '\x' || lpad(to_hex(n), 2, '0') || '41' from generate_series(0, 255) n, unnest(array['hex', 'escape']) output;
+
+-- Strings.
+insert into cases (kind, type, input)
+select 'text', type, input
+from unnest(array['text', 'varchar', 'varchar(1)', 'varchar(3)', 'varchar(10)', 'char(1)', 'char(3)', 'char(10)', 'bpchar']) type,
+    unnest(array['', ' ', '   ', 'a', 'a ', ' a', 'abc', 'abc ', 'abc    ', 'abcd', 'abc d', 'äöü', 'äöüß', 'äöü  ', '日本語', '日本語 ',
+        '😀😀😀', '😀😀😀😀', E'a\tb', E'a\n', E'abc\t', '\x00', '''', '"', 'NULL', repeat('x', 10), repeat('x', 11), repeat('ü', 10) || '   ',
+        E'\u0301a\u0301', E'\uFEFFa', E'\u00A0\u00A0\u00A0\u00A0', repeat('long ', 500)]) input;
+insert into cases (kind, type, input)
+select 'text', pick('text', 'varchar(3)', 'varchar(10)', 'char(3)', 'char(10)', 'bpchar'),
+    (select coalesce(string_agg(pick('a', 'b', ' ', ' ', 'ü', '語', '😀', E'\n'), ''), '') from generate_series(1, upto(13) + 0 * n))
+from generate_series(1, 3000) n;
+
+-- Floating point: -0 and the NaN with a sign are left out, because a cell holds +0 and one NaN.
+insert into cases (kind, type, settings, input)
+select 'float', type, 'extra_float_digits=' || digits, input
+from unnest(array['float4', 'float8']) type, generate_series(-15, 3) digits, unnest(array[
+    '0', '1', '-1', '0.1', '0.5', '1.5', '2.5', '0.25', '0.35', '1e15', '1e14', '123456789012345', '1234567890123456', '1e5', '1e6', '1e7',
+    '123456', '1234567', '0.0001', '0.00001', '0.00012345678901234567', '1e22', '1e23', '9.5', '99.5', '999999.5', '9999999', '1e-5', '3.14159265358979',
+    'NaN', 'Infinity', '-Infinity', '1.17549435e-38', '1.4e-45', '3.4028235e38', '16777217', '9007199254740993']) input;
+insert into cases (kind, type, input)
+select 'float', type, input
+from unnest(array['float4', 'float8']) type, unnest(array[
+    '', ' ', '.', '+', '-', 'e5', '1e', '1e+', '1e-', '.5', '5.', '-.5', '+5', '5.e1', '.e1', '1 ', ' 1', E'\t1\n', '1x', '1e5x', '1 2', '1.2.3', '1e5.5', '1,5',
+    'nan', 'NAN', '+nan', 'inf', '+inf', '-inf', 'INFINITY', '+Infinity', 'infinit', 'infinityx', 'nanx', 'i', 'in',
+    '1e308', '1.7976931348623157e308', '1.7976931348623158e308', '1.7976931348623159e308', '1e309', '-1e309', '1e400', '2.2250738585072014e-308',
+    '2.2250738585072011e-308', '4.9e-324', '2.5e-324', '2.4e-324', '1e-324', '1e-400', '-1e-400', '0e400', '0e-400', '0.000e99999', '1e99999', '1e-99999',
+    '3.4028235e38', '3.4028236e38', '3.40282357e38', '1e39', '-1e39', '1.4e-45', '0.7e-45', '0.8e-45', '1e-46', '1e38',
+    '1' || repeat('0', 308), '0.' || repeat('0', 330) || '1', repeat('9', 400), '0.' || repeat('3', 800)]) input;
+insert into cases (kind, type, settings, input)
+select 'float', type, 'extra_float_digits=' || pick('1', '3', '0', '-2', '-7'), value::text
+from unnest(array['float4', 'float8']) type, (
+    select 2::float8 ^ n from generate_series(-1073, 1023) n
+    union all select (2::float8 ^ n) * (1 - 2::float8 ^ -53) from generate_series(-1000, 1023, 3) n
+    union all select (2::float8 ^ n) * (1 + 2::float8 ^ -52) from generate_series(-1000, 1023, 3) n
+    union all select ('1e' || n)::float8 from generate_series(-323, 308) n
+) v (value)
+where type = 'float8' or abs(value) between 1e-37 and 3e38;
+insert into cases (kind, type, settings, input)
+select 'float', type, 'extra_float_digits=' || pick('1', '1', '2', '0', '-3', '-14'),
+    pick('', '-') || (1 + upto(8))::text || '.' || digits(upto(18)) || 'e' || (upto(case type when 'float4' then 75 else 612 end) - case type when 'float4' then 38 else 306 end)
+from unnest(array['float4', 'float8']) type, generate_series(1, 2000);
+-- Values on and beside the halfway points of float4.
+insert into cases (kind, type, input)
+select 'float', 'float4', ((m::numeric + d) * (2::numeric ^ e))::text
+from generate_series(8388608, 16777215, 99991) m, unnest(array[0, 0.5, 0.499, 0.501]) d, unnest(array[0, 5, -3, 40]) e;
+
+-- numeric.
+insert into cases (kind, type, input)
+select 'numeric', type, input
+from unnest(array['numeric', 'numeric(10,2)', 'numeric(5)', 'numeric(5,-2)', 'numeric(3,5)', 'numeric(2,4)', 'numeric(38,10)', 'numeric(1000,500)', 'numeric(4,4)', 'numeric(1,-1000)']) type,
+    unnest(array['0', '-0', '0.0', '0.000', '-0.00', '1', '-1', '1.10', '1.100', '0.1', '.1', '1.', '-.5', '+.5', '.', '', ' ', '-', '+', 'e', '1e', '1e5', '1E-5', '1e+5', '1e 5', '1 e5', '1.2.3', '1..2',
+        '1e1.5', 'abc', '1abc', '1 2', E' \t1.5\n ', 'NaN', 'nan', 'NANx', '-NaN', 'Infinity', '-Infinity', '+Infinity', 'inf', '-inf', '+inf', 'infinit', 'Inf x', 'inf ',
+        '9999', '10000', '99999999', '100000000', '0.9999', '0.00009999', '0.0001', '0.00001', '9999.9999', '10000.0001', '99999', '99999.5', '99999.4', '99999999.99', '99999999.994', '99999999.995', '99999999.9949999999',
+        '49', '50', '149', '150', '-150', '9999949', '9999950', '0.000994', '0.000995', '0.00994', '0.00995', '0.00996', '0.0094', '0.0095', '0.5', '1.5', '2.5', '-2.5', '0.005', '0.015', '-0.005', '0.00499999999999999999999999',
+        '1e131071', '1e131072', '9.99e131071', '1e-16383', '1e-16384', '1e-20000', '0e-16383', '0e-16384', '0e999999', '1e999999', '1e-999999', '1e1073741822', '1e1073741823', '1e-1073741823', '1e99999999999999999999', '0e1073741823', '0x10', '1_000',
+        '12345678901234567890123456789012345678901234567890', repeat('9', 600), '0.' || repeat('9', 600), repeat('0', 50) || '1.' || repeat('0', 50)]) input;
+insert into cases (kind, type, input)
+select 'numeric', pick('numeric', 'numeric', 'numeric(10,2)', 'numeric(5)', 'numeric(7,-3)', 'numeric(3,5)', 'numeric(38,10)', 'numeric(20,20)', 'numeric(1000,0)'),
+    pick('', '', '-', '+') || digits(upto(14)) || pick('', '.') || repeat('0', upto(1) * upto(9)) || digits(1 + upto(22)) || repeat('0', upto(1) * upto(9)) || pick('', '', '', 'e' || upto(30), 'e-' || upto(30))
+from generate_series(1, 4000);
+-- Long runs of nines and fives, where a carry travels.
+insert into cases (kind, type, input)
+select 'numeric', 'numeric(60,' || s || ')', pick('', '-') || repeat('9', a) || '.' || repeat('9', b) || pick('4', '5', '49', '50', '')
+from generate_series(0, 9) s, generate_series(0, 13) a, generate_series(1, 13) b where (a + b + s) % 3 = 0;
+
+-- json and jsonb.
+create function random_json(depth int) returns text volatile language plpgsql as $$
+declare
+    blank text := pick('', '', '', ' ', E'\n', E'\t ');
+    kind int := case when depth > 3 then upto(5) else upto(8) end;
+begin
+    return blank || case kind
+        when 0 then pick('null', 'true', 'false')
+        when 1 then pick('', '-') || upto(1000)
+        when 2 then pick('', '-') || upto(50) || '.' || digits(1 + upto(5)) || pick('', 'e' || upto(12), 'E+' || upto(12), 'e-' || upto(12))
+        when 3 then random_string()
+        when 4 then pick('[]', '{}', '[ ]', '""', '0', '-0', '0.0', '1e2')
+        when 5 then random_string()
+        when 6 then '[' || (select coalesce(string_agg(random_json(depth + 1), ','), '') from generate_series(1, upto(4))) || ']'
+        else '{' || (select coalesce(string_agg(blank || random_string() || pick('', ' ') || ':' || random_json(depth + 1), ','), '') from generate_series(1, upto(5))) || blank || '}'
+    end || blank;
+end $$;
+create function random_string() returns text volatile language sql as
+$$ select '"' || coalesce(string_agg(pick('a', 'b', 'ab', 'B', 'ü', '😀', '\n', '\t', '\\', '\"', '\/', '\u0041', '\u00e4', '\u001f', '\b\f\r', '\ud83d\ude04', ' ', ''), ''), '') || '"' from generate_series(1, upto(3)) $$;
+insert into cases (kind, type, input)
+select 'json', pick('json', 'jsonb', 'jsonb'), random_json(0) from generate_series(1, 3000);
+insert into cases (kind, type, input)
+select 'json', type, input
+from unnest(array['json', 'jsonb']) type, unnest(array[
+    '', ' ', 'null', ' null ', 'nul', 'nulll', 'NULL', 'true', 'truefalse', '[truefalse]', '1', '01', '-', '-1', '--1', '+1', '1.', '.5', '1e', '1e+', '1e5', '1E400', '1e131071', '1e131072', '1e-16383', '1e-16384', '-0', '-0.0', '-0e5', '0e1000000',
+    '1.0000', '123456789012345678901234567890.123456789', '1x', '1 2', '0x10', 'NaN', 'Infinity',
+    '"', '"a', '"a"', '"a"b', '"\"', '"\\"', '"\x41"', '"\u004"', '"\u00g1"', '"\u0000"', '"a\u0000b"', '"\ud83d"', '"\ud83d\ud83d"', '"\ude04"', '"\ud83dx"', '"\ud83d\n"', '"\ud83d\ude04"', '"\uD83D\uDE04"', '"\uffff"', '"\uDBFF\uDFFF"', '"\/"', '"\''"', '''a''',
+    E'"\t"', E'"\n"', E'"\u007f"', '"ü"', '"\u00fc"', E'\u00a0null', E'\fnull', E'\vnull', E'\r\n\t null',
+    '[', ']', '[]', '[ ]', '[1]', '[1,]', '[,1]', '[1 2]', '[1,2', '[1}', '[[[[1]]]]', '{', '}', '{}', '{ }', '{"a"}', '{"a":}', '{"a":1,}', '{a:1}', '{"a":1 "b":2}', '{1:1}', '{"a":1}', '{"a":1]', '{"a":1}}', '{"a":1}{',
+    '{"b":1,"a":2}', '{"aa":1,"b":2}', '{"a":1,"a":2}', '{"a":{"x":1},"a":{"y":2}}', '{"a":1,"b":2,"a":3,"c":4,"b":5}', '{"ü":1,"z":2,"zz":3,"":4}', '{"\u0061":1,"a":2}', '{"a":"\u0000","a":1}', '{"a\u0000":1}', '{"":""}', '{"A":1,"a":2,"B":3}',
+    repeat('[', 100) || repeat(']', 100), '["' || repeat('x', 1000) || '"]', E'// comment\n1', '/**/1', '[1,2,3] -- c', '"a" "b"']) input;
+
+-- Dates.
+insert into cases (kind, type, settings, input)
+select 'date', 'date', 'DateStyle=ISO, ' || style, input
+from unnest(array['MDY', 'DMY', 'YMD']) style, unnest(array[
+    '2024-01-02', '2024-1-2', '2024/01/02', '2024.01.02', '01/02/2024', '13/02/2024', '02/13/2024', '01-02-2024', '01.02.2024', '01-02-24', '24-01-02', '70-01-02', '69-01-02', '99-12-31', '00-01-01', '1-2-3', '31-12-99', '12-31-99', '29-02-00', '02-29-00',
+    '100-01-02', '999-01-02', '0001-01-01', '0000-01-01', '0000-01-01 BC', '0001-01-01 BC', '0001-01-01 AD', '0044-03-15 BC', '44-03-15 BC', '0044-03-15bc', '4714-11-24 BC', '4714-11-23 BC', '4713-01-01 BC', '4800-01-01 BC', '5874897-12-31', '5874898-01-01', '5900000-01-01', '99999999-01-01', '10000-01-01', '294277-01-01',
+    '2024-02-29', '2023-02-29', '1900-02-29', '2000-02-29', '2024-02-30', '2024-04-31', '2024-13-01', '2024-00-01', '2024-01-00', '2024-01-32', '2024-12-31', '0004-02-29 BC', '0005-02-29 BC', '0001-02-29 BC',
+    'infinity', '-infinity', 'Infinity', 'INFINITY', 'epoch', ' 2024-01-02 ', E'\t2024-01-02\n', '2024-01-02 03:04:05', '2024-01-02T03:04:05Z', '2024-01-02 23:59:59+00', '2024-01-02 +01', '2024-01-02+01', '2024-01-02 -05', '2024-01-02Z', '2024-01-02 Z', '2024-01-02 24:00:00', '2024-01-02 25:00:00',
+    '', ' ', 'abc', '2024', '2024-01', '2024-01-02-03', '2024-01/02', '-2024-01-02', '2024-01-02x', '2024-01-02 x', '2024-01-02 BC x', '2024-01-02 +16', '2024-01-02 +05:60', 'infinity x', 'inf', '99999999999-01-01', '2024-01-02 03:04:05 Europe/Paris', '2024-01-02 03:04:05 Nowhere/Nowhere']) input;
+insert into cases (kind, type, settings, input)
+select 'date', 'date', 'DateStyle=ISO, ' || style, to_char(day, case style when 'MDY' then pick('MM/DD/YYYY', 'MM-DD-YYYY', 'FMMM/FMDD/YYYY', 'YYYY-MM-DD', 'MM/DD/YY') when 'DMY' then pick('DD/MM/YYYY', 'DD.MM.YYYY', 'FMDD-FMMM-YYYY', 'YYYY/MM/DD', 'DD-MM-YY') else pick('YYYY-MM-DD', 'YYYY.FMMM.FMDD', 'YY-MM-DD', 'YY/FMMM/FMDD') end)
+from (select date '0001-01-01' + upto(1200000) as day, pick('MDY', 'DMY', 'YMD') as style from generate_series(1, 1500)) d;
+insert into cases (kind, type, input)
+select 'date', 'date', (date '4714-11-24 BC' + floor(random() * 2147483493)::int)::text from generate_series(1, 1000);
+insert into cases (kind, type, input)
+select 'date', 'date', (date '4714-11-24 BC' + floor(random() * 2000000)::int)::text from generate_series(1, 500);
+insert into cases (kind, type, input)
+select 'date', 'date', (1800 + upto(400)) || '-' || upto(13) || '-' || upto(32) from generate_series(1, 500);
+
+-- Times of day.
+insert into cases (kind, type, input)
+select 'time', type, input
+from unnest(array['time', 'time(0)', 'time(1)', 'time(2)', 'time(3)', 'time(4)', 'time(5)', 'time(6)']) type, unnest(array[
+    '00:00:00', '24:00:00', '24:00:00.000001', '24:00:01', '23:59:60', '23:59:60.1', '23:59:59.999999', '23:59:59.9999994', '23:59:59.9999995', '23:59:59.9999999', '23:59:59.95', '23:59:59.5', '23:59:59.49', '12:34', '1:2', '1:2:3', '01:02:03.4', '12:34:56.123456789', '12:34:56.0000005', '12:34:56.0000015', '12:34:56.0000025',
+    '12:60:00', '12:59:61', '25:00:00', '-01:00:00', '12:34:56 AM', '12:34:56 PM', '01:02 pm', '13:00 PM', '13:00 AM', '00:30 AM', '00:30 PM', '12:00am', '11:59:59.999PM', '12:34:56+01', '12:34:56-05:30', '12:34:56 Z', '12:34:56Z', '12:34:56 UTC', '12:34:56+16', '12:34:56.', '', ' ', 'x', '12', ':30', '12:34:56x', '12:34:56 x', ' 12:34:56 ', E'\n12:34\t', '12:345', '12:34:567', '12:34:56,7', '12:34:56 Europe/Paris', 'infinity']) input;
+insert into cases (kind, type, input)
+select 'time', pick('time', 'time(0)', 'time(1)', 'time(2)', 'time(3)', 'time(4)', 'time(5)', 'time(6)'),
+    lpad(upto(24)::text, 1 + upto(1), '0') || ':' || lpad(upto(60)::text, 2, '0') || pick('', ':' || lpad(upto(61)::text, 2, '0'), ':' || lpad(upto(59)::text, 2, '0') || '.' || digits(1 + upto(8)))
+from generate_series(1, 2500);
+
+-- Timestamps without time zone.
+insert into cases (kind, type, input)
+select 'timestamp', type, input
+from unnest(array['timestamp', 'timestamp(0)', 'timestamp(1)', 'timestamp(3)', 'timestamp(6)']) type, unnest(array[
+    '2024-01-02', '2024-01-02 03:04', '2024-01-02 03:04:05', '2024-01-02T03:04:05', '2024-01-02t03:04:05', '2024-01-02   03:04:05', '2024-01-02 03:04:05.678', '2024-01-02 03:04:05.678901234', '2024-01-02 03:04:05Z', '2024-01-02T03:04:05.678Z', '2024-01-02 03:04:05+05', '2024-01-02 03:04:05 +05:30', '2024-01-02 03:04:05 -0530', '2024-01-02 03:04:05 UTC', '2024-01-02 03:04:05 Europe/Paris', '2024-01-02 03:04:05+16', '2024-01-02 03:04:05+05:60', '2024-01-02 03:04:05 PM', '2024-01-02 03:04:05 PM +02', '2024-01-02 24:00:00', '2024-01-02 23:59:60', '2024-01-02 24:00:01', '2024-12-31 24:00:00',
+    '2024-02-30 00:00', '2024-01-02 25:00', '1999-12-31 23:59:59.95', '1999-12-31 23:59:59.96', '1999-12-31 23:59:59.5', '1999-12-31 23:59:59.4999999', '2000-01-01 00:00:00.05', '2000-01-01 00:00:00.0000005', '1999-12-31 23:59:59.9999995', '2024-01-02 03:04:05.9999999', '2024-01-02 03:04:05.99999949',
+    '4714-11-24 00:00:00 BC', '4714-11-23 23:59:59 BC', '4714-11-24 00:00:00.000001 BC', '0001-12-31 23:59:59.999999 BC', '0001-01-01 00:00:00', '294276-12-31 23:59:59.9999999', '294277-01-01 00:00:00', '294276-12-31 24:00:00', '5874897-01-01', '99999-01-01 00:00:00',
+    'infinity', '-infinity', 'INFINITY', 'epoch', '', ' ', 'x', '2024-01-02 x', '2024-01-02 03', '2024-01-02 03:04:05 x', '2024-01-02 03:04:05 BC', '2024-01-02 03:04:05+01 BC', '2024-01-02 -05', '2024-01-02-05', '2024-01-02T', '01/02/2024 03:04:05', '03:04:05', '2024-01-02 03:04:05 Nowhere/X', '2024-01-02 03:04:05+', '2024-01-02 03:04:05++01', '2024-01-02 03:04:05+1:2:3', '2024-01-02 03:04:05+01:00:00', '2024-01-02 03:04:05+010203']) input;
+insert into cases (kind, type, input)
+select 'timestamp', pick('timestamp', 'timestamp', 'timestamp(0)', 'timestamp(1)', 'timestamp(2)', 'timestamp(3)', 'timestamp(4)', 'timestamp(5)'), t || pick('', '.' || digits(1 + upto(8))) || bc
+from (select to_char(t, pick('YYYY-MM-DD HH24:MI:SS', 'YYYY-MM-DD"T"HH24:MI:SS', 'FMYYYY-MM-DD HH24:MI:SS')) as t, case when t < '0001-01-01' then ' BC' else '' end as bc
+      from (select timestamp '4713-01-02 BC' + random() * pick('6900 years', '6900 years', '290000 years')::interval as t from generate_series(1, 2500)) a) b;
+insert into cases (kind, type, input) values ('timestamp', 'timestamp', '294276-12-31 23:59:59.999999');
+
+-- Timestamps with time zone: each zone around its changes of offset.
+create function instants(zone text, first date, last date) returns setof timestamptz language sql as $$
+    with days as (
+        select d, (d at time zone zone) - (d at time zone 'UTC') as shift
+        from generate_series(first::timestamp at time zone 'UTC', last::timestamp at time zone 'UTC', '1 day') d
+    ), changes as (
+        select d from (select d, shift, lead(shift) over (order by d) as next from days) c where shift <> next
+    )
+    -- Searched down to the second.
+    select t from changes, lateral (
+        select d + h * interval '1 second' as t
+        from generate_series(0, 86400, 900) h
+        where ((d + h * interval '1 second') at time zone zone) - ((d + h * interval '1 second') at time zone 'UTC')
+           <> ((d + (h + 900) * interval '1 second') at time zone zone) - ((d + (h + 900) * interval '1 second') at time zone 'UTC')
+    ) fine
+$$;
+-- Left out where releases of the time zone database differ from one another: Moldova's hour of
+-- change, Iran in 1979, Morocco after 2026, and CET and EST as zones of their own.
+create table zones as
+select name from pg_timezone_names
+where name !~ '^(posix|right)/' and name not in ('localtime', 'posixrules', 'Factory', 'Europe/Chisinau', 'Europe/Tiraspol');
+-- Local times in and around gaps and overlaps, as the session's own and as a named zone.
+insert into cases (kind, type, settings, input)
+select 'timestamptz', 'timestamptz', 'TimeZone=' || name, local
+from zones, lateral (
+    select to_char(((t + step * interval '17 minutes') at time zone name), 'YYYY-MM-DD HH24:MI:SS') as local
+    from instants(name, '2023-01-01', '2024-01-01') t, generate_series(-5, 6, 3) step
+    union all select unnest(array['2024-01-15 12:00:00', '2024-07-15 12:00:00.5', '1999-12-31 23:59:59.999999'])
+) l;
+insert into cases (kind, type, settings, input)
+select 'timestamptz', 'timestamptz', 'TimeZone=' || name, local
+from unnest(array['America/New_York', 'Europe/London', 'Europe/Dublin', 'Australia/Lord_Howe', 'America/Sao_Paulo', 'Asia/Tehran', 'Africa/Casablanca', 'Pacific/Apia', 'Europe/Moscow']) name, lateral (
+    select to_char(((t + step * interval '13 minutes') at time zone name), 'YYYY-MM-DD HH24:MI:SS') as local
+    from instants(name, '1970-01-01', '2037-12-31') t, unnest(array[-4, 1, 4]) step
+    where not (name = 'Asia/Tehran' and t < '1980-01-01') and not (name = 'Africa/Casablanca' and t > '2026-01-01')
+) l;
+-- Instants far away, shown in every zone: before its first rule, and by its last rule for ever.
+insert into cases (kind, type, settings, input)
+select 'timestamptz', 'timestamptz', 'TimeZone=' || name, input
+from unnest(array['America/New_York', 'Europe/Paris', 'Asia/Kolkata', 'Australia/Lord_Howe', 'America/St_Johns', 'Pacific/Auckland', 'Africa/Monrovia', 'Asia/Kathmandu', 'UTC', 'GMT', 'Etc/GMT+5', 'EST5EDT',
+        '<+02>-02', '<-05>+05', '<+05:30>-05:30', '<-03:30>+03:30', 'EST5', 'FOO-3:15', 'EST5EDT,M3.2.0,M11.1.0', '<-03>3<-02>,M3.5.0/-2,M10.5.0/-1', 'CET-1CEST,M3.5.0,M10.5.0/3']) name,
+    unnest(array['4714-11-25 00:00:00+00 BC', '0044-03-15 12:00:00+00 BC', '0001-01-01 00:00:00+00', '1500-06-01 00:00:00+00', '1900-01-01 00:00:00+00', '2038-01-19 03:14:08+00', '2100-07-01 00:00:00+00', '2999-12-31 23:59:59.123456+00', '9500-07-01 00:00:00+00', '9999-12-31 23:59:59+00', '10000-07-01 00:00:00+00', '12345-03-26 01:00:00+00', '200000-12-01 00:00:00+00', '294276-12-30 00:00:00+00', '2024-03-10 06:59:59+00', '2024-03-10 07:00:00+00', '2024-11-03 06:00:00+00',
+        '2024-03-10 02:30:00', '2024-11-03 01:30:00', '2024-03-31 02:30:00', '2024-10-27 02:30:00', '9876-03-31 02:30:00', '12024-07-01 12:00:00', '250000-01-31 02:30:00', '0100-07-01 00:00:00', '0500-01-01 00:00:00 BC']) input;
+insert into cases (kind, type, input)
+select 'timestamptz', type, input
+from unnest(array['timestamptz', 'timestamptz(0)', 'timestamptz(3)']) type, unnest(array[
+    '2024-01-02 03:04:05.678+01', '2024-01-02T03:04:05Z', '2024-01-02 03:04:05.678901+05:30', '2024-01-02 03:04:05-0330', '2024-01-02 03:04:05 -03:30', '2024-01-02 03:04:05+15:59:59', '2024-01-02 03:04:05-15:59:59', '2024-01-02 03:04:05+16', '2024-01-02 03:04:05+5', '2024-01-02 03:04:05+530', '2024-01-02 +01', '2024-01-02+01', '2024-01-02', '2024-01-02 03:04:05 z', '2024-01-02 03:04:05 GMT', '2024-01-02 03:04:05 utc',
+    '2024-03-31 02:30:00 Europe/Paris', '2024-10-27 02:30:00 Europe/Paris', '2024-07-01 12:00 america/new_york', '2024-07-01 12:00 America/Argentina/Buenos_Aires', '2024-07-01 12:00:00 America/North_Dakota/New_Salem', '2024-07-01 12:00 Nowhere/Else', '2024-07-01 Europe/Paris', '12024-07-01 12:00 Europe/Paris',
+    '294277-01-01 00:00:00+00', '294276-12-31 23:59:59-01', '294277-01-01 00:30:00+01', '4714-11-24 00:00:00+00 BC', '4714-11-24 00:00:00+01 BC', '4714-11-23 23:30:00-01 BC', 'infinity', '-infinity', 'epoch', '0001-01-01 00:00:00+00 BC', '0001-01-01 00:30:00+01', '1999-12-31 23:59:59.9999995+00', '2024-02-30 00:00+00', '2024-01-02 24:00:00+00', '', 'x', '2024-01-02 03:04:05+00:00 BC']) input;
+insert into cases (kind, type, input) values ('timestamptz', 'timestamptz', '294276-12-31 23:59:59.999999+00');
+insert into cases (kind, type, settings, input)
+select 'timestamptz', pick('timestamptz', 'timestamptz', 'timestamptz(0)', 'timestamptz(2)', 'timestamptz(5)'), 'TimeZone=' || pick('UTC', 'Europe/Paris', 'Asia/Kolkata', 'America/Los_Angeles', '<+05:45>-05:45'),
+    to_char(t, 'YYYY-MM-DD HH24:MI:SS') || pick('', '.' || digits(1 + upto(7))) || pick('', 'Z', '+00', '-08', '+05:30', ' +0100', '-03:30:15')
+from (select timestamp '1970-01-01' + random() * interval '130 years' as t from generate_series(1, 1500)) a;
+
+-- What the server reads and this library refuses, because it cannot promise the same reading.
+insert into cases (kind, type, input)
+select 'refused', type, input
+from unnest(array['date', 'timestamp', 'timestamptz']) type, unnest(array[
+    'January 8, 1999', '8 Jan 1999', 'Jan-08-1999', '08-Jan-99', '1999-Jan-08', '20240102', '240102', '20240102T030405', '20240102 030405', '2024.123', '2024-123', 'J2451187', 'today', 'tomorrow', 'yesterday', 'now', 'January 8, 99 BC', 'Mon Jan 02 03:04:05 2024', '2024-01-02 03:04:05 EST', '2024-01-02 03:04:05 CET', '2024-01-02 03:04:05 PDT', '2024-01-02 03:04:05 CET DST', '2024-01-02 03:04:05 zulu', '2024-01-02 030405', '2024-01-02 allballs', 'Monday 2024-01-02', '2024--01-02', '2024-01-02 BC 03:04:05', '2024-01-02 03:04:05 BC +01', '2024-01-02 T03:04:05', '2024-01-02 03:04:05 + 01']) input;
+insert into cases (kind, type, input)
+select 'refused', 'time', input from unnest(array['now', 'allballs', '040506', '0405', 'T040506', '04:05:06 PST', '2024-01-02 04:05:06', '04:05:06 EST5EDT', '12:', '012:34:56']) input;
+insert into cases (kind, type, input) values ('refused', 'float8', '0x1A'), ('refused', 'float4', '0x1p3'), ('refused', 'float8', 'nan(7)');
+
+-- Values of one type in columns of another: assigned, and compared with what is stored there.
+create table samples (family text, columns text[], wires text[], inputs text[]);
+insert into samples values
+    ('number', array['int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'numeric(6,2)', 'numeric(3,-1)'], array['int2', 'int4', 'int8', 'float4', 'float8', 'numeric'],
+        array['0', '1', '-1', '7.0', '0.5', '1.5', '2.5', '-2.5', '0.1', '0.10', '0.125', '10', '20', '25', '32767', '32768', '100000', '16777216', '16777217', '2147483647', '2147483648', '2147483647.5', '9007199254740993', '9223372036854775807', '9223372036854775808', '-9223372036854775808', '1e20', '1e39', '1e300', '1e-50', '1e-300', '1234.567', '1234.57', 'NaN', 'Infinity', '-Infinity', '3221225472']),
+    ('string', array['text', 'varchar', 'varchar(3)', 'char(3)', 'bpchar'], array['text', 'varchar', 'bpchar'],
+        array['', ' ', '   ', 'a', 'a ', 'a  ', 'a   ', ' a', 'abc', 'abc ', 'abcd', 'ab cd', 'ä', 'äöü ', 'A']),
+    ('moment', array['date', 'time', 'time(0)', 'timestamp', 'timestamp(0)', 'timestamptz', 'timestamptz(0)'], array['date', 'time', 'timestamp', 'timestamptz'],
+        array['2024-01-02', '2024-01-02 00:00:00', '2024-01-02 00:00:00.5', '2024-01-02 05:00:00+00', '2024-01-02 12:34:56.6', '2024-01-02 12:34:57', '12:34:56.5', '12:34:57', '00:00:00', '2024-03-10 02:30:00', '2024-03-10 03:30:00', '2024-11-03 01:30:00', '2024-11-03 01:30:00-04', '2024-11-03 01:30:00-05', 'infinity', '-infinity', '5874897-12-31', '4714-11-24 BC', '294276-12-31', '1970-01-01']),
+    ('document', array['json', 'jsonb'], array['json', 'jsonb'], array['{"b":1,"a":[1.50,2]}', '1', ' null ', '"\u0041"', '"\u0000"', '{"a":1,"a":2}']),
+    ('other', array['bool', 'bytea', 'uuid', 'text', 'int4'], array['bool', 'bytea', 'uuid', 'text', 'int4'], array['1', '0', 't', 'abc', '\x61', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']);
+
+-- The server's answers.
+create table results (like cases, sqlstate text, binary_form text, output text);
+
+create procedure answer() language plpgsql as $$
+declare
+    c cases;
+    tables text[] := '{}';
+    setting text[];
+    statement text;
+    sent text;
+    shown text;
+begin
+    for c in select * from cases order by n loop
+        if not c.type = any (tables) then
+            execute format('create temp table %I (v %s)', 'probe_' || c.type, c.type);
+            tables := tables || c.type;
+        end if;
+        perform set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, MDY', false),
+            set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false);
+        if c.settings <> '' then
+            -- One setting per case; POSIX zones contain equals signs no more than once.
+            setting := regexp_match(c.settings, '^([^=]*)=(.*)$');
+            perform set_config(setting[1], setting[2], false);
+        end if;
+        begin
+            -- An untyped literal is assigned, so that lengths are enforced and not cut.
+            select format('insert into %I values (%L) returning encode(%s(v), ''hex''), textin(%s(v))',
+                          'probe_' || c.type, c.input, typsend, typoutput)
+                into statement
+                from pg_attribute join pg_type on pg_type.oid = atttypid
+                where attrelid = format('%I', 'probe_' || c.type)::regclass and attnum = 1;
+            execute statement into sent, shown;
+        exception when others then
+            insert into results values (c.n, c.kind, c.type, c.settings, c.input, sqlstate, null, null);
+            continue;
+        end;
+        insert into results values (c.n, c.kind, c.type, c.settings, c.input, '00000', sent, shown);
+    end loop;
+end $$;
+
+create function value_of(input text, wire text) returns text language sql as
+$$ select format('%L::%s', input, wire) $$;
+
+-- The values that the type accepts.
+create function accepted(inputs text[], type text) returns setof text language plpgsql as $$
+declare
+    input text;
+begin
+    foreach input in array inputs loop
+        begin
+            execute 'select ' || value_of(input, type);
+            return next input;
+        exception when others then null;
+        end;
+    end loop;
+end $$;
+
+create table assignments (n serial, type text, wire text, input text, sqlstate text, binary_form text, output text);
+create table comparisons (n serial, type text, wire text, stored text, probe text, answer text);
+
+create procedure answer_coercions() language plpgsql as $$
+declare
+    sample samples;
+    col text;
+    wire text;
+    probe text;
+    sent text;
+    shown text;
+    send text;
+    output text;
+    stored text;
+    inputs text[];
+    kept text[];
+    answer text;
+begin
+    set timezone = 'America/New_York';
+    for sample in select * from samples loop
+        foreach col in array sample.columns loop
+            execute format('create temp table coerced (v %s)', col);
+            select typsend, typoutput into send, output
+                from pg_attribute join pg_type on pg_type.oid = atttypid
+                where attrelid = 'coerced'::regclass and attnum = 1;
+            kept := '{}';
+            foreach stored in array sample.inputs loop
+                begin
+                    execute format('insert into coerced values (%L)', stored);
+                    kept := kept || stored;
+                exception when others then null;
+                end;
+            end loop;
+            foreach wire in array sample.wires loop
+                inputs := array(select accepted(sample.inputs, wire));
+                foreach probe in array inputs loop
+                    begin
+                        execute format('insert into coerced values (%s) returning encode(%s(v), ''hex''), textin(%s(v))', value_of(probe, wire), send, output)
+                            into sent, shown;
+                        insert into assignments (type, wire, input, sqlstate, binary_form, output) values (col, wire, probe, '00000', sent, shown);
+                    exception when others then
+                        insert into assignments (type, wire, input, sqlstate) values (col, wire, probe, sqlstate);
+                    end;
+                    foreach stored in array kept loop
+                        truncate coerced;
+                        execute format('insert into coerced values (%L)', stored);
+                        begin
+                            execute format('select v = %s from coerced', value_of(probe, wire)) into answer;
+                        exception when others then
+                            answer := sqlstate;
+                        end;
+                        insert into comparisons (type, wire, stored, probe, answer) values (col, wire, stored, probe, answer);
+                    end loop;
+                end loop;
+            end loop;
+            drop table coerced;
+        end loop;
+    end loop;
+end $$;
+
+call answer();
+call answer_coercions();
