@@ -14,7 +14,7 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    let Some(number) = read(target, value, usage)? else {
+    let Some(number) = read_any(target, value, usage)? else {
         return Err(ValueError::mismatch(target.ty, value.ty));
     };
     match (target.ty.scalar(), usage) {
@@ -31,7 +31,7 @@ pub(super) fn canonicalise(
 
 /// What the wire types carry. Each narrows and widens by its own single rounding.
 #[derive(Clone, Copy)]
-enum Number {
+pub(super) enum Number {
     Int(i64),
     Float4(f32),
     Float8(f64),
@@ -42,7 +42,7 @@ impl Number {
         clippy::cast_precision_loss,
         reason = "the casts from the integer types round, as PostgreSQL's do"
     )]
-    fn widen(self) -> f64 {
+    pub(super) fn widen(self) -> f64 {
         match self {
             Self::Int(number) => number as f64,
             Self::Float4(number) => number.into(),
@@ -72,6 +72,17 @@ impl Number {
         }
     }
 
+    /// The text by which the number is cast to `numeric`: the digits that its type always holds.
+    pub(super) fn significant_digits(self) -> Zeroizing<Vec<u8>> {
+        // Longer than any number of 15 digits with sign, point and exponent.
+        let mut text = Zeroizing::new(Vec::with_capacity(32));
+        match self {
+            Self::Float4(number) => print::float4(number, 0, &mut text),
+            other => print::float8(other.widen(), 0, &mut text),
+        }
+        text
+    }
+
     #[expect(
         clippy::cast_possible_truncation,
         clippy::float_cmp,
@@ -84,30 +95,39 @@ impl Number {
     }
 }
 
-fn read(target: Target, value: WireValue<'_>, usage: Usage) -> Result<Option<Number>, ValueError> {
+/// The number, or `None` where the wire type is not a floating-point type.
+pub(super) fn read(value: WireValue<'_>) -> Result<Option<Number>, ValueError> {
     Ok(Some(match (value.ty, value.format) {
         (ScalarType::Float4, Format::Binary) => Number::Float4(f32::from_be_bytes(value.fixed()?)),
         (ScalarType::Float8, Format::Binary) => Number::Float8(f64::from_be_bytes(value.fixed()?)),
         (ScalarType::Float4, Format::Text) => Number::Float4(parse4(trim_spaces(value.text()?))?),
         (ScalarType::Float8, Format::Text) => Number::Float8(parse8(trim_spaces(value.text()?))?),
-        // The casts of numeric go through its text form. A comparison is one of float8 even where
-        // the column is a float4.
-        (ScalarType::Numeric, _) => {
-            let Some(number) = numeric::read(value)? else {
-                return Ok(None);
-            };
-            let text = number.to_text();
-            let text = str::from_utf8(&text).map_err(|_| ValueError::binary_format())?;
-            match (target.ty.scalar(), usage) {
-                (ScalarType::Float4, Usage::Assign) => Number::Float4(parse4(text)?),
-                _ => Number::Float8(parse8(text)?),
-            }
-        }
-        (ScalarType::Int2 | ScalarType::Int4 | ScalarType::Int8, _) => match int::read(value)? {
-            Some(number) => Number::Int(number),
-            None => return Ok(None),
-        },
         _ => return Ok(None),
+    }))
+}
+
+/// The same for a number of any type that PostgreSQL turns into a floating-point one.
+fn read_any(
+    target: Target,
+    value: WireValue<'_>,
+    usage: Usage,
+) -> Result<Option<Number>, ValueError> {
+    if let Some(number) = read(value)? {
+        return Ok(Some(number));
+    }
+    if let Some(number) = int::read(value)? {
+        return Ok(Some(Number::Int(number)));
+    }
+    // The casts of numeric go through its text form. A comparison is one of float8 even where the
+    // column is a float4.
+    let Some(number) = numeric::read(value)? else {
+        return Ok(None);
+    };
+    let text = number.to_text();
+    let text = str::from_utf8(&text).map_err(|_| ValueError::binary_format())?;
+    Ok(Some(match (target.ty.scalar(), usage) {
+        (ScalarType::Float4, Usage::Assign) => Number::Float4(parse4(text)?),
+        _ => Number::Float8(parse8(text)?),
     }))
 }
 

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use zeroize::Zeroizing;
 
+use super::numeric::{self, Numeric};
 use super::wire::{WireValue, append, is_space};
-use super::{Format, Target, Usage, ValueError, numeric};
+use super::{Format, Target, Usage, ValueError, float};
 use crate::types::{DeclaredType, ScalarType};
 
 pub(super) fn canonicalise(
@@ -16,9 +17,20 @@ pub(super) fn canonicalise(
 ) -> Result<(), ValueError> {
     let number = match read(value)? {
         Some(number) => number,
-        None => match (numeric::read(value)?, usage) {
-            (Some(number), Usage::Assign) => number.into_rounded_integer(target.ty.scalar())?,
-            (Some(number), Usage::Compare) => return number.send_compared_with_integer(out),
+        None => match (Other::read(value)?, usage) {
+            (Some(Other::Numeric(number)), Usage::Assign) => {
+                number.into_rounded_integer(target.ty.scalar())?
+            }
+            (Some(Other::Float(number)), Usage::Assign) => {
+                round_float(number).ok_or_else(|| ValueError::out_of_range(target.ty.scalar()))?
+            }
+            (Some(Other::Numeric(number)), Usage::Compare) => match number.as_integer() {
+                Some(number) => number,
+                None => return number.send_as_no_integer(out),
+            },
+            (Some(Other::Float(number)), Usage::Compare) => {
+                return compare_float(target, value.ty, number, out);
+            }
             (None, _) => return Err(ValueError::mismatch(target.ty, value.ty)),
         },
     };
@@ -28,6 +40,66 @@ pub(super) fn canonicalise(
         return Err(ValueError::out_of_range(target.ty.scalar()));
     }
     append(out, &number.to_be_bytes());
+    Ok(())
+}
+
+/// A number that is not of an integer type.
+enum Other {
+    Numeric(Numeric),
+    Float(f64),
+}
+
+impl Other {
+    fn read(value: WireValue<'_>) -> Result<Option<Self>, ValueError> {
+        Ok(match numeric::read(value)? {
+            Some(number) => Some(Self::Numeric(number)),
+            None => float::read(value)?.map(|number| Self::Float(number.widen())),
+        })
+    }
+}
+
+/// Integers of greater magnitude share their float8 with others.
+const FLOAT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// 2^63, the float8 of the greatest int8.
+const INT8_BOUND: f64 = 9_223_372_036_854_775_808.0;
+
+/// The cast from the floating-point types: rounded half to even.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the range of i64 is checked"
+)]
+fn round_float(number: f64) -> Option<i64> {
+    let rounded = number.round_ties_even();
+    (-INT8_BOUND..INT8_BOUND)
+        .contains(&rounded)
+        .then_some(rounded as i64)
+}
+
+/// PostgreSQL compares an integer with a floating-point number as float8.
+#[expect(clippy::float_cmp, reason = "a number is an integer or is not")]
+fn compare_float(
+    target: Target,
+    wire: ScalarType,
+    number: f64,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
+    let whole = round_float(number).filter(|_| number.round_ties_even() == number);
+    match whole {
+        Some(whole) if number.abs() < FLOAT_INTEGER_MAX => append(out, &whole.to_be_bytes()),
+        // Several int8 become this number, so that one cell cannot stand for them.
+        _ if target.ty.scalar() == ScalarType::Int8
+            && number.abs() <= INT8_BOUND
+            && number.abs() >= FLOAT_INTEGER_MAX =>
+        {
+            return Err(ValueError::mismatch(target.ty, wire));
+        }
+        // A family byte before the number gives a length that no integer has.
+        _ => {
+            append(out, &[ScalarType::Float8.family().byte()]);
+            append(out, &number.to_be_bytes());
+        }
+    }
     Ok(())
 }
 

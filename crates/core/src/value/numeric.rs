@@ -11,7 +11,7 @@ mod round;
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append};
-use super::{Format, Target, Usage, ValueError, int};
+use super::{Format, Target, Usage, ValueError, float, int};
 use crate::policy::Mode;
 use crate::types::{DeclaredType, ScalarType};
 
@@ -209,7 +209,7 @@ impl Numeric {
     }
 
     /// The integer that the number is, where it is one that `int8` holds.
-    fn as_integer(&self) -> Option<i64> {
+    pub(super) fn as_integer(&self) -> Option<i64> {
         if !self.is_finite() || self.min_scale() > 0 || self.weight > 4 {
             return None;
         }
@@ -241,20 +241,15 @@ impl Numeric {
             .ok_or_else(|| ValueError::out_of_range(ty))
     }
 
-    /// Appends the canonical form of a number compared with an integer column: the integer where
-    /// it is one, otherwise a form whose length no integer has.
-    pub(super) fn send_compared_with_integer(
+    /// Appends a form whose length no integer has, for a number that is compared with integers.
+    pub(super) fn send_as_no_integer(
         &self,
         out: &mut Zeroizing<Vec<u8>>,
     ) -> Result<(), ValueError> {
-        match self.as_integer() {
-            Some(number) => append(out, &number.to_be_bytes()),
-            None => {
-                let mut bytes = Zeroizing::new(vec![ScalarType::Numeric.family().byte()]);
-                self.send(&mut bytes)?;
-                append(out, &bytes);
-            }
-        }
+        // The send form has an even length, which the family byte makes odd.
+        let mut bytes = Zeroizing::new(vec![ScalarType::Numeric.family().byte()]);
+        self.send(&mut bytes)?;
+        append(out, &bytes);
         Ok(())
     }
 }
@@ -284,8 +279,14 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    let Some(mut number) = read(value)? else {
-        return Err(ValueError::mismatch(target.ty, value.ty));
+    let mut number = match (read(value)?, usage) {
+        (Some(number), _) => number,
+        (None, Usage::Assign) => match float::read(value)? {
+            Some(number) => Numeric::parse(&number.significant_digits())?,
+            None => return Err(ValueError::mismatch(target.ty, value.ty)),
+        },
+        // Compared as float8, a number would have to equal every numeric that becomes it.
+        (None, Usage::Compare) => return Err(ValueError::mismatch(target.ty, value.ty)),
     };
     match (target.ty.numeric_precision_scale(), usage) {
         (Some((precision, scale)), Usage::Assign) => {
