@@ -1,7 +1,8 @@
 //! What is encrypted, how, and under which key: the plain data of a manifest after it has been
 //! authenticated. The policy is the authority; the server's catalogue never is.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::types::DeclaredType;
@@ -148,6 +149,17 @@ pub enum PolicyError {
     /// The class is empty or longer than 65535 bytes.
     #[error("column `{0}` has an empty class or one of more than 65535 bytes")]
     BadClass(String),
+    /// The column order of a table without encrypted columns is pinned, or of one twice.
+    #[error("the column order of `{0}` is pinned twice, or it has no encrypted column")]
+    UselessPin(String),
+    /// A pinned column order that cannot be the table's.
+    #[error("the pinned column order of `{table}` names `{column}` twice or not at all")]
+    BadPin {
+        /// `schema.table`.
+        table: String,
+        /// The column.
+        column: String,
+    },
 }
 
 /// The checked policy: which columns are encrypted and how.
@@ -181,44 +193,35 @@ impl Policy {
                 return Err(PolicyError::BadVersions(cek.name.clone()));
             }
         }
-        for (at, column) in columns.iter().enumerate() {
-            Self::check_column(&ceks, column)?;
-            for earlier in &columns[..at] {
-                if earlier.path() == column.path() {
-                    return Err(PolicyError::DuplicateColumn(column.path()));
-                }
-                if earlier.class == column.class
-                    && (!earlier.same_class(column) || column.mode == Mode::Randomized)
-                {
-                    return Err(PolicyError::ClassMismatch(earlier.path(), column.path()));
-                }
-            }
-        }
+        Self::check_columns(&ceks, &columns)?;
         let mut tables: Vec<TableSpec> = Vec::new();
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut by_path: HashMap<(&str, &str), usize> = HashMap::new();
         for (at, column) in (0u32..).zip(&columns) {
-            let found = tables
-                .iter()
-                .position(|t| t.schema == column.schema && t.name == column.table);
-            let index = found.unwrap_or_else(|| {
-                let column_order = pinned
-                    .iter()
-                    .find(|(schema, table, _)| *schema == column.schema && *table == column.table)
-                    .map(|(_, _, order)| order.clone())
-                    .unwrap_or_default();
+            let path = (column.schema.as_str(), column.table.as_str());
+            let index = *by_path.entry(path).or_insert_with(|| {
                 tables.push(TableSpec {
                     schema: column.schema.clone(),
                     name: column.table.clone(),
-                    column_order,
+                    column_order: Vec::new(),
                     columns: Vec::new(),
                 });
-                by_name
-                    .entry(column.table.clone())
-                    .or_default()
-                    .push(tables.len() - 1);
                 tables.len() - 1
             });
             tables[index].columns.push(ColumnId(at));
+        }
+        for (schema, name, order) in pinned {
+            let index = by_path.get(&(schema.as_str(), name.as_str()));
+            match index.map(|&index| &mut tables[index]) {
+                Some(table) if table.column_order.is_empty() && !order.is_empty() => {
+                    Self::check_order(table, &columns, &order)?;
+                    table.column_order = order;
+                }
+                _ => return Err(PolicyError::UselessPin(format!("{schema}.{name}"))),
+            }
+        }
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, table) in tables.iter().enumerate() {
+            by_name.entry(table.name.clone()).or_default().push(index);
         }
         Ok(Self {
             serial,
@@ -227,6 +230,55 @@ impl Policy {
             tables,
             by_name,
         })
+    }
+
+    fn check_columns(ceks: &[CekSpec], columns: &[ColumnSpec]) -> Result<(), PolicyError> {
+        let mut paths = HashSet::new();
+        let mut classes: HashMap<&str, &ColumnSpec> = HashMap::new();
+        for column in columns {
+            Self::check_column(ceks, column)?;
+            if !paths.insert((&column.schema, &column.table, &column.name)) {
+                return Err(PolicyError::DuplicateColumn(column.path()));
+            }
+            // The first column of a class stands for all of it: `same_class` is an equivalence.
+            match classes.entry(&column.class) {
+                Entry::Vacant(entry) => {
+                    entry.insert(column);
+                }
+                Entry::Occupied(first) => {
+                    let first = first.get();
+                    if !first.same_class(column) || column.mode == Mode::Randomized {
+                        return Err(PolicyError::ClassMismatch(first.path(), column.path()));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a pinned order has every encrypted column of the table and none twice.
+    fn check_order(
+        table: &TableSpec,
+        columns: &[ColumnSpec],
+        order: &[String],
+    ) -> Result<(), PolicyError> {
+        let bad = |column: &str| PolicyError::BadPin {
+            table: format!("{}.{}", table.schema, table.name),
+            column: column.to_owned(),
+        };
+        let mut names = HashSet::new();
+        for name in order {
+            if !names.insert(name.as_str()) {
+                return Err(bad(name));
+            }
+        }
+        for id in &table.columns {
+            let name = columns[id.0 as usize].name.as_str();
+            if !names.contains(name) {
+                return Err(bad(name));
+            }
+        }
+        Ok(())
     }
 
     fn check_column(ceks: &[CekSpec], column: &ColumnSpec) -> Result<(), PolicyError> {
@@ -339,5 +391,107 @@ impl Policy {
             .live
             .contains(&version)
             .then_some(KeyId { cek, version })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(table: &str, name: &str, mode: Mode) -> ColumnSpec {
+        ColumnSpec {
+            schema: "public".into(),
+            table: table.into(),
+            name: name.into(),
+            ty: "text".parse().unwrap(),
+            mode,
+            cek: CekIndex(0),
+            class: format!("public.{table}.{name}"),
+            padding: None,
+            accept_frequency_leak: false,
+        }
+    }
+
+    fn policy(columns: Vec<ColumnSpec>, pins: &[(&str, &[&str])]) -> Result<Policy, PolicyError> {
+        let ceks = vec![CekSpec {
+            name: "main".into(),
+            active: 1,
+            live: vec![1],
+        }];
+        let pinned = pins.iter().map(|(table, order)| {
+            let order = order.iter().map(ToString::to_string).collect();
+            ("public".to_owned(), table.to_string(), order)
+        });
+        Policy::new(1, ceks, columns, pinned.collect())
+    }
+
+    #[test]
+    fn a_pinned_order_has_every_encrypted_column_once() {
+        let users = || vec![column("users", "email", Mode::Deterministic)];
+        let pinned = policy(users(), &[("users", &["id", "email"])]).unwrap();
+        let table = pinned.table("public", "users").unwrap();
+        assert_eq!(table.column_order, ["id", "email"]);
+
+        let bad = |column: &str| PolicyError::BadPin {
+            table: "public.users".into(),
+            column: column.into(),
+        };
+        let useless = |table: &str| PolicyError::UselessPin(format!("public.{table}"));
+        for (pins, error) in [
+            (&[("users", &["id"] as &[_])][..], bad("email")),
+            (&[("users", &["email", "email"])], bad("email")),
+            (&[("users", &["id", "email", "id"])], bad("id")),
+            (&[("users", &[])], useless("users")),
+            (&[("posts", &["id"])], useless("posts")),
+            (
+                &[("users", &["email"]), ("users", &["email"])],
+                useless("users"),
+            ),
+        ] {
+            assert_eq!(policy(users(), pins).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn a_class_is_shared_by_equal_deterministic_columns_only() {
+        let shared = |mode: [Mode; 2], change: fn(&mut ColumnSpec)| {
+            let mut columns = vec![column("a", "x", mode[0]), column("b", "y", mode[1])];
+            columns[1].class = columns[0].class.clone();
+            change(&mut columns[1]);
+            policy(columns, &[]).map(drop)
+        };
+        let both = [Mode::Deterministic; 2];
+        assert_eq!(shared(both, |_| {}), Ok(()));
+        assert_eq!(
+            shared(both, |c| c.ty = "varchar(5)".parse().unwrap()),
+            Ok(())
+        );
+
+        let mismatch = PolicyError::ClassMismatch("public.a.x".into(), "public.b.y".into());
+        for result in [
+            shared(both, |c| c.ty = "integer".parse().unwrap()),
+            shared(both, |c| c.padding = Some(16)),
+            shared([Mode::Randomized; 2], |_| {}),
+            shared([Mode::Deterministic, Mode::Randomized], |_| {}),
+        ] {
+            assert_eq!(result, Err(mismatch.clone()));
+        }
+    }
+
+    #[test]
+    fn a_column_is_listed_once_whatever_dots_its_names_have() {
+        let twice = vec![
+            column("a", "x", Mode::Randomized),
+            column("a", "x", Mode::Randomized),
+        ];
+        let error = policy(twice, &[]).unwrap_err();
+        assert_eq!(error, PolicyError::DuplicateColumn("public.a.x".into()));
+
+        let mut dotted = vec![
+            column("a.b", "c", Mode::Randomized),
+            column("a", "b.c", Mode::Randomized),
+        ];
+        dotted[1].class = "another".into();
+        assert_eq!(policy(dotted, &[]).unwrap().tables().len(), 2);
     }
 }

@@ -105,12 +105,18 @@ impl ManifestBuilder {
         self.document.check()
     }
 
-    /// Adds an encrypted column.
+    /// Adds an encrypted column. A pinned column order of its table that does not have it is out
+    /// of date and goes: until the table is pinned again, positional uses of it are refused.
     ///
     /// # Errors
     /// [`ManifestError`] when the column contradicts the policy; the builder is then as it was.
     pub fn add_column(&mut self, column: ColumnEntry) -> Result<(), ManifestError> {
-        self.change(|document| document.columns.push(column))
+        self.change(|document| {
+            document.tables.retain(|pinned| {
+                pinned.name != column.table || pinned.columns.contains(&column.column)
+            });
+            document.columns.push(column);
+        })
     }
 
     /// Pins the column order of a table: every column in the server's order. An earlier pin of
