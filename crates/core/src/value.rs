@@ -1,4 +1,23 @@
 //! Canonical values: one byte form per value, from and to both wire formats.
+//!
+//! A value is read, coerced, sent and shown as PostgreSQL 15 does it; `tests/vectors/values` holds
+//! what the server does. An application can see these differences:
+//!
+//! - `float4` and `float8`: -0 becomes 0 and every NaN the same NaN.
+//! - `numeric` without a scale: a deterministic column drops trailing zeros, `1.10` is read back as
+//!   `1.1`. A randomized column keeps them.
+//! - `bpchar` without a length: a deterministic column drops trailing blanks.
+//! - Dates and times as text: `DateStyle` must be ISO and values are read in the ISO forms and the
+//!   all-numeric forms of `DateStyle`'s order; month names, `now` and `today`, Julian days, fields
+//!   run together and zone abbreviations other than `Z`, `UTC` and `GMT` are refused.
+//! - `timestamptz` as text: the rules of a zone are those of the bundled time zone database, which
+//!   can be of another release than the server's. The binary format depends on no zone.
+//! - Hexadecimal floating-point text is refused, and JSON that is nested deeper than 512 levels.
+//! - Text of any kind is exchanged in UTF-8 only.
+//! - Casts for assignment from other families to text, from timestamps to `time`, and comparisons
+//!   in which one value would have to equal several cells (a `timestamptz` with a `timestamp` or
+//!   `date` column, a floating-point number with a `numeric` column or, beyond 2^53, with an `int8`
+//!   column, a `bpchar` with a `varchar` column) are refused: an explicit cast says what is meant.
 
 mod boolean;
 mod bytea;
@@ -129,6 +148,16 @@ pub fn canonicalise(
         }
         Family::Json => json::canonicalise(target, value, out),
     }
+}
+
+/// The type that PostgreSQL gives to an unquoted number in a statement, sign included: the least of
+/// `integer`, `bigint` and `numeric` that holds it. `None` where the text is not such a number.
+///
+/// A quoted literal has no type of its own and is read as the column's; a number has this one, and
+/// is coerced: `1.5` is rounded in an `integer` column and equals nothing there, while `'1.5'` is
+/// an error.
+pub fn type_of_number(text: &str) -> Option<ScalarType> {
+    int::type_of(text).or_else(|| numeric::is_constant(text).then_some(ScalarType::Numeric))
 }
 
 /// Writes canonical bytes as the wire value that PostgreSQL would send for the declared type,

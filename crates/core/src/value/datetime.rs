@@ -41,19 +41,36 @@ fn infinite_date(days: i32) -> Option<i64> {
     }
 }
 
-fn check_timestamp(usecs: i64) -> Result<i64, ValueError> {
-    if is_infinite(usecs) || TIMESTAMP_RANGE.contains(&usecs) {
+/// The range of the timestamps that are not infinite.
+fn check_finite(usecs: i64) -> Result<i64, ValueError> {
+    if TIMESTAMP_RANGE.contains(&usecs) {
         Ok(usecs)
     } else {
         Err(ValueError::new("22008", "timestamp out of range"))
     }
 }
 
+fn check_timestamp(usecs: i64) -> Result<i64, ValueError> {
+    if is_infinite(usecs) {
+        Ok(usecs)
+    } else {
+        check_finite(usecs)
+    }
+}
+
+/// The range of the dates that are not infinite.
+fn check_finite_date(days: i64) -> Result<i32, ValueError> {
+    i32::try_from(days)
+        .ok()
+        .filter(|days| DATE_RANGE.contains(days))
+        .ok_or_else(|| ValueError::new("22008", "date out of range"))
+}
+
 fn check_date(days: i32) -> Result<i32, ValueError> {
-    if infinite_date(days).is_some() || DATE_RANGE.contains(&days) {
+    if infinite_date(days).is_some() {
         Ok(days)
     } else {
-        Err(ValueError::new("22008", "date out of range"))
+        check_finite_date(days.into())
     }
 }
 
@@ -177,8 +194,7 @@ fn day_of(usecs: i64) -> Result<i32, ValueError> {
     match usecs {
         i64::MIN => Ok(i32::MIN),
         i64::MAX => Ok(i32::MAX),
-        _ => i32::try_from(usecs.div_euclid(USECS_PER_DAY))
-            .map_err(|_| ValueError::new("22008", "date out of range")),
+        _ => check_finite_date(usecs.div_euclid(USECS_PER_DAY)),
     }
 }
 
@@ -187,7 +203,7 @@ fn to_utc(local: i64, settings: &Settings) -> Result<i64, ValueError> {
     if is_infinite(local) {
         return Ok(local);
     }
-    check_timestamp(Zone::of_session(settings)?.local_to_utc(local))
+    check_finite(Zone::of_session(settings)?.local_to_utc(local))
 }
 
 /// A UTC time on the clock of the session's zone.
@@ -196,7 +212,7 @@ fn to_local(usecs: i64, settings: &Settings) -> Result<i64, ValueError> {
         return Ok(usecs);
     }
     let offset = Zone::of_session(settings)?.offset_at(usecs);
-    check_timestamp(usecs + calendar::usecs(offset))
+    check_finite(usecs.saturating_add(calendar::usecs(offset)))
 }
 
 pub(super) fn canonicalise(

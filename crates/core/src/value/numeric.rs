@@ -254,6 +254,12 @@ impl Numeric {
     }
 }
 
+/// Whether an unquoted number of a statement is a `numeric`; its named values need quotes.
+pub(super) fn is_constant(text: &str) -> bool {
+    text.ends_with(|c: char| c.is_ascii_digit() || c == '.')
+        && Numeric::parse(text.as_bytes()).is_ok()
+}
+
 fn len_i32(digits: &[u16]) -> i32 {
     i32::try_from(digits.len()).unwrap_or(i32::MAX)
 }

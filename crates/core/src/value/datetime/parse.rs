@@ -4,10 +4,9 @@
 //! abbreviations that a server-side table defines). What cannot be read with the certainty that
 //! the server would read the same is refused.
 
-use super::calendar::{
-    DATE_RANGE, Day, TIMESTAMP_RANGE, USECS_PER_DAY, USECS_PER_SEC, field_out_of_range,
-};
+use super::calendar::{Day, USECS_PER_DAY, USECS_PER_SEC, field_out_of_range};
 use super::zone::Zone;
+use super::{check_finite, check_finite_date};
 use crate::types::ScalarType;
 use crate::value::wire::{is_space, trim_spaces};
 use crate::value::{Settings, ValueError};
@@ -82,10 +81,7 @@ pub(super) fn date(text: &str, settings: &Settings) -> Result<i32, ValueError> {
     // The time of day and the zone are read, and ignored.
     let fields = Fields::read(text, Some(order)).ok_or_else(|| unsupported(ScalarType::Date))??;
     let day = fields.day.ok_or_else(|| unsupported(ScalarType::Date))?;
-    i32::try_from(day.days())
-        .ok()
-        .filter(|days| DATE_RANGE.contains(days))
-        .ok_or_else(|| ValueError::new("22008", "date out of range"))
+    check_finite_date(day.days())
 }
 
 pub(super) fn time(text: &str) -> Result<i64, ValueError> {
@@ -101,41 +97,36 @@ pub(super) fn time(text: &str) -> Result<i64, ValueError> {
 
 pub(super) fn timestamp(text: &str, settings: &Settings) -> Result<i64, ValueError> {
     // The zone is read, and ignored.
-    local_timestamp(text, ScalarType::Timestamp, settings).and_then(|(local, _)| in_range(local))
+    match local_timestamp(text, ScalarType::Timestamp, settings)? {
+        Local::Finite(local, _) => check_finite(local),
+        Local::Infinite(infinity) => Ok(infinity),
+    }
 }
 
 pub(super) fn timestamptz(text: &str, settings: &Settings) -> Result<i64, ValueError> {
-    let (local, zone) = local_timestamp(text, ScalarType::Timestamptz, settings)?;
-    if matches!(local, i64::MIN | i64::MAX) {
-        return Ok(local);
-    }
-    let zone = match zone {
-        Some(zone) => zone,
-        None => Zone::of_session(settings)?,
+    let (local, zone) = match local_timestamp(text, ScalarType::Timestamptz, settings)? {
+        Local::Finite(local, Some(zone)) => (local, zone),
+        Local::Finite(local, None) => (local, Zone::of_session(settings)?),
+        Local::Infinite(infinity) => return Ok(infinity),
     };
-    in_range(zone.local_to_utc(local))
+    check_finite(zone.local_to_utc(local))
 }
 
-fn in_range(usecs: i64) -> Result<i64, ValueError> {
-    if TIMESTAMP_RANGE.contains(&usecs) || matches!(usecs, i64::MIN | i64::MAX) {
-        Ok(usecs)
-    } else {
-        Err(ValueError::new("22008", "timestamp out of range"))
-    }
+/// What a timestamp's text says.
+enum Local {
+    /// A local time, not checked against the range of the type, and its zone.
+    Finite(i64, Option<Zone>),
+    Infinite(i64),
 }
 
-fn local_timestamp(
-    text: &str,
-    ty: ScalarType,
-    settings: &Settings,
-) -> Result<(i64, Option<Zone>), ValueError> {
+fn local_timestamp(text: &str, ty: ScalarType, settings: &Settings) -> Result<Local, ValueError> {
     let order = date_order(settings)?;
     let text = trim_spaces(text);
     if let Some(special) = special(text) {
         return Ok(match special {
-            Special::Infinity => (i64::MAX, None),
-            Special::MinusInfinity => (i64::MIN, None),
-            Special::Epoch => (UNIX_EPOCH_USECS, Some(Zone::Fixed(0))),
+            Special::Infinity => Local::Infinite(i64::MAX),
+            Special::MinusInfinity => Local::Infinite(i64::MIN),
+            Special::Epoch => Local::Finite(UNIX_EPOCH_USECS, Some(Zone::Fixed(0))),
         });
     }
     let fields = Fields::read(text, Some(order)).ok_or_else(|| unsupported(ty))??;
@@ -144,14 +135,8 @@ fn local_timestamp(
         .days()
         .checked_mul(USECS_PER_DAY)
         .and_then(|usecs| usecs.checked_add(fields.of_day.unwrap_or(0)))
-        // Far enough from the ends that an offset cannot make them infinite.
-        .filter(|usecs| usecs.unsigned_abs() < i64::MAX.unsigned_abs() - usecs_of_two_days())
         .ok_or_else(|| ValueError::new("22008", "timestamp out of range"))?;
-    Ok((local, fields.zone))
-}
-
-fn usecs_of_two_days() -> u64 {
-    2 * USECS_PER_DAY.unsigned_abs()
+    Ok(Local::Finite(local, fields.zone))
 }
 
 enum Special {
@@ -161,11 +146,14 @@ enum Special {
 }
 
 fn special(text: &str) -> Option<Special> {
-    match text.to_ascii_lowercase().as_str() {
-        "infinity" => Some(Special::Infinity),
-        "-infinity" => Some(Special::MinusInfinity),
-        "epoch" => Some(Special::Epoch),
-        _ => None,
+    if text.eq_ignore_ascii_case("infinity") {
+        Some(Special::Infinity)
+    } else if text.eq_ignore_ascii_case("-infinity") {
+        Some(Special::MinusInfinity)
+    } else if text.eq_ignore_ascii_case("epoch") {
+        Some(Special::Epoch)
+    } else {
+        None
     }
 }
 
@@ -229,7 +217,7 @@ impl Fields {
             None => None,
         };
         let mut of_day = None;
-        if date.is_none() || starts_time(&mut reader)? {
+        if date.is_none() || starts_time(&mut reader) {
             of_day = Some(read_time(&mut reader)?);
         }
         let spaced = reader.blanks();
@@ -255,17 +243,17 @@ impl Fields {
 }
 
 /// Whether a time of day follows the date: after a `T`, or after blanks and with a digit.
-fn starts_time(reader: &mut Reader<'_>) -> Option<bool> {
+fn starts_time(reader: &mut Reader<'_>) -> bool {
     if reader.take('T') || reader.take('t') {
-        return Some(true);
+        return true;
     }
     let before = reader.0;
     let spaced = reader.blanks();
-    if spaced && reader.0.starts_with(|c: char| c.is_ascii_digit()) {
-        return Some(true);
+    let starts = spaced && reader.0.starts_with(|c: char| c.is_ascii_digit());
+    if !starts {
+        reader.0 = before;
     }
-    reader.0 = before;
-    Some(false)
+    starts
 }
 
 /// The three numbers of a date, in the roles that PostgreSQL gives them.

@@ -1,8 +1,10 @@
 //! The text forms of floating-point numbers: PostgreSQL's shortest form, which is also exact, and
 //! `%g` with a fixed number of digits where `extra_float_digits` asks for less.
 
-use std::fmt::{LowerExp, Write as _};
+use std::fmt::{self, LowerExp, Write as _};
 use std::str::FromStr;
+
+use zeroize::Zeroizing;
 
 /// `DBL_DIG` and `FLT_DIG`: the decimal digits that every number of the type can hold.
 const FLOAT8_DIGITS: i8 = 15;
@@ -51,41 +53,39 @@ fn name_of(number: f64) -> Option<&'static [u8]> {
 fn general<F: LowerExp>(number: F, precision: i8, out: &mut Vec<u8>) {
     let precision = i32::from(precision.max(1));
     let decimals = usize::try_from(precision - 1).unwrap_or(0);
-    let mut decimal = Decimal::new(&format!("{number:.decimals$e}"));
-    decimal
-        .digits
-        .truncate(decimal.digits.trim_end_matches('0').len());
+    let mut decimal = Decimal::new(format_args!("{number:.decimals$e}"));
+    let significant = decimal.digits.trim_end_matches('0').len();
+    decimal.digits.truncate(significant);
     decimal.print(precision, out);
+}
+
+/// Formats into a buffer that is wiped, and long enough for any number that is printed here.
+fn formatted(arguments: fmt::Arguments<'_>) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(48));
+    // Writing to a string cannot fail.
+    let _ = text.write_fmt(arguments);
+    text
 }
 
 /// A decimal number `d.ddd * 10^exponent`.
 struct Decimal {
     negative: bool,
     /// At least one digit, unless the number is zero; no point.
-    digits: String,
+    digits: Zeroizing<String>,
     exponent: i32,
 }
 
 impl Decimal {
     /// From what Rust's `{:e}` writes: `-d.ddde-x`.
-    fn new(text: &str) -> Self {
-        let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
-        let unsigned = mantissa.strip_prefix('-');
+    fn new(arguments: fmt::Arguments<'_>) -> Self {
+        let text = formatted(arguments);
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let mut digits = Zeroizing::new(String::with_capacity(mantissa.len()));
+        digits.extend(mantissa.chars().filter(char::is_ascii_digit));
         Self {
-            negative: unsigned.is_some(),
-            digits: unsigned.unwrap_or(mantissa).replace('.', ""),
-            exponent: exponent.parse().unwrap_or(0),
-        }
-    }
-
-    /// The decimal whose last digit is `step` higher.
-    fn plus(&self, step: u64) -> Self {
-        let digits = (self.integer() + step).to_string();
-        let carried = i32::from(digits.len() > self.digits.len());
-        Self {
-            negative: self.negative,
+            negative: mantissa.starts_with('-'),
             digits,
-            exponent: self.exponent + carried,
+            exponent: exponent.parse().unwrap_or(0),
         }
     }
 
@@ -101,8 +101,10 @@ impl Decimal {
 
     fn value<F: FromStr>(&self) -> Option<F> {
         let sign = if self.negative { "-" } else { "" };
-        let text = format!("{sign}{}e{}", self.integer(), self.last_exponent());
-        text.parse().ok()
+        let (digits, exponent) = (self.digits.as_str(), self.last_exponent());
+        formatted(format_args!("{sign}{digits}e{exponent}"))
+            .parse()
+            .ok()
     }
 
     /// Whether the decimal is exactly halfway between `number` and one of its neighbours.
@@ -112,10 +114,7 @@ impl Decimal {
             return false;
         }
         let is = |m, j| equal(self.integer(), self.last_exponent(), m, j);
-        // The gap below a power of two is half as wide.
-        is(2 * mantissa + 1, exponent - 1)
-            || is(2 * mantissa - 1, exponent - 1)
-            || (mantissa.is_power_of_two() && is(4 * mantissa - 1, exponent - 2))
+        is(2 * mantissa + 1, exponent - 1) || is(2 * mantissa - 1, exponent - 1)
     }
 
     /// Whether `number` is exactly halfway between the decimal, whose last digit is odd, and one of
@@ -132,47 +131,39 @@ impl Decimal {
 
     /// As C's `%g` lays out the digits, scientific below 10^-4 and from 10^`scientific_from`.
     fn print(&self, scientific_from: i32, out: &mut Vec<u8>) {
-        let digits = if self.digits.is_empty() {
-            "0"
-        } else {
-            &self.digits
+        let digits = match self.digits.as_bytes() {
+            [] => b"0",
+            digits => digits,
         };
-        let mut text = String::with_capacity(32);
+        let zeros = |count| std::iter::repeat_n(b'0', count);
         if self.negative {
-            text.push('-');
+            out.push(b'-');
         }
         if self.exponent < -4 || self.exponent >= scientific_from {
-            let (first, rest) = digits.split_at(1);
-            text.push_str(first);
-            if !rest.is_empty() {
-                text.push('.');
-                text.push_str(rest);
-            }
-            let sign = if self.exponent < 0 { '-' } else { '+' };
-            // Writing to a string cannot fail.
-            let _ = write!(text, "e{sign}{:02}", self.exponent.unsigned_abs());
-        } else if let Ok(whole) = usize::try_from(self.exponent) {
-            let whole = whole + 1;
-            match digits.split_at_checked(whole) {
-                Some((whole, fraction)) => {
-                    text.push_str(whole);
-                    if !fraction.is_empty() {
-                        text.push('.');
-                        text.push_str(fraction);
-                    }
-                }
-                None => {
-                    text.push_str(digits);
-                    text.extend(std::iter::repeat_n('0', whole - digits.len()));
-                }
-            }
+            push_with_point(digits, 1, out);
+            out.push(b'e');
+            out.push(if self.exponent < 0 { b'-' } else { b'+' });
+            let exponent = self.exponent.unsigned_abs();
+            out.extend_from_slice(formatted(format_args!("{exponent:02}")).as_bytes());
+        } else if let Ok(exponent) = usize::try_from(self.exponent) {
+            let whole = exponent + 1;
+            push_with_point(digits, whole.min(digits.len()), out);
+            out.extend(zeros(whole.saturating_sub(digits.len())));
         } else {
-            text.push_str("0.");
-            let zeros = usize::try_from(-self.exponent - 1).unwrap_or(0);
-            text.extend(std::iter::repeat_n('0', zeros));
-            text.push_str(digits);
+            out.extend_from_slice(b"0.");
+            out.extend(zeros(usize::try_from(-self.exponent - 1).unwrap_or(0)));
+            out.extend_from_slice(digits);
         }
-        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Digits with a point after `whole` of them, unless none follows.
+fn push_with_point(digits: &[u8], whole: usize, out: &mut Vec<u8>) {
+    let (whole, fraction) = digits.split_at(whole);
+    out.extend_from_slice(whole);
+    if !fraction.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(fraction);
     }
 }
 
@@ -213,19 +204,15 @@ impl Float for f32 {
 /// to 1e23 prints as `9.999999999999999e+22`. Of two decimals that are equally near to the number,
 /// Rust takes the greater and PostgreSQL the one with the even last digit.
 fn shortest<F: Float>(number: F) -> Decimal {
-    let decimal = Decimal::new(&format!("{number:e}"));
+    let decimal = Decimal::new(format_args!("{number:e}"));
     if !decimal.is_midpoint_beside(number) && !decimal.is_rounded_to_odd(number) {
         return decimal;
     }
     for decimals in decimal.digits.len() - 1..FLOAT8_DIGITS_MAX {
-        let nearest = Decimal::new(&format!("{number:.decimals$e}"));
-        // Below a power of two the numbers are denser, so the nearest decimal of a length may be
-        // outside while the next one up is inside.
-        for step in [0, 1] {
-            let candidate = nearest.plus(step);
-            if candidate.value::<F>() == Some(number) && !candidate.is_midpoint_beside(number) {
-                return candidate;
-            }
+        // Rounded half to even.
+        let nearest = Decimal::new(format_args!("{number:.decimals$e}"));
+        if nearest.value::<F>() == Some(number) && !nearest.is_midpoint_beside(number) {
+            return nearest;
         }
     }
     decimal

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::parse::{Node, syntax};
 use crate::value::ValueError;
 use crate::value::numeric::Numeric;
+use crate::value::uuid::push_hex;
 use crate::value::wire::append;
 
 /// Bytes of one document (`JENTRY_OFFLENMASK`). A number such as `1e131071` is printed in full, so
@@ -136,7 +137,12 @@ fn quote(text: &str, out: &mut Zeroizing<Vec<u8>>) {
             b'\n' => append(out, b"\\n"),
             b'\r' => append(out, b"\\r"),
             b'\t' => append(out, b"\\t"),
-            control => append(out, format!("\\u{control:04x}").as_bytes()),
+            control => {
+                append(out, b"\\u00");
+                let mut hex = Zeroizing::new(Vec::with_capacity(2));
+                push_hex(control, &mut hex);
+                append(out, &hex);
+            }
         }
         rest = &rest[at + 1..];
     }
