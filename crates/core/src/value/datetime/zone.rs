@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
-use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
 
 use super::calendar::{Day, EPOCH_UNIX_SECS, USECS_PER_DAY, USECS_PER_SEC, usecs};
 use crate::value::{Settings, ValueError};
@@ -44,7 +44,8 @@ impl Zone {
         if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
             return Some(Self::Fixed(0));
         }
-        TimeZone::get(name).ok().map(Self::Ruled)
+        // Never a database of the system: this crate reads no files.
+        TimeZoneDatabase::bundled().get(name).ok().map(Self::Ruled)
     }
 
     /// Seconds east of Greenwich at an instant, which is a finite timestamp.
