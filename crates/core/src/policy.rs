@@ -84,13 +84,20 @@ impl ColumnSpec {
     }
 
     /// Whether a cell of this column may stand where a cell of `other` is expected: the same key,
-    /// class, family, mode and padding.
+    /// class, family, numeric scale, mode and padding.
     pub fn same_class(&self, other: &Self) -> bool {
         self.cek == other.cek
             && self.class == other.class
             && self.ty.family() == other.ty.family()
+            && self.scale() == other.scale()
             && self.mode == other.mode
             && self.padding == other.padding
+    }
+
+    /// The declared scale of a `numeric`. It is part of the canonical form (section 4.4 of the
+    /// cell format): 1.1 and 1.10 are equal, their cells at different scales are not.
+    fn scale(&self) -> Option<i16> {
+        self.ty.numeric_precision_scale().map(|(_, scale)| scale)
     }
 }
 
@@ -132,7 +139,7 @@ pub enum PolicyError {
     BadVersions(String),
     /// Two columns share a class but would not give the same cells.
     #[error(
-        "columns `{0}` and `{1}` share a class but differ in key, type family, mode or padding"
+        "columns `{0}` and `{1}` share a class but differ in key, type family, scale, mode or padding"
     )]
     ClassMismatch(String, String),
     /// Deterministic encryption does not suit the type.
@@ -475,6 +482,29 @@ mod tests {
             shared([Mode::Deterministic, Mode::Randomized], |_| {}),
         ] {
             assert_eq!(result, Err(mismatch.clone()));
+        }
+    }
+
+    #[test]
+    fn numerics_of_a_class_have_one_scale() {
+        let shared = |types: [&str; 2]| {
+            let mut columns = vec![
+                column("a", "x", Mode::Deterministic),
+                column("b", "y", Mode::Deterministic),
+            ];
+            columns[1].class = columns[0].class.clone();
+            for (column, ty) in columns.iter_mut().zip(types) {
+                column.ty = ty.parse().unwrap();
+            }
+            policy(columns, &[]).map(drop)
+        };
+        assert_eq!(shared(["numeric(10,2)", "numeric(20,2)"]), Ok(()));
+        assert_eq!(shared(["numeric", "numeric"]), Ok(()));
+        for types in [
+            ["numeric(10,2)", "numeric(10,4)"],
+            ["numeric(10,2)", "numeric"],
+        ] {
+            assert!(shared(types).is_err(), "{types:?}");
         }
     }
 
