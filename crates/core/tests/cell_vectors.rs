@@ -329,3 +329,36 @@ fn every_vector_does_what_it_says() {
         assert!(count >= at_least, "only {count} vectors expect `{expect}`");
     }
 }
+
+#[test]
+fn the_specification_shows_the_bytes_of_the_vectors() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let specification = fs::read_to_string(root.join("docs/spec/cell-format.md")).unwrap();
+    // Its examples are divided by blanks.
+    let specification: String = specification.split_whitespace().collect();
+    for (name, fields) in [
+        ("ok_det_text", &["cell"][..]),
+        ("ok_det_empty", &["cell"]),
+        ("ok_det_padded_block_24", &["cell"]),
+        ("ok_rnd_int", &["cell"]),
+        ("ok_row_padded_empty", &["cell"]),
+        ("ok_wrap_cek", &["wrapped"]),
+        ("ok_wrap_manifest_root", &["wrapped"]),
+        (
+            "ok_derivation",
+            &[
+                "prk",
+                "deterministic_info",
+                "key_check_value",
+                "manifest_mac_key",
+            ],
+        ),
+    ] {
+        let text = fs::read_to_string(directory().join(name).with_extension("toml")).unwrap();
+        let vector: toml::Table = text.parse().unwrap();
+        for field in fields {
+            let bytes = vector[*field].as_str().unwrap();
+            assert!(specification.contains(bytes), "{field} of {name}");
+        }
+    }
+}
