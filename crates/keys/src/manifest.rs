@@ -208,3 +208,6 @@ impl AuthenticManifest {
         &self.wrapped
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::provider::{KeyProvider, ProviderError, WrapContext};
 
 const HEADER: &str = "\
 # Sealwire manifest: which columns are encrypted, and their keys, wrapped by the master key.
-# It holds no secret and belongs into version control. It is authenticated: change it with
+# It holds no secret and belongs in version control. It is authenticated: change it with
 # `sealwire`, not by hand.
 
 ";

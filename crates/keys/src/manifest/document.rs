@@ -202,8 +202,9 @@ impl Document {
             if !names.insert(cek.name.as_str()) {
                 return invalid(format!("key `{}` is listed twice", cek.name));
             }
-            if !cek.versions.is_sorted_by(|a, b| a.number < b.number) {
-                return invalid(format!("key `{}`: versions must ascend", cek.name));
+            let numbers = || cek.versions.iter().map(|version| version.number);
+            if numbers().next() == Some(0) || !numbers().is_sorted_by(|a, b| a < b) {
+                return invalid(format!("key `{}`: versions must ascend from 1", cek.name));
             }
             let active = cek.versions.iter().filter(|v| v.state == KeyState::Active);
             if active.count() != 1 {
