@@ -165,7 +165,13 @@ async fn lease(admin: &Config) -> Result<Client, StartError> {
     let deadline = Instant::now() + READY_TIMEOUT;
     loop {
         match connect(&config).await {
-            Ok(client) => return Ok(client),
+            Ok(client) => {
+                let taken = client.batch_execute("CREATE TABLE public.sealwire_tests_lease ()");
+                return match taken.await {
+                    Ok(()) => Ok(client),
+                    Err(error) => Err(StartError::Failed(with_causes(&error))),
+                };
+            }
             Err(error) if Instant::now() > deadline => {
                 return Err(StartError::Failed(with_causes(&error)));
             }
