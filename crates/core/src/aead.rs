@@ -1,4 +1,4 @@
-//! AES-256-GCM-SIV (RFC 8452) on the `aes`, `ctr` and `polyval` crates.
+//! AES-256-GCM-SIV (RFC 8452) on the `aes` and `polyval` crates.
 //!
 //! It differs from the published `aes-gcm-siv` crate in one thing: the subkeys of a nonce can be
 //! kept ([`NonceCipher`]). RFC 8452 derives two subkeys from every nonce, which is most of the
@@ -9,8 +9,12 @@
 //! 64 GiB.
 
 use aes::Aes256Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, InnerIvInit, KeyInit, StreamCipherCore};
-use ctr::{CtrCore, flavors};
+use aes::cipher::consts::U16;
+use aes::cipher::typenum::Unsigned;
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser,
+    KeyInit, ParBlocks,
+};
 use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
@@ -134,14 +138,23 @@ struct Subkeys {
 
 impl Subkeys {
     fn seal(&self, hash: Polyval, buffer: &mut [u8]) -> [u8; TAG_LEN] {
-        let tag = self.tag(hash, buffer);
-        self.apply_keystream(&tag, buffer);
-        tag
+        let mut tag = self.unencrypted_tag(hash, buffer);
+        self.cipher.encrypt_with_backend(SealVisit {
+            tag: &mut tag,
+            buffer,
+        });
+        tag.into()
     }
 
     fn open(&self, hash: Polyval, buffer: &mut [u8], tag: &[u8; TAG_LEN]) -> Result<(), AeadError> {
-        self.apply_keystream(tag, buffer);
-        let expected = self.tag(hash, buffer);
+        let mut expected = Block::default();
+        self.cipher.encrypt_with_backend(OpenVisit {
+            subkeys: self,
+            hash,
+            tag: tag.into(),
+            buffer,
+            expected: &mut expected,
+        });
         if expected.ct_eq(tag).into() {
             Ok(())
         } else {
@@ -152,9 +165,9 @@ impl Subkeys {
     }
 
     /// RFC 8452 section 4: POLYVAL over the padded associated data, the padded plaintext and both
-    /// lengths, with the nonce added and the top bit cleared, encrypted.
-    fn tag(&self, mut hash: Polyval, plaintext: &[u8]) -> [u8; TAG_LEN] {
-        let mut lengths = polyval::Block::default();
+    /// lengths, with the nonce added and the top bit cleared. Encrypted, it is the tag.
+    fn unencrypted_tag(&self, mut hash: Polyval, plaintext: &[u8]) -> Block {
+        let mut lengths = Block::default();
         lengths[..8].copy_from_slice(&self.aad_bits.to_le_bytes());
         lengths[8..].copy_from_slice(&bits(plaintext).to_le_bytes());
 
@@ -165,17 +178,99 @@ impl Subkeys {
             *byte ^= nonce;
         }
         tag[BLOCK_LEN - 1] &= 0x7f;
-        self.cipher.encrypt_block(&mut tag);
-        tag.into()
+        tag
     }
+}
 
-    /// RFC 8452 section 4, `AES_CTR`: the first counter block is the tag with its top bit set, and
-    /// its first 32 bits count, little-endian, wrapping round.
-    fn apply_keystream(&self, tag: &[u8; TAG_LEN], buffer: &mut [u8]) {
-        let mut counter_block = *tag;
-        counter_block[BLOCK_LEN - 1] |= 0x80;
-        CtrCore::<_, flavors::Ctr32LE>::inner_iv_init(&self.cipher, &counter_block.into())
-            .apply_keystream_partial(buffer.into());
+type Block = Array<u8, U16>;
+
+/// Everything that the block cipher does to seal a message, in one visit: its wide backends
+/// prepare their round keys anew at every visit, which costs more than a short message.
+struct SealVisit<'a> {
+    /// Unencrypted before, encrypted after.
+    tag: &'a mut Block,
+    buffer: &'a mut [u8],
+}
+
+impl BlockSizeUser for SealVisit<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for SealVisit<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        backend.encrypt_block(self.tag.into());
+        apply_keystream(backend, self.tag, self.buffer);
+    }
+}
+
+/// The same for opening.
+struct OpenVisit<'a> {
+    subkeys: &'a Subkeys,
+    hash: Polyval,
+    tag: &'a Block,
+    buffer: &'a mut [u8],
+    /// The tag that the message should have.
+    expected: &'a mut Block,
+}
+
+impl BlockSizeUser for OpenVisit<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for OpenVisit<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        apply_keystream(backend, self.tag, self.buffer);
+        *self.expected = self.subkeys.unencrypted_tag(self.hash, self.buffer);
+        backend.encrypt_block(self.expected.into());
+    }
+}
+
+/// RFC 8452 section 4, `AES_CTR`: the first counter block is the tag with its top bit set, and its
+/// first 32 bits count, little-endian, wrapping round.
+#[inline(always)]
+fn apply_keystream<B: BlockCipherEncBackend<BlockSize = U16>>(
+    backend: &B,
+    tag: &Block,
+    buffer: &mut [u8],
+) {
+    let [c0, c1, c2, c3, ..] = tag.0;
+    let mut counter = u32::from_le_bytes([c0, c1, c2, c3]);
+    let rest = (u128::from_le_bytes(tag.0) | 1 << 127) & !u128::from(u32::MAX);
+    let mut next = || {
+        let block = rest | u128::from(counter);
+        counter = counter.wrapping_add(1);
+        Array(block.to_le_bytes())
+    };
+
+    let mut wide = buffer.chunks_exact_mut(BLOCK_LEN * B::ParBlocksSize::USIZE);
+    for chunk in &mut wide {
+        let mut keystream = ParBlocks::<B>::default();
+        keystream.iter_mut().for_each(|block| *block = next());
+        backend.encrypt_par_blocks((&mut keystream).into());
+        xor(chunk, keystream.as_flattened());
+    }
+    // Several at a time, so that the processor can overlap them.
+    let mut narrow = wide.into_remainder().chunks_exact_mut(4 * BLOCK_LEN);
+    for chunk in &mut narrow {
+        let mut keystream = [next(), next(), next(), next()];
+        for block in &mut keystream {
+            backend.encrypt_block(block.into());
+        }
+        xor(chunk, Array::slice_as_flattened(&keystream));
+    }
+    for chunk in narrow.into_remainder().chunks_mut(BLOCK_LEN) {
+        let mut keystream = next();
+        backend.encrypt_block((&mut keystream).into());
+        xor(chunk, &keystream);
+    }
+}
+
+#[inline(always)]
+fn xor(data: &mut [u8], keystream: &[u8]) {
+    for (byte, key) in data.iter_mut().zip(keystream) {
+        *byte ^= key;
     }
 }
 

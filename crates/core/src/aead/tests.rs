@@ -148,6 +148,37 @@ proptest! {
     }
 }
 
+/// The vectors wrap within the first blocks only, which leaves out the wide steps.
+#[test]
+fn the_counter_wraps_at_every_block() {
+    use aes::cipher::{KeyIvInit, StreamCipher};
+
+    struct Visit<'a>(&'a Block, &'a mut [u8]);
+
+    impl BlockSizeUser for Visit<'_> {
+        type BlockSize = U16;
+    }
+
+    impl BlockCipherEncClosure for Visit<'_> {
+        fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+            apply_keystream(backend, self.0, self.1);
+        }
+    }
+
+    let key = [0x42; KEY_LEN];
+    for blocks_before in 0..=200_u32 {
+        let mut tag = [0x5a; TAG_LEN];
+        tag[..4].copy_from_slice(&(u32::MAX - blocks_before).to_le_bytes());
+        let mut buffer = vec![0; 200 * 16 + 7];
+        Aes256Enc::new(&key.into()).encrypt_with_backend(Visit(&tag.into(), &mut buffer));
+
+        tag[TAG_LEN - 1] |= 0x80;
+        let mut expected = vec![0; buffer.len()];
+        ctr::Ctr32LE::<Aes256Enc>::new(&key.into(), &tag.into()).apply_keystream(&mut expected);
+        assert_eq!(buffer, expected, "{blocks_before} blocks before");
+    }
+}
+
 #[test]
 fn equals_the_published_crate_at_every_length_of_associated_data() {
     let (key, nonce) = ([0x42; KEY_LEN], [0x24; NONCE_LEN]);
