@@ -19,14 +19,13 @@ use crate::need::Failure;
 /// Parses, and fails in analysis, which comes after the check for an aborted transaction.
 pub(crate) const REFUSED_TEXT: &[u8] = b"SELECT sealwire_refused_this_statement";
 /// `undefined_column`: what [`REFUSED_TEXT`] gives.
-pub(crate) const REFUSED_TEXT_SQLSTATE: &str = "42703";
+pub(crate) const REFUSED_TEXT_SQLSTATES: &[&str] = &["42703"];
 /// No format code of the protocol. The server looks at it after the check for an aborted
 /// transaction and before it looks at the value.
 pub(crate) const REFUSED_FORMAT: i16 = 2;
-/// `invalid_parameter_value`: what [`REFUSED_FORMAT`] gives.
-pub(crate) const REFUSED_FORMAT_SQLSTATE: &str = "22023";
-/// `protocol_violation`: what a wrong number of parameters gives.
-pub(crate) const WRONG_COUNT_SQLSTATE: &str = "08P01";
+/// `invalid_parameter_value`, what [`REFUSED_FORMAT`] gives, and `protocol_violation`, what a wrong
+/// number of parameters gives before it.
+pub(crate) const REFUSED_BIND_SQLSTATES: &[&str] = &["22023", "08P01"];
 
 /// What the client reads. Never carries a value of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,8 +120,8 @@ impl From<&Failure> for Report {
 
 /// What replaces the server's error.
 pub(crate) struct Poison {
-    /// The SQLSTATE that the constant provokes; any other error of the server's stands.
-    pub(crate) expected: &'static str,
+    /// The SQLSTATEs that the constant provokes; any other error of the server's stands.
+    pub(crate) expected: &'static [&'static str],
     pub(crate) report: Report,
 }
 

@@ -58,6 +58,8 @@ pub(crate) enum Change {
     Portal(Box<[u8]>),
     /// A Query: the unnamed statement and the unnamed portal.
     Unnamed,
+    /// A Sync: statements whose Parse was skipped before it.
+    Skipped(Vec<Box<[u8]>>),
 }
 
 /// A response that the server owes.
@@ -71,8 +73,9 @@ pub(crate) struct Entry {
     pub(crate) injected: bool,
     /// What running it may do to the session's facts.
     pub(crate) effect: Effect,
-    /// ParameterDescription has come.
-    pub(crate) described: bool,
+    /// What must come before the last message of the response has come: ParameterDescription of a
+    /// statement; a completion or an error of a Query; a result or an error of a FunctionCall.
+    pub(crate) begun: bool,
 }
 
 impl Entry {
@@ -84,7 +87,7 @@ impl Entry {
             change: Change::None,
             injected: false,
             effect: Effect::default(),
-            described: false,
+            begun: false,
         }
     }
 

@@ -8,6 +8,7 @@ mod result;
 mod server;
 mod start;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -111,14 +112,24 @@ pub struct Session {
     queue: Queue,
     statements: Slots<Arc<Statement>>,
     portals: Slots<Arc<Portal>>,
+    /// Names whose Parse has been dropped while `skipping`.
+    skipped_names: Vec<Box<[u8]>>,
+    /// Names in `statements` that stand for failures, oldest first.
+    failed_names: VecDeque<Box<[u8]>>,
     /// Extended messages have gone out since the last Sync.
     batch_open: bool,
-    /// Messages up to the client's next Sync are discarded: the server does it too, or would if it
-    /// knew of the error that the client has got.
+    /// Messages up to the client's next Sync are discarded: the server discards them, or will once
+    /// it comes to the statement that fails in place of a refused one, or would if it knew of the
+    /// error that the client has got. They may hold values for a statement that was refused.
     skipping: bool,
+    /// A load of the session's own has failed inside the client's batch, and the frame that waited
+    /// for it has not been looked at again.
+    load_broke_batch: bool,
     swallow: Swallow,
     /// CopyFail has to be sent at the next boundary between client frames, with this many Syncs.
     abort_copy: Option<usize>,
+    /// Number of the entry of the client's last Sync.
+    last_sync: u64,
     /// Number of the last entry that may change facts, and of the last that may protect names.
     last_risky: u64,
     last_renaming: u64,
@@ -184,10 +195,14 @@ impl Session {
             queue: Queue::default(),
             statements: Slots::default(),
             portals: Slots::default(),
+            skipped_names: Vec::new(),
+            failed_names: VecDeque::new(),
             batch_open: false,
             skipping: false,
+            load_broke_batch: false,
             swallow: Swallow::No,
             abort_copy: None,
+            last_sync: 0,
             last_risky: 0,
             last_renaming: 0,
             analysis,

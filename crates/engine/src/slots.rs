@@ -50,6 +50,16 @@ impl<T> Slots<T> {
         }
     }
 
+    /// The number of the message that gave a name what the client means by it now, while that has
+    /// not come true.
+    pub(crate) fn unsettled(&self, name: &[u8]) -> Option<u64> {
+        if self.by_name.is_empty() {
+            return None;
+        }
+        let slot = self.by_name.get(key(name))?;
+        slot.pending.back().map(|&(seq, _)| seq)
+    }
+
     /// Notes that the message `seq` gives a name a meaning. Returns whether there is anything to
     /// settle when its answer comes.
     pub(crate) fn set(&mut self, name: &[u8], seq: u64, meaning: Option<T>) -> bool {
@@ -88,14 +98,30 @@ impl<T> Slots<T> {
 
     /// The server did not do what the message `seq` asked: the name keeps its earlier meaning.
     pub(crate) fn abandon(&mut self, name: &[u8], seq: u64) {
-        self.settle(name, |slot| slot.pending.retain(|&(s, _)| s != seq));
+        self.abandon_with(name, seq, |confirmed, _| confirmed);
     }
 
-    /// The message `seq` failed and took the earlier meaning with it.
-    pub(crate) fn destroy(&mut self, name: &[u8], seq: u64) {
+    /// The same, with the meaning that is left decided from the earlier one and the one given up.
+    pub(crate) fn abandon_with(
+        &mut self,
+        name: &[u8],
+        seq: u64,
+        left: impl FnOnce(Option<T>, Option<T>) -> Option<T>,
+    ) {
         self.settle(name, |slot| {
-            slot.pending.retain(|&(s, _)| s != seq);
-            slot.confirmed = None;
+            if let Some(at) = slot.pending.iter().position(|&(s, _)| s == seq) {
+                let given_up = slot.pending.remove(at).and_then(|(_, meaning)| meaning);
+                slot.confirmed = left(slot.confirmed.take(), given_up);
+            }
+        });
+    }
+
+    /// Drops the confirmed meaning of a name if it satisfies `test`.
+    pub(crate) fn forget_if(&mut self, name: &[u8], test: impl FnOnce(&T) -> bool) {
+        self.settle(name, |slot| {
+            if slot.confirmed.as_ref().is_some_and(test) {
+                slot.confirmed = None;
+            }
         });
     }
 
@@ -143,7 +169,7 @@ mod tests {
         slots.set(b"", 1, Some('a'));
         slots.commit(b"", 1);
         slots.set(b"", 2, Some('b'));
-        slots.destroy(b"", 2);
+        slots.abandon_with(b"", 2, |_, _| None);
         assert_eq!(slots.get(b""), None);
     }
 

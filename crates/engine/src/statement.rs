@@ -30,6 +30,26 @@ pub(crate) enum Kind {
     Untouched,
     /// It has a plan.
     Planned(Arc<Prepared>),
+    /// It would have had a plan, or was refused, and was never prepared. A client that sends ahead
+    /// may still have values for it. The server may still know the name by an earlier meaning.
+    Failed(Option<Arc<Statement>>),
+}
+
+impl Statement {
+    /// Takes the place of a statement that was to be planned and was never prepared.
+    pub(crate) fn failed(before: Option<Arc<Self>>) -> Self {
+        // One level is enough: what was never prepared means nothing to the server.
+        let before = before.and_then(|before| match &before.kind {
+            Kind::Failed(earlier) => earlier.clone(),
+            _ => Some(before),
+        });
+        Self {
+            text: Zeroizing::default(),
+            kind: Kind::Failed(before),
+            effect: Effect::default(),
+            epoch: AtomicU64::new(0),
+        }
+    }
 }
 
 impl fmt::Debug for Statement {
@@ -38,6 +58,7 @@ impl fmt::Debug for Statement {
             Kind::Risky => "Statement(risky)",
             Kind::Untouched => "Statement(untouched)",
             Kind::Planned(_) => "Statement(planned)",
+            Kind::Failed(_) => "Statement(failed)",
         })
     }
 }

@@ -12,9 +12,7 @@ use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::frontend::{self, Bind};
 use crate::message::{Malformed, field, frame};
-use crate::poison::{
-    Poison, REFUSED_FORMAT, REFUSED_FORMAT_SQLSTATE, Report, WRONG_COUNT_SQLSTATE,
-};
+use crate::poison::{Poison, REFUSED_BIND_SQLSTATES, REFUSED_FORMAT, Report};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::seal::{Sealer, Stop};
 use crate::statement::{Check, Kind, Portal, Prepared, Statement};
@@ -36,12 +34,25 @@ impl Session {
                 self.whole(head, rest).map(|_| Step::Starved)
             };
         };
+        if self.waits_for_meaning(self.statements.unsettled(name)) {
+            return Ok(Step::Wait);
+        }
         let Some(statement) = self.statements.get(name).cloned() else {
             return Ok(self.forward_bind(head, portal, None));
         };
         let prepared = match &statement.kind {
             Kind::Risky => return Ok(self.forward_bind(head, portal, Some(statement))),
             Kind::Untouched => None,
+            Kind::Failed(_) => {
+                let Some(body) = self.whole(head, rest)? else {
+                    return Ok(Step::Starved);
+                };
+                let report = Report::new(
+                    "26000",
+                    "refusing values for a statement that was not prepared",
+                );
+                return self.refuse_bind(head, &read(body)?, None, report);
+            }
             Kind::Planned(prepared) => {
                 // Whole before anything is decided: a refusal needs the number of parameters.
                 if self.whole(head, rest)?.is_none() {
@@ -242,10 +253,10 @@ impl Session {
         report: Report,
     ) -> Result<Step, Error> {
         let count = bind.count();
-        let (sent, expected) = match required.unwrap_or(count) {
-            0 if count == 0 => (1, WRONG_COUNT_SQLSTATE),
-            required if required == count => (count, REFUSED_FORMAT_SQLSTATE),
-            _ => (count, WRONG_COUNT_SQLSTATE),
+        let sent = if count == 0 && required.unwrap_or(0) == 0 {
+            1
+        } else {
+            count
         };
         frame(&mut self.to_server, b'B', |out| {
             out.put_slice(bind.portal);
@@ -261,9 +272,13 @@ impl Session {
             out.put_u16(0);
             Ok(())
         })?;
-        let work = Work::Poison(Box::new(Poison { expected, report }));
+        let work = Work::Poison(Box::new(Poison {
+            expected: REFUSED_BIND_SQLSTATES,
+            report,
+        }));
         // Whatever the portal was, the transaction that it belongs to fails.
         self.expect_bind(bind.portal, None, Box::default(), work);
+        self.skipping = true;
         Ok(Step::Took(head.len))
     }
 }

@@ -1,19 +1,35 @@
 //! The client's messages.
 
+use std::sync::Arc;
+
 use super::{Session, Wait};
 use crate::effect::Effect;
 use crate::error::Error;
 use crate::frame::{Head, Step};
-use crate::message::frontend::{self, Target};
+use crate::message::frontend::{self, Parse, Target};
 use crate::message::{Malformed, frame};
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::statement::Kind;
+use crate::statement::{Kind, Statement};
 
 impl Session {
     /// One frame of the client, its header complete.
     pub(super) fn client_frame(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        if std::mem::take(&mut self.load_broke_batch) && head.tag == b'Q' {
+            // The error that the client has got is this Query's, but it came of an extended message
+            // of the session's own: the server skips the Query and wants a Sync. Its
+            // ReadyForQuery is the one that the client waits for.
+            frontend::bare(&mut self.to_server, b'S');
+            self.end_batch();
+            return Ok(Step::Drop(head.len));
+        }
         if self.skipping && !matches!(head.tag, b'S' | b'X') {
             // The server would skip it; what it would skip must not carry a plaintext there either.
+            if head.tag == b'P' {
+                let Some(body) = self.whole(head, rest)? else {
+                    return Ok(Step::Starved);
+                };
+                self.skip_parse(body)?;
+            }
             return Ok(Step::Drop(head.len));
         }
         if self.queue.len() >= self.options.limits.expected_responses_max {
@@ -35,9 +51,7 @@ impl Session {
                     return Err(Error::ClientMisbehaved("malformed Sync"));
                 }
                 if !self.queue.ignores_sync() {
-                    self.queue.push(Entry::new(Expect::Sync));
-                    self.batch_open = false;
-                    self.skipping = false;
+                    self.end_batch();
                 }
                 Ok(Step::Forward(head.len))
             }
@@ -52,6 +66,53 @@ impl Session {
             b'd' | b'H' | b'X' => Ok(Step::Forward(head.len)),
             _ => Err(Error::ClientMisbehaved("unknown message type")),
         }
+    }
+
+    /// The client's Sync goes out.
+    fn end_batch(&mut self) {
+        let seq = self.queue.next_seq();
+        let names = std::mem::take(&mut self.skipped_names);
+        for name in &names {
+            let before = self.statements.get(name).cloned();
+            let failed = Arc::new(Statement::failed(before));
+            self.statements.set(name, seq, Some(failed));
+        }
+        self.last_sync = self.queue.push(Entry {
+            change: if names.is_empty() {
+                Change::None
+            } else {
+                Change::Skipped(names)
+            },
+            ..Entry::new(Expect::Sync)
+        });
+        self.batch_open = false;
+        self.skipping = false;
+    }
+
+    /// A Parse is dropped. A client that sends ahead does not know, and may have values for the
+    /// statement behind its Sync.
+    fn skip_parse(&mut self, body: &[u8]) -> Result<(), Error> {
+        let Ok(parse) = Parse::read(body) else {
+            return Ok(());
+        };
+        let analysis = self.analysis()?;
+        let mentions = match str::from_utf8(parse.text) {
+            Ok(text) if self.reported.unreadable().is_none() => analysis.mentions(text),
+            _ => analysis.may_mention(parse.text),
+        };
+        let same = |statement: &Arc<Statement>| statement.text.as_bytes() == parse.text;
+        if !mentions || self.statements.get(parse.name).is_some_and(same) {
+            return Ok(());
+        }
+        let max = self.options.limits.expected_responses_max;
+        if self.skipped_names.len() >= max {
+            return Err(Error::Limit {
+                limit: "expected_responses_max",
+                value: max,
+            });
+        }
+        self.skipped_names.push(parse.name.into());
+        Ok(())
     }
 
     /// Adds an entry of the client's extended protocol.
@@ -71,6 +132,19 @@ impl Session {
         }
     }
 
+    /// Whether the message that gave a name its meaning is still unanswered and in an earlier batch.
+    /// In the same batch its failure skips whatever uses the name; from an earlier one it does not,
+    /// and the name would mean something else to the server. Then the client waits.
+    pub(super) fn waits_for_meaning(&mut self, seq: Option<u64>) -> bool {
+        match seq {
+            Some(seq) if seq < self.last_sync => {
+                self.wait_for(seq);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Lets the client wait until everything up to this entry is answered.
     pub(super) fn wait_for(&mut self, seq: u64) -> Step {
         if self.batch_open {
@@ -86,14 +160,16 @@ impl Session {
         };
         let target = Target::read(body)
             .map_err(|Malformed| Error::ClientMisbehaved("malformed Describe"))?;
+        let unsettled = match target {
+            Target::Statement(name) => self.statements.unsettled(name),
+            Target::Portal(name) => self.portals.unsettled(name),
+        };
+        if self.waits_for_meaning(unsettled) {
+            return Ok(Step::Wait);
+        }
         let entry = match target {
             Target::Statement(name) => Entry {
-                work: match self.statements.get(name) {
-                    Some(statement) if matches!(statement.kind, Kind::Planned(_)) => {
-                        Work::Statement(statement.clone())
-                    }
-                    _ => Work::Plain,
-                },
+                work: self.describe_work(name),
                 ..Entry::new(Expect::DescribeStatement)
             },
             Target::Portal(name) => Entry {
@@ -108,12 +184,31 @@ impl Session {
         Ok(Step::Forward(head.len))
     }
 
+    fn describe_work(&self, name: &[u8]) -> Work {
+        let statement = match self.statements.get(name) {
+            Some(statement) => match &statement.kind {
+                Kind::Failed(before) => before.as_ref(),
+                _ => Some(statement),
+            },
+            None => None,
+        };
+        match statement {
+            Some(statement) if matches!(statement.kind, Kind::Planned(_)) => {
+                Work::Statement(statement.clone())
+            }
+            _ => Work::Plain,
+        }
+    }
+
     fn client_execute(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
         let name = frontend::execute_portal(body)
             .map_err(|Malformed| Error::ClientMisbehaved("malformed Execute"))?;
+        if self.waits_for_meaning(self.portals.unsettled(name)) {
+            return Ok(Step::Wait);
+        }
         let mut entry = Entry::new(Expect::Execute);
         if let Some(portal) = self.portals.get(name) {
             entry.effect = portal.statement.effect;

@@ -182,6 +182,8 @@ impl Session {
                 report.sqlstate = sqlstate.into();
             }
             load.failure = Some(report);
+        } else {
+            self.load_broke_batch = true;
         }
         !load.own_sync
     }

@@ -18,7 +18,7 @@ use crate::frame::{Head, Step};
 use crate::message::Malformed;
 use crate::message::frontend::{self, Parse, Target};
 use crate::options::Enforcement;
-use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATE, Report};
+use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::seal::{Sealer, Stop, literal_keys, param_keys, wire_type};
 use crate::slots::NAME_LEN_MAX;
@@ -228,11 +228,11 @@ impl Session {
             Look::Refused(report) => return self.refuse_parse(head, &parse, report),
             Look::Plain(effect) => {
                 let kind = effect.risky.then_some(Kind::Risky);
-                return self.forward_parse(head, rest, &parse, kind, effect);
+                return Ok(self.forward_parse(head, &parse, kind, effect));
             }
             Look::Untouched(effect) => {
                 let kind = Some(Kind::Untouched);
-                return self.forward_parse(head, rest, &parse, kind, effect);
+                return Ok(self.forward_parse(head, &parse, kind, effect));
             }
             Look::Known(prepared, effect) => (prepared, effect),
             Look::Planned(plan, effect) => match self.prepare_plan(plan, oids, parse.text)? {
@@ -326,7 +326,6 @@ impl Session {
             Err(Stop::Failed(report)) => return self.refuse_parse(head, parse, report),
             Err(Stop::Fault(error)) => return Err(error),
         };
-        let replaces_planned = self.replaces_planned(parse.name);
         match edited {
             None if prepared.declared_oids == prepared.client_oids => {
                 self.to_server.extend_from_slice(&rest[..head.len]);
@@ -348,9 +347,6 @@ impl Session {
         });
         if prepared.check() == Check::Open {
             self.ask_description(parse.name, &statement, &prepared)?;
-        }
-        if replaces_planned {
-            self.wait_for(seq);
         }
         Ok(Step::Took(head.len))
     }
@@ -401,23 +397,14 @@ impl Session {
         })
     }
 
-    /// Whether a name is that of a planned statement, which a Parse cannot replace: it will fail,
-    /// and until it has, a Bind could mean either.
-    fn replaces_planned(&self, name: &[u8]) -> bool {
-        let planned = |s: &Arc<Statement>| matches!(s.kind, Kind::Planned(_));
-        !name.is_empty() && self.statements.get(name).is_some_and(planned)
-    }
-
     /// Sends a Parse as it is.
     fn forward_parse(
         &mut self,
         head: Head,
-        rest: &[u8],
         parse: &Parse<'_>,
         kind: Option<Kind>,
         effect: Effect,
-    ) -> Result<Step, Error> {
-        let replaces_planned = self.replaces_planned(parse.name);
+    ) -> Step {
         let statement = kind.map(|kind| {
             // A text that is not UTF-8 is never kept: it is neither planned nor untouched.
             self.statement(str::from_utf8(parse.text).unwrap_or_default(), kind, effect)
@@ -428,12 +415,7 @@ impl Session {
             entry.change = Change::Statement(parse.name.into());
         }
         self.expect(entry);
-        if !replaces_planned {
-            return Ok(Step::Forward(head.len));
-        }
-        self.to_server.extend_from_slice(&rest[..head.len]);
-        self.wait_for(seq);
-        Ok(Step::Took(head.len))
+        Step::Forward(head.len)
     }
 
     /// Sends, in place of a Parse, one that fails.
@@ -445,14 +427,15 @@ impl Session {
     ) -> Result<Step, Error> {
         frontend::parse(&mut self.to_server, parse.name, REFUSED_TEXT, &[])?;
         let seq = self.queue.next_seq();
-        let mut entry = Entry {
+        let entry = Entry {
             work: poison(report),
+            change: Change::Statement(parse.name.into()),
             ..Entry::new(Expect::Parse)
         };
-        if parse.name.is_empty() && self.statements.set(parse.name, seq, None) {
-            entry.change = Change::Statement(parse.name.into());
-        }
+        self.statements
+            .set(parse.name, seq, Some(Arc::new(Statement::failed(None))));
         self.expect(entry);
+        self.skipping = true;
         Ok(Step::Took(head.len))
     }
 
@@ -520,7 +503,7 @@ impl Session {
 
 fn poison(report: Report) -> Work {
     Work::Poison(Box::new(Poison {
-        expected: REFUSED_TEXT_SQLSTATE,
+        expected: REFUSED_TEXT_SQLSTATES,
         report,
     }))
 }

@@ -48,12 +48,12 @@ impl Session {
 
     pub(super) fn parameter_description(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
         let front = self.front_of(&[Expect::DescribeStatement])?;
-        if front.described {
+        if front.begun {
             return Err(Error::ServerMisbehaved("two ParameterDescriptions"));
         }
         let injected = front.injected;
         let Work::Statement(statement) = &front.work else {
-            front.described = true;
+            front.begun = true;
             return Ok(self.outward(injected, head.len));
         };
         let statement = Arc::clone(statement);
@@ -61,7 +61,7 @@ impl Session {
             return Ok(Step::Starved);
         };
         if let Some(front) = self.queue.front_mut() {
-            front.described = true;
+            front.begun = true;
         }
         let Kind::Planned(prepared) = &statement.kind else {
             return Ok(self.outward(injected, head.len));
@@ -88,7 +88,7 @@ impl Session {
             Expect::DescribePortal,
             Expect::Query,
         ])?;
-        if front.expect == Expect::DescribeStatement && !front.described {
+        if front.expect == Expect::DescribeStatement && !front.begun {
             return Err(Error::ServerMisbehaved("RowDescription without parameters"));
         }
         let (expect, injected) = (front.expect, front.injected);
@@ -119,7 +119,7 @@ impl Session {
 
     pub(super) fn no_data(&mut self, head: Head) -> Result<Step, Error> {
         let front = self.front_of(&[Expect::DescribeStatement, Expect::DescribePortal])?;
-        if front.expect == Expect::DescribeStatement && !front.described {
+        if front.expect == Expect::DescribeStatement && !front.begun {
             return Err(Error::ServerMisbehaved("NoData without parameters"));
         }
         let (expect, injected) = (front.expect, front.injected);

@@ -1,5 +1,7 @@
 //! The server's messages.
 
+use std::sync::Arc;
+
 use super::{Phase, Session, Swallow};
 use crate::effect::Stale;
 use crate::error::Error;
@@ -7,11 +9,20 @@ use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::Malformed;
 use crate::message::backend::{self, ERROR_PREFIX_MAX};
 use crate::queue::{Change, Entry, Expect, Work};
+use crate::statement::{Kind, Statement};
 
 /// Longer than any ParameterStatus: settings are names, paths and zones.
 const STATUS_BYTES_MAX: usize = 1 << 20;
 /// Enough of a command tag to know the command.
 const TAG_PREFIX_MAX: usize = 64;
+
+/// Names that stand for statements that were never prepared. More than any client has values on
+/// the way for.
+const FAILED_NAMES_MAX: usize = 1024;
+
+/// Errors that say that a relation is not what it was: "cached plan must not change result type",
+/// an undefined table, column or operator, another type, a type that cannot be determined.
+const MOVED_SQLSTATES: &[&[u8]] = &[b"0A000", b"42P01", b"42703", b"42883", b"42804", b"42P18"];
 
 const OUT_OF_ORDER: Error = Error::ServerMisbehaved("message that nothing asked for");
 
@@ -62,7 +73,7 @@ impl Session {
                 Ok(self.outward(false, head.len))
             }
             b'V' => {
-                self.front_of(&[Expect::FunctionCall])?;
+                self.front_of(&[Expect::FunctionCall])?.begun = true;
                 Ok(self.outward(false, head.len))
             }
             _ => Err(Error::ServerMisbehaved("unknown message type")),
@@ -106,16 +117,18 @@ impl Session {
         match (&entry.change, fate) {
             (Change::None, _) => {}
             (Change::Statement(name), Fate::Done) => self.statements.commit(name, seq),
-            // A failed Parse of the unnamed statement has destroyed the old one; of a named one it
-            // keeps it.
-            (Change::Statement(name), Fate::Failed)
-                if name.is_empty() && entry.expect == Expect::Parse =>
-            {
-                self.statements.destroy(name, seq);
+            (Change::Statement(name), fate) if entry.expect == Expect::Parse => {
+                self.abandon_parse(name, seq, fate);
             }
             (Change::Statement(name), _) => self.statements.abandon(name, seq),
             (Change::Portal(name), Fate::Done) => self.portals.commit(name, seq),
             (Change::Portal(name), _) => self.portals.abandon(name, seq),
+            (Change::Skipped(names), _) => {
+                for name in names {
+                    self.statements.commit(name, seq);
+                    self.note_failed_name(name);
+                }
+            }
             (Change::Unnamed, Fate::Skipped) => {
                 self.statements.abandon(b"", seq);
                 self.portals.abandon(b"", seq);
@@ -124,6 +137,47 @@ impl Session {
                 self.statements.commit(b"", seq);
                 self.portals.commit(b"", seq);
             }
+        }
+    }
+
+    /// A statement was not prepared. Where it was to be planned, or was refused, the name now stands
+    /// for that failure: a client that sends ahead may have values for it on the way, and whatever
+    /// else the name means to the server must not get them.
+    fn abandon_parse(&mut self, name: &[u8], seq: u64, fate: Fate) {
+        let mut marked = false;
+        self.statements.abandon_with(name, seq, |before, given_up| {
+            // A failed Parse of the unnamed statement has destroyed the old one; of a named one it
+            // keeps it.
+            let before = before.filter(|_| !(name.is_empty() && fate == Fate::Failed));
+            let Some(given_up) = given_up else {
+                return before;
+            };
+            let same = |before: &Arc<Statement>| before.text == given_up.text;
+            match given_up.kind {
+                Kind::Planned(_) if before.as_ref().is_some_and(same) => before,
+                Kind::Planned(_) | Kind::Failed(_) => {
+                    marked = true;
+                    Some(Arc::new(Statement::failed(before)))
+                }
+                _ => before,
+            }
+        });
+        if marked {
+            self.note_failed_name(name);
+        }
+    }
+
+    /// Keeps the number of names that stand for failures within bounds.
+    fn note_failed_name(&mut self, name: &[u8]) {
+        if name.is_empty() {
+            return;
+        }
+        self.failed_names.push_back(name.into());
+        if self.failed_names.len() > FAILED_NAMES_MAX
+            && let Some(oldest) = self.failed_names.pop_front()
+        {
+            let is_failed = |s: &Arc<Statement>| matches!(s.kind, Kind::Failed(_));
+            self.statements.forget_if(&oldest, is_failed);
         }
     }
 
@@ -139,6 +193,7 @@ impl Session {
 
     fn empty_query(&mut self, head: Head) -> Result<Step, Error> {
         let front = self.front_of(&[Expect::Execute, Expect::Query])?;
+        front.begun = true;
         let (expect, injected) = (front.expect, front.injected);
         if expect == Expect::Execute {
             self.finish_front()?;
@@ -162,6 +217,7 @@ impl Session {
         let front = self.front_of(&[Expect::Execute, Expect::Query])?;
         let (expect, injected, effect) = (front.expect, front.injected, front.effect);
         let is_load = matches!(front.work, Work::Load);
+        front.begun = true;
         if let Work::Query(run) = &mut front.work {
             run.at += 1;
         }
@@ -205,7 +261,12 @@ impl Session {
             return self.answer_to_ignored_sync(head);
         };
         let (expect, injected) = (front.expect, front.injected);
-        if !expect.ends_itself() {
+        let may_end = match expect {
+            Expect::Sync => true,
+            Expect::Query | Expect::FunctionCall => front.begun,
+            _ => false,
+        };
+        if !may_end {
             return self.answer_to_ignored_sync(head);
         }
         if status == b'I' {
@@ -269,15 +330,19 @@ impl Session {
                 }
             }
             Work::Poison(poison) => {
-                if sqlstate == poison.expected.as_bytes() && self.swallow == Swallow::No {
+                let expected = poison
+                    .expected
+                    .iter()
+                    .any(|code| code.as_bytes() == sqlstate);
+                if expected && self.swallow == Swallow::No {
                     poison.report.write(&mut self.to_client, "ERROR")?;
                     step = Step::Drop(head.len);
                 }
             }
             Work::Statement(_) | Work::Portal(_) | Work::Query(_) => {
-                // "cached plan must not change result type", or a name that is no longer there.
-                let changed = sqlstate == b"0A000" || sqlstate.starts_with(b"42");
-                if let (true, Some(analysis)) = (changed, &mut self.analysis) {
+                if let (true, Some(analysis)) =
+                    (MOVED_SQLSTATES.contains(&sqlstate), &mut self.analysis)
+                {
                     analysis.doubt(Stale::Catalogue);
                 }
             }
@@ -285,6 +350,9 @@ impl Session {
         }
         if ends_itself {
             // ReadyForQuery follows by itself.
+            if let Some(front) = self.queue.front_mut() {
+                front.begun = true;
+            }
             self.queue.leave_copy_in(true);
         } else {
             self.fail_front()?;
