@@ -71,8 +71,15 @@ impl FromStr for Choice {
 }
 
 /// No server could be had. The text is one sentence with the command that helps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Unavailable(pub(crate) String);
+
+impl fmt::Debug for Unavailable {
+    /// The sentence: this is what `fn main() -> Result<(), Box<dyn Error>>` prints.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,22 +6,11 @@
 //! ```
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use sealwire_testkit::Postgres;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = Postgres::start()?;
     let database = server.create_database().await;
     let mut out = io::stdout();
