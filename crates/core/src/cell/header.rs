@@ -35,7 +35,7 @@ impl Header {
         let &[first, version, ..] = cell else {
             return None;
         };
-        if first & SUITE_MASK != SUITE || version == 0 {
+        if first & SUITE_MASK != SUITE {
             return None;
         }
         let header = Self {
