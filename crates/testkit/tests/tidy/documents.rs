@@ -152,6 +152,29 @@ fn check_errors(sources: &[File], errors: &str) -> Vec<String> {
     violations
 }
 
+/// The tests that a document names, in backticks, in the last column of its tables: a name of at
+/// least three words. Each must be a function somewhere.
+fn check_tests(document: &str, sources: &[File]) -> Vec<String> {
+    let cells = prose(document)
+        .filter(|line| line.starts_with('|'))
+        .filter_map(|line| line.trim_end_matches('|').rsplit('|').next());
+    let names = cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|word| {
+            word.matches('_').count() >= 2
+                && word
+                    .chars()
+                    .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
+        });
+    names
+        .filter(|name| {
+            let function = format!("fn {name}(");
+            !sources.iter().any(|file| file.text.contains(&function))
+        })
+        .map(|name| format!("ARCHITECTURE.md: there is no test `{name}`"))
+        .collect()
+}
+
 fn check_words(file: &File) -> Vec<String> {
     if file.path.starts_with("crates/testkit/tests/tidy/") {
         return Vec::new();
@@ -183,6 +206,18 @@ fn every_error_has_an_entry() {
         .find(|it| it.path == "docs/errors.md")
         .expect("docs/errors.md");
     assert_tidy(&check_errors(&files(".rs"), &errors.text));
+}
+
+#[test]
+fn the_tests_that_check_invariants_exist() {
+    let documents = files("ARCHITECTURE.md");
+    let sources = files(".rs");
+    assert!(
+        documents[0]
+            .text
+            .contains("`the_tests_that_check_invariants_exist`")
+    );
+    assert_tidy(&check_tests(&documents[0].text, &sources));
 }
 
 #[test]
@@ -226,6 +261,14 @@ fn broken_documents_are_found() {
     assert_eq!(
         check_errors(&[source], "`keys::KeyError::Found`"),
         ["crates/keys/src/a.rs: docs/errors.md has no entry for `keys::KeyError::Lost`"]
+    );
+    let source = document("a.rs", "fn a_test_of_it() {}");
+    assert_eq!(
+        check_tests(
+            "| `one_to_ignore` | `a_test_of_it`, `b_test_of_it`, `deny.toml` |",
+            &[source]
+        ),
+        ["ARCHITECTURE.md: there is no test `b_test_of_it`"]
     );
     assert_eq!(check_words(&document("a.md", "see /work/shared")).len(), 1);
 }
