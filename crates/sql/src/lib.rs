@@ -1,7 +1,18 @@
 //! Statement analysis: SQL text to a checked plan or a refusal.
 
+mod analyse;
+mod infer;
+mod ir;
+mod matcher;
+mod parse;
 mod plan;
+mod refuse;
 mod relation;
+mod scope;
+mod splice;
+mod types;
+
+pub use matcher::Matcher;
 
 pub use plan::{
     CheckedPlan, Edit, LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
@@ -23,25 +34,6 @@ pub struct Context<'a> {
     pub facts: &'a SessionFacts,
 }
 
-/// The names of the protected relations and of everything that the catalogue says depends on one
-/// (partitions and children, views and materialised views, transitively). Build it once per policy
-/// and state of the catalogue.
-#[derive(Clone, Debug)]
-pub struct Matcher {}
-
-impl Matcher {
-    /// Collects the names.
-    pub fn new(_policy: &Policy, _catalogue: &Catalogue) -> Self {
-        unimplemented!()
-    }
-
-    /// Whether a text can name one of them: one pass over the tokens, no tree. `false` is a proof
-    /// that it does not, and the text may go out without [`analyse`].
-    pub fn mentions(&self, _text: &str) -> bool {
-        unimplemented!()
-    }
-}
-
 /// [`Matcher::mentions`] with a matcher built for this one text.
 pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
     Matcher::new(context.policy, context.catalogue).mentions(text)
@@ -49,17 +41,17 @@ pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
 
 /// Whether a text may change what names mean to the session though its command tag does not say
 /// so (`set_config`).
-pub fn may_change_session(_text: &str) -> bool {
-    unimplemented!()
+pub fn may_change_session(text: &str) -> bool {
+    matcher::names_set_config(text)
 }
 
 /// Whether PostgreSQL's grammar, in any version from 13 on, treats a word as more than a name when
 /// it is not quoted. No encrypted column or protected table should be called by such a word.
-pub fn is_keyword(_name: &str) -> bool {
-    unimplemented!()
+pub fn is_keyword(name: &str) -> bool {
+    parse::is_keyword(name)
 }
 
 /// Analyses one text.
-pub fn analyse(_text: &str, _protocol: Protocol, _context: &Context<'_>) -> Verdict {
-    unimplemented!()
+pub fn analyse(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
+    analyse::text(text, protocol, context)
 }

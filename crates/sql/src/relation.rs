@@ -1,9 +1,16 @@
 //! Relations: what the policy and the catalogue together say about one.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use sealwire_core::catalogue::Relation;
-use sealwire_core::policy::{Mode, Policy};
+use sealwire_core::catalogue::{Relation, RelationKind, Resolution};
+use sealwire_core::policy::{ColumnId, ColumnSpec, Mode, Policy, TableSpec};
+
+use crate::Context;
+use crate::plan::{Output, Refusal, RefusalKind};
+use crate::refuse::{Finish, refuse};
 
 /// A disagreement between the policy and the catalogue about a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,29 +75,11 @@ pub fn check_relation(policy: &Policy, relation: &Relation) -> Vec<Mismatch> {
     let Some(table) = policy.table(&relation.schema, &relation.name) else {
         return Vec::new();
     };
-    let mut mismatches = Vec::new();
-    for &id in &table.columns {
-        let spec = policy.column(id);
-        let mut report = |kind| {
-            mismatches.push(Mismatch {
-                path: spec.path(),
-                kind,
-            });
-        };
-        let Some(attribute) = relation.attribute(&spec.name) else {
-            report(MismatchKind::Missing);
-            continue;
-        };
-        let expected = domain(spec.mode);
-        if attribute.domain != expected {
-            report(MismatchKind::Type { expected });
-        }
-        if attribute.generated {
-            report(MismatchKind::Generated);
-        } else if attribute.has_default {
-            report(MismatchKind::Default);
-        }
-    }
+    let mut mismatches: Vec<Mismatch> = table
+        .columns
+        .iter()
+        .flat_map(|&id| check_column(policy.column(id), relation))
+        .collect();
     let order_differs = !table.column_order.is_empty()
         && !table
             .column_order
@@ -103,4 +92,397 @@ pub fn check_relation(policy: &Policy, relation: &Relation) -> Vec<Mismatch> {
         });
     }
     mismatches
+}
+
+fn check_column(spec: &ColumnSpec, relation: &Relation) -> Vec<Mismatch> {
+    let mut mismatches = Vec::new();
+    let mut report = |kind| {
+        mismatches.push(Mismatch {
+            path: spec.path(),
+            kind,
+        });
+    };
+    let Some(attribute) = relation.attribute(&spec.name) else {
+        report(MismatchKind::Missing);
+        return mismatches;
+    };
+    let expected = domain(spec.mode);
+    if attribute.domain != expected {
+        report(MismatchKind::Type { expected });
+    }
+    if attribute.generated {
+        report(MismatchKind::Generated);
+    } else if attribute.has_default {
+        report(MismatchKind::Default);
+    }
+    mismatches
+}
+
+/// Views may be built on views this many times.
+const VIEW_DEPTH_MAX: usize = 16;
+
+/// Why an analysis stops early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Rows of these relations are needed.
+    Needs(Vec<String>),
+    /// The statement is nested deeper than the stack at hand allows.
+    TooDeep { at: usize },
+    /// The statement is refused.
+    Refused(Box<Refusal>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// A column as a statement sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct RelationColumn {
+    pub(crate) name: String,
+    pub(crate) column: Option<ColumnId>,
+    pub(crate) has_default: bool,
+    /// Why the column must not be used as it is.
+    pub(crate) mismatch: Option<Mismatch>,
+}
+
+/// A relation as a statement sees it.
+#[derive(Debug)]
+pub(crate) struct RelationInfo {
+    /// `schema.name`.
+    pub(crate) path: String,
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    pub(crate) oid: u32,
+    pub(crate) columns: Vec<RelationColumn>,
+    /// The order of the columns is the manifest's word, and the catalogue agrees.
+    pub(crate) pinned: bool,
+    /// The manifest pins another order.
+    pub(crate) order_differs: bool,
+    /// Uses the table's system columns (`ctid`, `tableoid`).
+    pub(crate) has_system_columns: bool,
+    /// A view over protected relations that could not be analysed.
+    pub(crate) opaque: Option<Box<Refusal>>,
+}
+
+impl RelationInfo {
+    /// Whether it has encrypted columns, or may have.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.opaque.is_some() || self.columns.iter().any(|column| column.column.is_some())
+    }
+}
+
+/// Finds relations and what is encrypted in them.
+#[derive(Debug)]
+pub(crate) struct Resolver<'a> {
+    pub(crate) context: Context<'a>,
+    known: HashMap<u32, Rc<RelationInfo>>,
+    /// Relations that are being described, to stop at a cycle that a server may invent.
+    open: Vec<u32>,
+    /// While the definition of a view is read: the relations that it reads. Its text names them as
+    /// some search path needed it, which need not be the present one.
+    within: Vec<u32>,
+    /// Levels of nesting that the stack at hand allows.
+    pub(crate) depth_max: usize,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(context: Context<'a>, depth_max: usize) -> Self {
+        Self {
+            context,
+            known: HashMap::new(),
+            open: Vec::new(),
+            within: Vec::new(),
+            depth_max,
+        }
+    }
+
+    /// Whether the catalogue has been asked for a name.
+    pub(crate) fn is_loaded(&self, schema: Option<&str>, name: &str) -> bool {
+        let Context {
+            catalogue, facts, ..
+        } = self.context;
+        catalogue.resolve(facts, schema, name) != Resolution::NotLoaded
+    }
+
+    /// Whether a relation name means, or could be made to mean, a protected relation.
+    pub(crate) fn is_protected(&mut self, schema: Option<&str>, name: &str) -> Result<bool, Stop> {
+        let policy = self.context.policy;
+        if let Some(relation) = self.read_by_view(schema, name) {
+            return Ok(self.describe(&relation)?.is_protected());
+        }
+        let by_policy = match schema {
+            Some(schema) => policy.table(schema, name).is_some(),
+            None => policy.tables_named(name).next().is_some(),
+        };
+        if by_policy {
+            return Ok(true);
+        }
+        match self
+            .context
+            .catalogue
+            .resolve(self.context.facts, schema, name)
+        {
+            Resolution::NotLoaded => Err(Stop::Needs(vec![name.to_owned()])),
+            Resolution::Missing => Ok(false),
+            Resolution::Found(relation) => Ok(self.describe(&relation)?.is_protected()),
+        }
+    }
+
+    /// The relation that a name means.
+    pub(crate) fn resolve(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        at: usize,
+    ) -> Result<Rc<RelationInfo>, Stop> {
+        let Context {
+            policy,
+            catalogue,
+            facts,
+        } = self.context;
+        if let Some(relation) = self.read_by_view(schema, name) {
+            return self.described_for_use(&relation, at);
+        }
+        let relation = match catalogue.resolve(facts, schema, name) {
+            Resolution::NotLoaded => return Err(Stop::Needs(vec![name.to_owned()])),
+            Resolution::Missing => {
+                let path = schema.map_or_else(|| name.to_owned(), |s| format!("{s}.{name}"));
+                let refusal = refuse(
+                    RefusalKind::Name,
+                    format!("refusing to run a statement on `{path}`: there is no such relation"),
+                );
+                return Err(refusal
+                    .hint("check the name and the search path")
+                    .at(at)
+                    .into());
+            }
+            Resolution::Found(relation) => relation,
+        };
+        if schema.is_none() {
+            self.check_shadowing(policy, &relation, at)?;
+        }
+        self.described_for_use(&relation, at)
+    }
+
+    fn described_for_use(
+        &mut self,
+        relation: &Relation,
+        at: usize,
+    ) -> Result<Rc<RelationInfo>, Stop> {
+        let info = self.describe(relation)?;
+        match &info.opaque {
+            Some(refusal) => Err(refusal.as_ref().clone().at(at).into()),
+            None => Ok(info),
+        }
+    }
+
+    /// The relation of a name in the definition of the view that is being read.
+    fn read_by_view(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+        let mut found = self
+            .within
+            .iter()
+            .filter_map(|&oid| self.context.catalogue.by_oid(oid))
+            .filter(|read| read.name == name && schema.is_none_or(|schema| read.schema == schema));
+        match (found.next(), found.next()) {
+            (Some(relation), None) => Some(Arc::clone(relation)),
+            _ => None,
+        }
+    }
+
+    /// An unqualified name that the manifest protects must not be led elsewhere by the server's
+    /// word alone (a search path, a temporary table): a value that the one table would encrypt
+    /// could be plain in the other.
+    fn check_shadowing(
+        &self,
+        policy: &Policy,
+        relation: &Relation,
+        at: usize,
+    ) -> Result<(), Refusal> {
+        let found = policy.table(&relation.schema, &relation.name);
+        let names = |table: &TableSpec| {
+            let mut names: Vec<&str> = table
+                .columns
+                .iter()
+                .map(|&id| policy.column(id).name.as_str())
+                .collect();
+            names.sort_unstable();
+            names
+        };
+        for table in policy.tables_named(&relation.name) {
+            // Tables of one name that encrypt the same columns (one schema per tenant) may stand
+            // for each other: no column is plain in the one and encrypted in the other.
+            if found.is_some_and(|found| names(found) == names(table)) {
+                continue;
+            }
+            let name = &relation.name;
+            let refusal = refuse(
+                RefusalKind::Name,
+                format!(
+                    "refusing to take `{name}` for `{}.{name}`: `{}.{name}` is protected",
+                    relation.schema, table.schema
+                ),
+            )
+            .detail("only the server's search path says which of the two is meant")
+            .hint(format!(
+                "write `{}.{name}` or `{}.{name}`",
+                relation.schema, table.schema
+            ));
+            return Err(refusal.at(at));
+        }
+        Ok(())
+    }
+
+    /// What is encrypted in a relation: by the policy, by its parents, by its definition.
+    fn describe(&mut self, relation: &Relation) -> Result<Rc<RelationInfo>, Stop> {
+        if let Some(info) = self.known.get(&relation.oid) {
+            return Ok(Rc::clone(info));
+        }
+        let mut info = RelationInfo {
+            path: format!("{}.{}", relation.schema, relation.name),
+            schema: relation.schema.clone(),
+            name: relation.name.clone(),
+            oid: relation.oid,
+            columns: relation
+                .attributes
+                .iter()
+                .map(|attribute| RelationColumn {
+                    name: attribute.name.clone(),
+                    column: None,
+                    has_default: attribute.has_default || attribute.generated,
+                    mismatch: None,
+                })
+                .collect(),
+            pinned: false,
+            order_differs: false,
+            has_system_columns: relation.kind != RelationKind::View,
+            opaque: None,
+        };
+        if self.open.contains(&relation.oid) || self.open.len() >= VIEW_DEPTH_MAX {
+            info.opaque = Some(Box::new(opaque(
+                &info.path,
+                "its definition leads back to itself",
+            )));
+            return Ok(Rc::new(info));
+        }
+        self.open.push(relation.oid);
+        let described = self.describe_into(relation, &mut info);
+        self.open.pop();
+        described?;
+        let info = Rc::new(info);
+        self.known.insert(relation.oid, Rc::clone(&info));
+        Ok(info)
+    }
+
+    fn describe_into(&mut self, relation: &Relation, info: &mut RelationInfo) -> Result<(), Stop> {
+        let Context {
+            policy, catalogue, ..
+        } = self.context;
+        if let Some(table) = policy.table(&relation.schema, &relation.name) {
+            for &id in &table.columns {
+                protect(info, policy.column(id), id, relation);
+            }
+            let pins = !table.column_order.is_empty();
+            info.order_differs = pins
+                && check_relation(policy, relation)
+                    .iter()
+                    .any(|mismatch| mismatch.kind == MismatchKind::Order);
+            info.pinned = pins && !info.order_differs;
+        }
+        for parent in &relation.parents {
+            let Some(parent) = catalogue.by_oid(*parent) else {
+                continue;
+            };
+            let parent = self.describe(parent)?;
+            for inherited in &parent.columns {
+                if let Some(id) = inherited.column {
+                    let spec = policy.column(id);
+                    // Under another name it would not be the parent's column.
+                    if spec.name == inherited.name {
+                        protect(info, spec, id, relation);
+                    }
+                }
+            }
+            if let Some(refusal) = &parent.opaque {
+                info.opaque.get_or_insert_with(|| refusal.clone());
+            }
+        }
+        if matches!(
+            relation.kind,
+            RelationKind::View | RelationKind::MaterializedView
+        ) {
+            self.describe_view(relation, info)?;
+        }
+        Ok(())
+    }
+
+    fn describe_view(&mut self, relation: &Relation, info: &mut RelationInfo) -> Result<(), Stop> {
+        let mut reads_protected = false;
+        for oid in &relation.reads {
+            if let Some(read) = self.context.catalogue.by_oid(*oid) {
+                reads_protected |= self.describe(read)?.is_protected();
+            }
+        }
+        let Some(definition) = &relation.definition else {
+            if reads_protected {
+                info.opaque = Some(Box::new(opaque(&info.path, "its definition is not known")));
+            }
+            return Ok(());
+        };
+        let reads = relation.reads.iter().copied();
+        let reads = reads.filter(|&oid| oid != relation.oid).collect();
+        let outer = std::mem::replace(&mut self.within, reads);
+        let outputs = crate::analyse::view(definition, self);
+        self.within = outer;
+        match outputs {
+            Ok(None) if !reads_protected => {}
+            Ok(Some(outputs)) if outputs.len() == info.columns.len() => {
+                for (column, Output { column: id }) in info.columns.iter_mut().zip(outputs) {
+                    if let Some(id) = id {
+                        column.column.get_or_insert(id);
+                    }
+                }
+            }
+            Ok(_) => {
+                let why = "its definition does not give the columns that the catalogue lists";
+                info.opaque = Some(Box::new(opaque(&info.path, why)));
+            }
+            Err(Stop::Refused(refusal)) => {
+                info.opaque = Some(Box::new(opaque(&info.path, &refusal.message)));
+            }
+            Err(stop) => return Err(stop),
+        }
+        Ok(())
+    }
+}
+
+/// Gives a relation an encrypted column. One that the catalogue does not list exists nevertheless.
+fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &Relation) {
+    let mismatch = check_column(spec, relation)
+        .into_iter()
+        .find(|mismatch| mismatch.kind != MismatchKind::Default);
+    match info.columns.iter_mut().find(|own| own.name == spec.name) {
+        Some(own) if own.column.is_none() => {
+            own.column = Some(id);
+            own.mismatch = mismatch;
+        }
+        Some(_) => {}
+        None => info.columns.push(RelationColumn {
+            name: spec.name.clone(),
+            column: Some(id),
+            has_default: false,
+            mismatch,
+        }),
+    }
+}
+
+fn opaque(path: &str, why: &str) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to use view `{path}` over a protected relation"),
+    )
+    .detail(why)
+    .hint("query the tables below it")
 }

@@ -1,0 +1,431 @@
+//! One text, from tokens to verdict.
+
+mod utility;
+
+use std::collections::HashMap;
+
+use crate::Context;
+use crate::infer::{Analyser, Voice};
+use crate::ir::{CopyTarget, Query, Script, Statement, StatementKind, Unsupported};
+use crate::matcher::Matcher;
+use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
+use crate::plan::{
+    CheckedPlan, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict,
+};
+use crate::refuse::{self, Finish, Why, refuse};
+use crate::relation::{Resolver, Stop};
+use crate::scope::{Ctes, Scope};
+use crate::splice;
+use crate::types::Ground;
+
+/// Tokens that a text may have. The parser needs stack in proportion to them: the measured worst
+/// case of 16,000 is 4 MiB in a build without optimisation.
+const TOKENS_MAX: usize = 16_000;
+
+/// Tokens that are analysed on the caller's stack.
+const TOKENS_ON_STACK_MAX: usize = 4_000;
+
+/// Levels of nesting that are analysed on the caller's stack.
+const DEPTH_ON_STACK_MAX: usize = 64;
+
+/// The stack of the thread for everything else.
+const THREAD_STACK_BYTES: usize = 64 << 20;
+
+/// What one statement came to.
+#[derive(Debug)]
+enum Outcome {
+    Untouched,
+    Planned {
+        outputs: Vec<Output>,
+        params: Vec<Param>,
+        edits: Vec<Edit>,
+        relations: Vec<u32>,
+    },
+}
+
+/// Analyses one text.
+pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
+    let matcher = Matcher::new(context.policy, context.catalogue);
+    if !matcher.mentions(text) {
+        return Verdict::Untouched;
+    }
+    let verdict = match Tokens::new(text) {
+        Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
+        Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
+            let mut resolver = Resolver::new(*context, depth_max);
+            script(text, &tokens, protocol, &matcher, &mut resolver)
+        }),
+        Err(at) => Err(syntax(at).into()),
+    };
+    match verdict {
+        Ok(verdict) => verdict,
+        Err(Stop::Needs(names)) => Verdict::NeedsRelations(names),
+        Err(Stop::TooDeep { at }) => Verdict::Refused(too_complex("levels", DEPTH_MAX).at(at)),
+        Err(Stop::Refused(refusal)) => Verdict::Refused(*refusal),
+    }
+}
+
+/// Runs an analysis on the caller's stack if that is enough, else on a thread with a large one.
+///
+/// A caller may be a worker thread with a stack of 2 MiB. Without optimisation the parser alone
+/// needs more than that for any statement: its one function for all actions of the grammar has a
+/// frame of some 2 MiB then.
+fn on_a_stack(
+    tokens: usize,
+    analysis: impl Fn(usize) -> Result<Verdict, Stop> + Sync,
+) -> Result<Verdict, Stop> {
+    if !cfg!(debug_assertions) && tokens <= TOKENS_ON_STACK_MAX {
+        match analysis(DEPTH_ON_STACK_MAX) {
+            Err(Stop::TooDeep { .. }) => {}
+            verdict => return verdict,
+        }
+    }
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("sealwire-analyse".to_owned())
+            .stack_size(THREAD_STACK_BYTES)
+            .spawn_scoped(scope, || analysis(DEPTH_MAX));
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => Err(refuse(
+                RefusalKind::TooComplex,
+                "refusing to run a statement for whose analysis there is no thread",
+            )
+            .hint("try again when the system has resources for a thread")
+            .into()),
+        }
+    })
+}
+
+fn syntax(at: Option<usize>) -> Refusal {
+    let mut refusal = refuse(
+        RefusalKind::Syntax,
+        "refusing to run a statement that names a protected relation and cannot be read",
+    )
+    .detail("PostgreSQL's grammar does not accept it")
+    .hint("check the syntax near the position given");
+    refusal.offset = at;
+    refusal
+}
+
+fn too_complex(what: &str, limit: usize) -> Refusal {
+    refuse(
+        RefusalKind::TooComplex,
+        format!("refusing to run a statement of more than {limit} {what} on a protected relation"),
+    )
+    .hint("split the statement, or pass lists as array parameters")
+}
+
+fn fault(fault: Fault) -> Stop {
+    match fault {
+        Fault::Syntax { at } => syntax(at).into(),
+        Fault::TooDeep { at } => Stop::TooDeep { at },
+        Fault::Unsupported(Unsupported { what, at }) => refuse::construct(what, at).into(),
+    }
+}
+
+fn script(
+    text: &str,
+    tokens: &Tokens,
+    protocol: Protocol,
+    matcher: &Matcher,
+    resolver: &mut Resolver<'_>,
+) -> Result<Verdict, Stop> {
+    let script = parse::parse(text, tokens, resolver.depth_max).map_err(fault)?;
+    if protocol == Protocol::Extended && script.statements.len() > 1 {
+        return Err(refuse(
+            RefusalKind::Syntax,
+            "refusing to prepare several statements at once",
+        )
+        .hint("send one statement at a time")
+        .into());
+    }
+    load(&script, resolver)?;
+    let mut plan = Plan::default();
+    let mut touched = false;
+    let mut renamed_by: Option<&'static str> = None;
+    for statement in &script.statements {
+        let mut one = One {
+            text,
+            tokens,
+            script: &script,
+            statement,
+            matcher,
+            resolver: &mut *resolver,
+        };
+        match one.outcome()? {
+            Outcome::Untouched => plan.statements.push(Outputs::Untouched),
+            Outcome::Planned {
+                outputs,
+                params,
+                edits,
+                relations,
+            } => {
+                if let Some(what) = renamed_by {
+                    return Err(refuse(
+                        RefusalKind::UnsupportedConstruct,
+                        format!("refusing to run a protected statement after {what} in one text"),
+                    )
+                    .detail("names may mean something else by then")
+                    .hint("send the two separately")
+                    .at(statement.range.start)
+                    .into());
+                }
+                touched = true;
+                plan.statements.push(Outputs::Columns(outputs));
+                plan.params = params;
+                plan.edits.extend(edits);
+                plan.relations.extend(relations);
+            }
+        }
+        if let Some(what) = utility::changes_names(&statement.kind) {
+            renamed_by.get_or_insert(what);
+        } else if parse::calls_set_config(tokens, &statement.range) {
+            renamed_by.get_or_insert("`set_config`");
+        }
+    }
+    if !touched {
+        return Ok(Verdict::Untouched);
+    }
+    plan.relations.sort_unstable();
+    plan.relations.dedup();
+    Ok(Verdict::Planned(CheckedPlan(plan)))
+}
+
+/// Asks for every relation of a text at once.
+fn load(script: &Script, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
+    let mut needs = Vec::new();
+    for relation in script.statements.iter().flat_map(|s| &s.relations) {
+        match resolver.is_loaded(relation.schema.as_deref(), &relation.name) {
+            true => {}
+            false if needs.contains(&relation.name) => {}
+            false => needs.push(relation.name.clone()),
+        }
+    }
+    if needs.is_empty() {
+        Ok(())
+    } else {
+        Err(Stop::Needs(needs))
+    }
+}
+
+/// The outputs of the definition of a view, or `None` when it names nothing protected.
+pub(crate) fn view(
+    definition: &str,
+    resolver: &mut Resolver<'_>,
+) -> Result<Option<Vec<Output>>, Stop> {
+    let tokens = Tokens::new(definition).map_err(|at| Stop::from(syntax(at)))?;
+    if tokens.len() > TOKENS_MAX {
+        return Err(too_complex("tokens", TOKENS_MAX).into());
+    }
+    let script = parse::parse(definition, &tokens, resolver.depth_max).map_err(fault)?;
+    let [statement] = script.statements.as_slice() else {
+        return Err(syntax(None).into());
+    };
+    let StatementKind::Query(query @ Query::Select(_)) = &statement.kind else {
+        return Err(refuse::construct("a view like this", None).into());
+    };
+    let mut protected = false;
+    for relation in &statement.relations {
+        protected |= resolver.is_protected(relation.schema.as_deref(), &relation.name)?;
+    }
+    if !protected {
+        return Ok(None);
+    }
+    let mut analyser = Analyser::new(resolver, Voice::Server, script.names.len(), &script.settled);
+    let ctes = Ctes {
+        parent: None,
+        list: Vec::new(),
+    };
+    let columns = analyser.query(query, None, &ctes)?;
+    Ok(Some(splice::outputs(&mut analyser, &columns)?))
+}
+
+/// One statement of a text.
+struct One<'a, 'c, 'r> {
+    text: &'a str,
+    tokens: &'a Tokens,
+    script: &'a Script,
+    statement: &'a Statement,
+    matcher: &'a Matcher,
+    resolver: &'r mut Resolver<'c>,
+}
+
+impl<'a, 'c> One<'a, 'c, '_> {
+    fn outcome(&mut self) -> Result<Outcome, Stop> {
+        let mut protected = false;
+        for relation in &self.statement.relations {
+            protected |= self
+                .resolver
+                .is_protected(relation.schema.as_deref(), &relation.name)?;
+        }
+        self.kind(&self.statement.kind, protected)
+    }
+
+    fn kind(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+        match kind {
+            StatementKind::Unsupported(Unsupported { what, at }) => {
+                let mentioned = self
+                    .matcher
+                    .mentions_between(self.tokens, &self.statement.range);
+                if protected || mentioned {
+                    return Err(refuse::construct(what, *at).into());
+                }
+                Ok(Outcome::Untouched)
+            }
+            StatementKind::Utility(utility) => self.utility(utility, protected),
+            _ if !protected => Ok(Outcome::Untouched),
+            StatementKind::Query(query) => self.query(query),
+            StatementKind::Explain(inner) => match self.kind(inner, protected)? {
+                Outcome::Untouched => Ok(Outcome::Untouched),
+                Outcome::Planned {
+                    outputs: _,
+                    params,
+                    edits,
+                    relations,
+                } => Ok(Outcome::Planned {
+                    // One column of text, JSON or XML.
+                    outputs: vec![Output { column: None }],
+                    params,
+                    edits,
+                    relations,
+                }),
+            },
+            StatementKind::Copy(copy) => self.copy(copy),
+        }
+    }
+
+    fn analyser(&mut self) -> Analyser<'a, 'c, '_> {
+        Analyser::new(
+            self.resolver,
+            Voice::Client,
+            self.script.names.len(),
+            &self.script.settled,
+        )
+    }
+
+    fn query(&mut self, query: &'a Query) -> Result<Outcome, Stop> {
+        let (text, tokens, script, statement) =
+            (self.text, self.tokens, self.script, self.statement);
+        let mut analyser = self.analyser();
+        let ctes = Ctes {
+            parent: None,
+            list: Vec::new(),
+        };
+        let columns = analyser.query(query, None, &ctes)?;
+        let outputs = splice::outputs(&mut analyser, &columns)?;
+        finish(text, tokens, script, statement, &mut analyser, outputs)
+    }
+
+    fn copy(&mut self, copy: &'a crate::ir::Copy) -> Result<Outcome, Stop> {
+        let (text, tokens, script, statement) =
+            (self.text, self.tokens, self.script, self.statement);
+        let mut analyser = self.analyser();
+        let ctes = Ctes {
+            parent: None,
+            list: Vec::new(),
+        };
+        match &copy.target {
+            CopyTarget::Query(query) => {
+                let columns = analyser.query(query, None, &ctes)?;
+                for column in &columns {
+                    if analyser.types.ground(column.ty) != Ground::Plain {
+                        let what = "COPY of a query with an encrypted column";
+                        return Err(copy_refusal(what, copy.at).into());
+                    }
+                }
+            }
+            CopyTarget::Table { table, columns } => {
+                let info = analyser.relation(table)?;
+                analyser.account_all(columns);
+                let sealed = info.columns.iter().find(|column| {
+                    column.column.is_some()
+                        && (columns.is_empty()
+                            || columns.iter().any(|name| name.text == column.name))
+                });
+                if let Some(column) = sealed {
+                    let what = format!("COPY of encrypted column `{}.{}`", info.path, column.name);
+                    return Err(copy_refusal(&what, copy.at).into());
+                }
+                let mut scope = Scope::new(None, &ctes);
+                scope.items.push(analyser.table_item(&info, table)?);
+                if let Some(filter) = &copy.filter {
+                    analyser.plain(&scope, filter, Why::Clause("a condition"))?;
+                }
+            }
+        }
+        finish(text, tokens, script, statement, &mut analyser, Vec::new())
+    }
+}
+
+fn copy_refusal(what: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run {what}"),
+    )
+    .detail("the values of a COPY stream are not sealed or opened")
+    .hint("leave encrypted columns out of the list, or use INSERT and SELECT")
+    .at(at)
+}
+
+/// Grounds a statement and looks for names that the resolver has not seen.
+fn finish(
+    text: &str,
+    tokens: &Tokens,
+    script: &Script,
+    statement: &Statement,
+    analyser: &mut Analyser<'_, '_, '_>,
+    outputs: Vec<Output>,
+) -> Result<Outcome, Stop> {
+    let grounded = splice::ground(text, analyser)?;
+    tripwire(tokens, script, statement, analyser)?;
+    Ok(Outcome::Planned {
+        outputs,
+        params: grounded.params,
+        edits: grounded.edits,
+        relations: std::mem::take(&mut analyser.relations),
+    })
+}
+
+/// The lexical tripwire: every word that is the name of an encrypted column must have been
+/// understood as some name by the resolver. It catches what the resolver does not know of, for
+/// example a word that is a column to an older server and a function to the newer grammar.
+fn tripwire(
+    tokens: &Tokens,
+    script: &Script,
+    statement: &Statement,
+    analyser: &Analyser<'_, '_, '_>,
+) -> Result<(), Refusal> {
+    let mut unaccounted: HashMap<&str, (usize, usize)> = HashMap::new();
+    for (index, token) in tokens.iter().enumerate() {
+        if !statement.range.contains(&token.start) {
+            continue;
+        }
+        let Some(word) = token.word() else { continue };
+        if analyser.sealed_names.contains(word) && !tokens.is_grammar_word(index) {
+            let (count, at) = unaccounted.entry(word).or_default();
+            *count += 1;
+            *at = token.start;
+        }
+    }
+    for index in statement.names.clone() {
+        let (Some(name), Some(true)) = (script.names.get(index), analyser.accounted.get(index))
+        else {
+            continue;
+        };
+        if let Some((count, _)) = unaccounted.get_mut(name.as_ref()) {
+            *count = count.saturating_sub(1);
+        }
+    }
+    match unaccounted.into_iter().find(|(_, (count, _))| *count > 0) {
+        None => Ok(()),
+        Some((word, (_, at))) => Err(refuse(
+            RefusalKind::UnsupportedConstruct,
+            format!("refusing to run a statement in which the use of `{word}` is not understood"),
+        )
+        .detail("an encrypted column has that name, and this may be a reference to it")
+        .hint("write column references as `relation.column`, and quote names that are keywords")
+        .at(at)),
+    }
+}

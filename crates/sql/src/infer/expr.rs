@@ -1,0 +1,720 @@
+//! Expressions.
+
+use super::{Analyser, CastOperand, CastUse, LiteralUse, Result, Voice};
+use crate::ir::{
+    Call, CastForm, Expr, ExprKind, LiteralClass, Name, Operator, Query, Sublink, TypeName,
+};
+use crate::plan::{Refusal, RefusalKind};
+use crate::refuse::{self, Finish, Why, refuse};
+use crate::relation::Stop;
+use crate::scope::{Found, Item, Scope};
+use crate::types::{Site, TypeId};
+
+/// What an expression gives.
+#[derive(Clone, Debug)]
+pub(crate) enum Shape {
+    Value(TypeId),
+    Row(Vec<Self>),
+}
+
+/// The parameter that an expression is, if it is one.
+fn param_of(expr: &Expr) -> Option<u32> {
+    match &expr.kind {
+        ExprKind::Param { number, .. } => Some(*number),
+        ExprKind::Cast { arg, .. } => param_of(arg),
+        _ => None,
+    }
+}
+
+fn site(expr: &Expr) -> Site {
+    Site {
+        at: expr.at,
+        param: param_of(expr),
+    }
+}
+
+impl<'a> Analyser<'a, '_, '_> {
+    /// An expression that must give one value.
+    pub(super) fn value(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<TypeId> {
+        match self.shape(scope, expr)? {
+            Shape::Value(ty) => Ok(ty),
+            row @ Shape::Row(_) => {
+                // A row value as one column: what is inside cannot be sealed or opened.
+                self.plain_shape(&row, &Why::Clause("a row value"), site(expr))?;
+                Ok(self.types.plain(Why::Clause("a row value")))
+            }
+        }
+    }
+
+    fn plain_shape(&mut self, shape: &Shape, why: &Why, site: Site) -> Result<()> {
+        match shape {
+            Shape::Value(ty) => self.require_plain(*ty, why.clone(), site),
+            Shape::Row(fields) => fields
+                .iter()
+                .try_for_each(|field| self.plain_shape(field, why, site)),
+        }
+    }
+
+    /// An expression that must be plain.
+    pub(crate) fn plain(&mut self, scope: &Scope<'_>, expr: &'a Expr, why: Why) -> Result<()> {
+        let shape = self.shape(scope, expr)?;
+        self.plain_shape(&shape, &why, site(expr))
+    }
+
+    pub(super) fn plain_all(
+        &mut self,
+        scope: &Scope<'_>,
+        exprs: &'a [Expr],
+        why: &Why,
+    ) -> Result<()> {
+        exprs
+            .iter()
+            .try_for_each(|expr| self.plain(scope, expr, why.clone()))
+    }
+
+    /// A condition: `WHERE`, `ON`, `HAVING`, `FILTER`, `WHEN`.
+    pub(super) fn condition(&mut self, scope: &Scope<'_>, expr: Option<&'a Expr>) -> Result<()> {
+        match expr {
+            Some(expr) => self.plain(scope, expr, Why::Clause("a condition")),
+            None => Ok(()),
+        }
+    }
+
+    fn same(&mut self, a: TypeId, b: TypeId, site: Site) -> Result<()> {
+        Ok(self.types.unify(a, b, site)?)
+    }
+
+    /// Expressions of which one is the result.
+    fn same_all(&mut self, scope: &Scope<'_>, exprs: &[&'a Expr]) -> Result<TypeId> {
+        let result = self.types.unknown();
+        for expr in exprs {
+            let ty = self.value(scope, expr)?;
+            self.same(ty, result, site(expr))?;
+        }
+        Ok(result)
+    }
+
+    /// Two shapes that are compared for equality.
+    pub(super) fn equal(
+        &mut self,
+        left: &Shape,
+        right: &Shape,
+        what: &'static str,
+        qualified: bool,
+        site: Site,
+    ) -> Result<()> {
+        match (left, right) {
+            (Shape::Value(a), Shape::Value(b)) => {
+                self.same(*a, *b, site)?;
+                Ok(self.types.compare(*a, what, qualified, site.at)?)
+            }
+            (Shape::Row(a), Shape::Row(b)) if a.len() == b.len() => a
+                .iter()
+                .zip(b)
+                .try_for_each(|(a, b)| self.equal(a, b, what, qualified, site)),
+            _ => {
+                let why = Why::Operand(what.to_owned());
+                self.plain_shape(left, &why, site)?;
+                self.plain_shape(right, &why, site)
+            }
+        }
+    }
+
+    fn operator_result(&mut self, what: &str) -> Shape {
+        Shape::Value(self.types.plain(Why::OperatorResult(what.to_owned())))
+    }
+
+    pub(super) fn shape(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<Shape> {
+        let ty = match &expr.kind {
+            ExprKind::Param { number, .. } => self.param(*number),
+            ExprKind::Null => self.types.unknown(),
+            ExprKind::Default => {
+                return Err(refuse::construct("DEFAULT in this place", Some(expr.at)).into());
+            }
+            ExprKind::Literal(literal) => {
+                let ty = self.types.unknown();
+                self.literals.push(LiteralUse {
+                    literal,
+                    ty,
+                    at: expr.at,
+                });
+                ty
+            }
+            ExprKind::Column { parts, star } => self.column(scope, parts, *star, expr.at)?,
+            ExprKind::Cast { arg, ty, form } => self.cast(scope, arg, ty, form, expr.at)?,
+            ExprKind::Binary {
+                operator,
+                left,
+                right,
+            } => return self.binary(scope, operator, left.as_deref(), right, expr.at),
+            ExprKind::Distinct(left, right) => {
+                self.equal_exprs(scope, left, right, "IS DISTINCT FROM")?;
+                return Ok(self.operator_result("IS DISTINCT FROM"));
+            }
+            ExprKind::NullIf(left, right) => {
+                let shape = self.equal_exprs(scope, left, right, "NULLIF")?;
+                return Ok(shape);
+            }
+            ExprKind::In {
+                operator,
+                left,
+                list,
+            } => {
+                let shape = self.shape(scope, left)?;
+                for item in list {
+                    let other = self.shape(scope, item)?;
+                    let what = equality_word(operator, "IN");
+                    let site = either(left, item);
+                    self.equal(&shape, &other, what, false, site)?;
+                }
+                return Ok(self.operator_result("IN"));
+            }
+            ExprKind::Quantified {
+                operator,
+                left,
+                array,
+            } => return self.quantified(scope, operator, left, array, expr.at),
+            ExprKind::Sublink {
+                kind,
+                test,
+                operator,
+                query,
+            } => {
+                let test = test.as_deref();
+                return self.sublink(scope, *kind, test, operator.as_ref(), query, expr.at);
+            }
+            ExprKind::Bool(args) => {
+                self.plain_all(scope, args, &Why::Clause("a condition"))?;
+                return Ok(self.operator_result("AND"));
+            }
+            ExprKind::NullTest(arg) => {
+                self.shape(scope, arg)?;
+                return Ok(self.operator_result("IS NULL"));
+            }
+            ExprKind::Case {
+                arg,
+                whens,
+                default,
+            } => self.case(scope, arg.as_deref(), whens, default.as_deref())?,
+            ExprKind::Coalesce(args) => {
+                let args: Vec<&Expr> = args.iter().collect();
+                self.same_all(scope, &args)?
+            }
+            ExprKind::Array(elements) => {
+                let elements: Vec<&Expr> = elements.iter().collect();
+                let element = self.same_all(scope, &elements)?;
+                self.types.array(element)
+            }
+            ExprKind::Row(fields) => {
+                let fields = fields
+                    .iter()
+                    .map(|field| self.shape(scope, field))
+                    .collect::<Result<_>>()?;
+                return Ok(Shape::Row(fields));
+            }
+            ExprKind::Call(call) => self.call(scope, call, expr.at)?,
+            ExprKind::Plain { what, args } => {
+                self.plain_all(scope, args, &Why::Operand((*what).to_owned()))?;
+                return Ok(self.operator_result(what));
+            }
+            ExprKind::Grouping(args) => {
+                for arg in args {
+                    self.shape(scope, arg)?;
+                }
+                return Ok(self.operator_result("GROUPING"));
+            }
+        };
+        Ok(Shape::Value(ty))
+    }
+
+    fn param(&mut self, number: u32) -> TypeId {
+        if let Some(ty) = self.params.get(&number) {
+            return *ty;
+        }
+        let ty = self.types.unknown();
+        self.params.insert(number, ty);
+        ty
+    }
+
+    fn equal_exprs(
+        &mut self,
+        scope: &Scope<'_>,
+        left: &'a Expr,
+        right: &'a Expr,
+        what: &'static str,
+    ) -> Result<Shape> {
+        let a = self.shape(scope, left)?;
+        let b = self.shape(scope, right)?;
+        self.equal(&a, &b, what, false, either(left, right))?;
+        Ok(a)
+    }
+
+    fn binary(
+        &mut self,
+        scope: &Scope<'_>,
+        operator: &Operator,
+        left: Option<&'a Expr>,
+        right: &'a Expr,
+        at: usize,
+    ) -> Result<Shape> {
+        match left {
+            Some(left) if operator.is_equality() => {
+                let a = self.shape(scope, left)?;
+                let b = self.shape(scope, right)?;
+                let mut site = either(left, right);
+                site.at = at;
+                let what = equality_word(operator, "=");
+                self.equal(&a, &b, what, operator.schema.is_some(), site)?;
+            }
+            _ => {
+                let why = Why::Operand(operator.name.clone());
+                if let Some(left) = left {
+                    self.plain(scope, left, why.clone())?;
+                }
+                self.plain(scope, right, why)?;
+            }
+        }
+        Ok(self.operator_result(&operator.name))
+    }
+
+    fn quantified(
+        &mut self,
+        scope: &Scope<'_>,
+        operator: &Operator,
+        left: &'a Expr,
+        array: &'a Expr,
+        at: usize,
+    ) -> Result<Shape> {
+        if operator.is_equality() {
+            let element = self.value(scope, left)?;
+            let list = self.value(scope, array)?;
+            let of_element = self.types.array(element);
+            let site = Site {
+                at,
+                ..either(left, array)
+            };
+            self.same(list, of_element, site)?;
+            let qualified = operator.schema.is_some();
+            let what = equality_word(operator, "ANY");
+            self.types.compare(element, what, qualified, at)?;
+        } else {
+            let why = Why::Operand(operator.name.clone());
+            self.plain(scope, left, why.clone())?;
+            self.plain(scope, array, why)?;
+        }
+        Ok(self.operator_result(&operator.name))
+    }
+
+    fn sublink(
+        &mut self,
+        scope: &Scope<'_>,
+        kind: Sublink,
+        test: Option<&'a Expr>,
+        operator: Option<&Operator>,
+        query: &'a Query,
+        at: usize,
+    ) -> Result<Shape> {
+        let test = match test {
+            Some(test) => Some((self.shape(scope, test)?, test)),
+            None => None,
+        };
+        let columns = self.query(query, Some(scope), scope.ctes)?;
+        let one = |columns: &[super::OutColumn]| match columns {
+            [column] => Ok(column.ty),
+            _ => Err(Stop::from(
+                refuse(
+                    RefusalKind::Name,
+                    "refusing to run a sub-select of several columns as one value",
+                )
+                .at(at),
+            )),
+        };
+        match (kind, test) {
+            (Sublink::Exists, _) => Ok(self.operator_result("EXISTS")),
+            (Sublink::Scalar, _) => Ok(Shape::Value(one(&columns)?)),
+            (Sublink::Array, _) => {
+                let element = one(&columns)?;
+                Ok(Shape::Value(self.types.array(element)))
+            }
+            (Sublink::Any | Sublink::All | Sublink::Row, Some((left, test))) => {
+                self.take_by_position(&columns, &[], "a comparison with a sub-select", at);
+                let right = match columns.as_slice() {
+                    [column] => Shape::Value(column.ty),
+                    columns => Shape::Row(
+                        columns
+                            .iter()
+                            .map(|column| Shape::Value(column.ty))
+                            .collect(),
+                    ),
+                };
+                // `(a, b) IN (SELECT x, y …)`, but also `ROW(a) IN (SELECT x …)`.
+                let left = match left {
+                    Shape::Row(mut fields) if fields.len() == 1 => fields.remove(0),
+                    left => left,
+                };
+                let site = Site {
+                    at,
+                    param: param_of(test),
+                };
+                let is_equality = operator.is_none_or(Operator::is_equality);
+                if is_equality {
+                    let qualified = operator.is_some_and(|operator| operator.schema.is_some());
+                    let what = operator.map_or("IN", |operator| equality_word(operator, "="));
+                    self.equal(&left, &right, what, qualified, site)?;
+                } else {
+                    let name = operator.map_or_else(String::new, |o| o.name.clone());
+                    let why = Why::Operand(name);
+                    self.plain_shape(&left, &why, site)?;
+                    self.plain_shape(&right, &why, site)?;
+                }
+                Ok(self.operator_result("a comparison"))
+            }
+            (_, None) => Err(refuse::construct("a sub-select like this", Some(at)).into()),
+        }
+    }
+
+    fn case(
+        &mut self,
+        scope: &Scope<'_>,
+        arg: Option<&'a Expr>,
+        whens: &'a [(Expr, Expr)],
+        default: Option<&'a Expr>,
+    ) -> Result<TypeId> {
+        let arg = match arg {
+            Some(arg) => Some((self.shape(scope, arg)?, arg)),
+            None => None,
+        };
+        for (when, _) in whens {
+            match &arg {
+                Some((shape, arg)) => {
+                    let other = self.shape(scope, when)?;
+                    self.equal(shape, &other, "CASE", false, either(arg, when))?;
+                }
+                None => self.condition(scope, Some(when))?,
+            }
+        }
+        let results: Vec<&Expr> = whens
+            .iter()
+            .map(|(_, result)| result)
+            .chain(default)
+            .collect();
+        self.same_all(scope, &results)
+    }
+
+    /// A cast round a parameter or a constant passes the type of its place through, and is cut out
+    /// if that turns out to be sealed. Any other cast is a computation.
+    fn cast(
+        &mut self,
+        scope: &Scope<'_>,
+        arg: &'a Expr,
+        target: &'a TypeName,
+        form: &'a CastForm,
+        at: usize,
+    ) -> Result<TypeId> {
+        let operand = match &arg.kind {
+            ExprKind::Param { range, .. } => Some(CastOperand::Param(range.clone())),
+            ExprKind::Literal(literal) => Some(CastOperand::Literal(literal)),
+            ExprKind::Null => Some(CastOperand::Null),
+            ExprKind::Array(elements) => Some(CastOperand::Array {
+                empty: elements.is_empty(),
+            }),
+            _ => None,
+        };
+        self.check_row_type(target)?;
+        let name = target
+            .parts
+            .last()
+            .map(|part| part.text.clone())
+            .unwrap_or_default();
+        if let Some(operand) = operand {
+            let ty = self.value(scope, arg)?;
+            self.casts.push(CastUse {
+                ty,
+                target,
+                form,
+                operand,
+                at,
+            });
+            return Ok(ty);
+        }
+        if self.voice == Voice::Server && is_cell_type(target) {
+            // The server prints `(email)::bytea = …` where it has looked below the domain.
+            return self.value(scope, arg);
+        }
+        self.plain(scope, arg, Why::CastOperand(name.clone()))?;
+        Ok(self.types.plain(Why::CastResult(name)))
+    }
+
+    /// Refuses the row type of a protected relation as the type of a value.
+    fn check_row_type(&mut self, target: &TypeName) -> Result<()> {
+        let name = match target.parts.as_slice() {
+            [name] => (None, name),
+            [schema, name] => (Some(schema.text.as_str()), name),
+            _ => return Ok(()),
+        };
+        let (schema, name) = (name.0, name.1.text.as_str());
+        let policy = self.resolver.context.policy;
+        let protected = match schema {
+            Some(schema) => policy.table(schema, name).is_some(),
+            None => policy.tables_named(name).next().is_some(),
+        };
+        if protected {
+            let path = schema.map_or_else(|| name.to_owned(), |s| format!("{s}.{name}"));
+            return Err(refuse::whole_row(&path, target.at).into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn column(
+        &mut self,
+        scope: &Scope<'_>,
+        parts: &'a [Name],
+        star: bool,
+        at: usize,
+    ) -> Result<TypeId> {
+        if star {
+            return Err(refuse::construct("`*` in this place", Some(at)).into());
+        }
+        self.account_all(parts);
+        let (qualifier, name) = match parts {
+            [name] => {
+                return match scope.column(&name.text) {
+                    Found::Nothing => self.whole_row(scope, None, name, at),
+                    found => self.found(found, name, at),
+                };
+            }
+            [relation, name] => ((None, relation), name),
+            [schema, relation, name] | [_, schema, relation, name] => {
+                ((Some(schema.text.as_str()), relation), name)
+            }
+            _ => return Err(unknown_name(parts, at).into()),
+        };
+        let (schema, relation) = qualifier;
+        match scope.relation(schema, &relation.text) {
+            Ok(Some(item)) => match item.column(&name.text) {
+                Found::Nothing => Err(attribute_notation(item, name, at).into()),
+                found => self.found(found, name, at),
+            },
+            Ok(None) => match parts {
+                // `schema.relation` as a whole row.
+                [schema, relation] => self.whole_row(scope, Some(schema), relation, at),
+                _ => Err(unknown_name(parts, at).into()),
+            },
+            Err(why) => Err(unknown_name(parts, at).detail(why).into()),
+        }
+    }
+
+    fn found(&mut self, found: Found, name: &Name, at: usize) -> Result<TypeId> {
+        match found {
+            Found::Column(column) => self.reference(&column, at),
+            Found::System | Found::Open => Ok(self.types.plain(Why::Column(name.text.clone()))),
+            Found::Ambiguous => Err(refuse(
+                RefusalKind::Name,
+                format!(
+                    "refusing to run a statement in which `{}` is ambiguous",
+                    name.text
+                ),
+            )
+            .hint("qualify the column with its relation")
+            .at(at)
+            .into()),
+            Found::Shadows(outer) => {
+                let path = self.path_of(outer);
+                Err(refuse(
+                    RefusalKind::Name,
+                    format!("refusing to take `{}` for a plain column here", name.text),
+                )
+                .detail(format!(
+                    "only the server's catalogue says that it is not the encrypted `{path}`"
+                ))
+                .hint("qualify the column with its relation")
+                .at(at)
+                .into())
+            }
+            Found::Nothing => Err(unknown_name(std::slice::from_ref(name), at).into()),
+        }
+    }
+
+    /// A name that is no column may be a relation: its row as one value.
+    fn whole_row(
+        &mut self,
+        scope: &Scope<'_>,
+        schema: Option<&Name>,
+        relation: &Name,
+        at: usize,
+    ) -> Result<TypeId> {
+        let found = scope.relation(schema.map(|schema| schema.text.as_str()), &relation.text);
+        let Ok(Some(item)) = found else {
+            return Err(unknown_name(std::slice::from_ref(relation), at).into());
+        };
+        let columns = std::rc::Rc::clone(&item.columns);
+        let path = item.row_path.clone();
+        for column in columns.iter() {
+            let ty = self.reference(column, at)?;
+            let site = Site { at, param: None };
+            let why = Why::Clause("a whole row");
+            if self.types.require_plain(ty, why, site).is_err() {
+                return Err(refuse::whole_row(&path, at).into());
+            }
+        }
+        Ok(self.types.plain(Why::Column(relation.text.clone())))
+    }
+
+    fn call(&mut self, scope: &Scope<'_>, call: &'a Call, at: usize) -> Result<TypeId> {
+        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+        let schema = match call.parts.as_slice() {
+            [_] => None,
+            [schema, _] => Some(schema.as_str()),
+            _ => Some(""),
+        };
+        let single = call.args.len() == 1
+            && !call.star
+            && !call.distinct
+            && !call.variadic
+            && !call.named_args
+            && call.over.is_none()
+            && call.filter.is_none()
+            && call.order.is_empty();
+        // A call of one argument by a bare name may be a column reference (`email(u)`): its name
+        // is left to the tripwire.
+        if !(schema.is_none() && single) {
+            self.account_all(&call.names);
+        }
+        self.condition(scope, call.filter.as_ref())?;
+        self.plain_all(scope, &call.order, &Why::Clause("ORDER BY"))?;
+        if let Some(window) = &call.over {
+            self.window(scope, window)?;
+        }
+        let builtin = schema.is_none_or(|schema| schema == "pg_catalog");
+        let usual = builtin && !call.variadic && !call.named_args && !call.within_group;
+        let result = || Why::Result(name.to_owned());
+        match (name, call.args.as_slice()) {
+            ("count", [arg]) if usual => {
+                let ty = self.value(scope, arg)?;
+                if call.distinct {
+                    self.types.compare(ty, "count(DISTINCT)", true, at)?;
+                }
+                Ok(self.types.plain(result()))
+            }
+            ("first_value" | "last_value", [arg]) if usual && call.over.is_some() => {
+                self.value(scope, arg)
+            }
+            ("nth_value" | "lag" | "lead", [arg, rest @ ..])
+                if usual && call.over.is_some() && rest.len() <= 2 =>
+            {
+                let ty = self.value(scope, arg)?;
+                if let Some(offset) = rest.first() {
+                    self.plain(scope, offset, Why::Argument(name.to_owned()))?;
+                }
+                if let Some(default) = rest.get(1) {
+                    let other = self.value(scope, default)?;
+                    self.same(ty, other, either(arg, default))?;
+                }
+                Ok(ty)
+            }
+            ("unnest", [arg]) if usual && single => {
+                let ty = self.value(scope, arg)?;
+                let element = self.types.unknown();
+                let list = self.types.array(element);
+                self.same(ty, list, site(arg))?;
+                Ok(element)
+            }
+            _ => {
+                self.plain_all(scope, &call.args, &Why::Argument(name.to_owned()))?;
+                Ok(self.types.plain(result()))
+            }
+        }
+    }
+
+    pub(super) fn window(
+        &mut self,
+        scope: &Scope<'_>,
+        window: &'a crate::ir::Window,
+    ) -> Result<()> {
+        self.account_all(&window.names);
+        for expr in &window.partition {
+            let ty = self.value(scope, expr)?;
+            self.types.compare(ty, "PARTITION BY", true, expr.at)?;
+        }
+        self.plain_all(scope, &window.order, &Why::Clause("ORDER BY"))?;
+        self.plain_all(scope, &window.frame, &Why::Clause("a window frame"))
+    }
+}
+
+/// The site of an operation on two expressions, for messages.
+fn either(left: &Expr, right: &Expr) -> Site {
+    Site {
+        at: right.at,
+        param: param_of(left).or_else(|| param_of(right)),
+    }
+}
+
+/// The word under which a comparison is reported.
+fn equality_word(operator: &Operator, otherwise: &'static str) -> &'static str {
+    match operator.name.as_str() {
+        "=" if otherwise == "IN" => "IN",
+        "<>" if otherwise == "IN" => "NOT IN",
+        "<>" => "<>",
+        _ => "=",
+    }
+}
+
+/// `bytea` or one of the domains.
+fn is_cell_type(target: &TypeName) -> bool {
+    let parts: Vec<&str> = target.parts.iter().map(|part| part.text.as_str()).collect();
+    !target.odd
+        && target.modifiers.is_empty()
+        && matches!(
+            parts.as_slice(),
+            ["bytea"]
+                | ["pg_catalog", "bytea"]
+                | ["sealwire" | "", "deterministic" | "randomized"]
+                | ["deterministic" | "randomized"]
+        )
+}
+
+fn unknown_name(parts: &[Name], at: usize) -> Refusal {
+    let path: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+    refuse(
+        RefusalKind::Name,
+        format!(
+            "refusing to run a statement with the unknown name `{}`",
+            path.join(".")
+        ),
+    )
+    .hint("check the name, its quotes and the search path")
+    .at(at)
+}
+
+/// `u.label` where `u` has no such column: a call of `label` on the whole row.
+fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::Name,
+        format!(
+            "refusing to run a statement with the unknown column `{}` of `{}`",
+            name.text, item.row_path
+        ),
+    )
+    .detail("if it is a function, this is a call of it on the whole row")
+    .hint("check the name and its quotes")
+    .at(at)
+}
+
+/// Whether a constant can be a value of a type family, as the server's own literal rules have it.
+pub(crate) fn literal_fits(class: LiteralClass, family: sealwire_core::types::Family) -> bool {
+    use sealwire_core::types::Family;
+    match class {
+        LiteralClass::String => true,
+        LiteralClass::Integer => matches!(
+            family,
+            Family::Int | Family::Numeric | Family::Float4 | Family::Float8
+        ),
+        // An integer too long for 32 bits comes as a decimal.
+        LiteralClass::Decimal => matches!(
+            family,
+            Family::Int | Family::Numeric | Family::Float4 | Family::Float8
+        ),
+        LiteralClass::Boolean => family == Family::Bool,
+        LiteralClass::Bits => false,
+    }
+}

@@ -1,0 +1,499 @@
+//! FROM: tables, sub-selects, functions and joins.
+
+use std::rc::Rc;
+
+use super::query::figure_name;
+use super::{Analyser, OutColumn, Result, unpinned};
+use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
+use crate::plan::RefusalKind;
+use crate::refuse::{self, Finish, Why, refuse};
+use crate::relation::RelationInfo;
+use crate::scope::{Holds, Item, Scope, ScopeColumn};
+use crate::types::Site;
+
+/// Functions of one output column that is not called after the function, with its name.
+const VALUE_FUNCTIONS: [&str; 6] = [
+    "jsonb_array_elements",
+    "jsonb_array_elements_text",
+    "json_array_elements",
+    "json_array_elements_text",
+    "jsonb_path_query",
+    "pg_ls_waldir",
+];
+
+/// Functions that give one column of a scalar type.
+const SCALAR_FUNCTIONS: [&str; 9] = [
+    "generate_series",
+    "generate_subscripts",
+    "regexp_split_to_table",
+    "string_to_table",
+    "jsonb_object_keys",
+    "json_object_keys",
+    "now",
+    "current_database",
+    "random",
+];
+
+impl<'a> Analyser<'a, '_, '_> {
+    /// Reads a FROM list into a scope.
+    pub(super) fn read_from(&mut self, scope: &mut Scope<'_>, list: &'a [FromItem]) -> Result<()> {
+        for item in list {
+            set_lateral(&mut scope.items, true, true);
+            let items = self.read_item(scope, item)?;
+            scope.items.extend(items);
+        }
+        set_lateral(&mut scope.items, false, true);
+        Ok(())
+    }
+
+    pub(super) fn read_item(
+        &mut self,
+        scope: &mut Scope<'_>,
+        item: &'a FromItem,
+    ) -> Result<Vec<Item>> {
+        match item {
+            FromItem::Table(table) => Ok(vec![self.read_table(scope, table)?]),
+            FromItem::Subquery {
+                query,
+                lateral,
+                alias,
+                at,
+            } => {
+                let active = std::mem::replace(&mut scope.lateral_active, *lateral);
+                let columns = self.query(query, Some(scope), scope.ctes);
+                scope.lateral_active = active;
+                Ok(vec![self.derived(columns?, alias.as_ref(), *at)?])
+            }
+            FromItem::Function {
+                functions,
+                ordinality,
+                alias,
+                at,
+            } => {
+                let active = std::mem::replace(&mut scope.lateral_active, true);
+                let item = self.functions(scope, functions, *ordinality, alias.as_ref(), *at);
+                scope.lateral_active = active;
+                Ok(vec![item?])
+            }
+            FromItem::Join(join) => self.join(scope, join),
+            FromItem::Sample { relation, args } => {
+                self.plain_all(scope, args, &Why::Clause("TABLESAMPLE"))?;
+                self.read_item(scope, relation)
+            }
+        }
+    }
+
+    /// Looks the relation of a table reference up and notes its use.
+    pub(crate) fn relation(&mut self, table: &'a Table) -> Result<Rc<RelationInfo>> {
+        self.account_all(&table.schema);
+        self.account(&table.name);
+        if let Some(alias) = &table.alias {
+            self.account(&alias.name);
+            self.account_all(&alias.columns);
+        }
+        let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
+        let info = self.resolver.resolve(schema, &table.name.text, table.at)?;
+        self.use_relation(&info);
+        Ok(info)
+    }
+
+    fn read_table(&mut self, scope: &Scope<'_>, table: &'a Table) -> Result<Item> {
+        let cte = match table.schema {
+            Some(_) => None,
+            None => scope.ctes.find(&table.name.text),
+        };
+        let Some(cte) = cte else {
+            let info = self.relation(table)?;
+            return self.table_item(&info, table);
+        };
+        self.account(&table.name);
+        let Some(columns) = &cte.columns else {
+            let what = "a CTE that refers to itself or to a later one here";
+            return Err(refuse::construct(what, Some(table.at)).into());
+        };
+        let columns: Vec<OutColumn> = columns
+            .iter()
+            .map(|column| {
+                Ok(OutColumn {
+                    ty: self.reference(column, table.at)?,
+                    name: column.name.clone(),
+                    by_catalogue: column.by_catalogue,
+                    unpinned: column.unpinned,
+                })
+            })
+            .collect::<Result<_>>()?;
+        let mut item = self.derived(columns, table.alias.as_ref(), table.at)?;
+        if item.name.is_none() {
+            item.name = Some(table.name.text.clone());
+        }
+        Ok(item)
+    }
+
+    /// A relation as an item of a scope, its columns renamed by an alias list.
+    pub(crate) fn table_item(&mut self, info: &Rc<RelationInfo>, table: &Table) -> Result<Item> {
+        let mut columns = Self::scope_columns(info);
+        let aliases = table.alias.as_ref().map(|alias| alias.columns.as_slice());
+        let aliases = aliases.unwrap_or_default();
+        if !aliases.is_empty() && !info.pinned && info.is_protected() {
+            let what = "a list of column aliases";
+            return Err(unpinned(&info.path, info.order_differs, what, table.at).into());
+        }
+        if aliases.len() > columns.len() {
+            return Err(refuse(
+                RefusalKind::Name,
+                "refusing to run a statement with more column aliases than columns",
+            )
+            .at(table.at)
+            .into());
+        }
+        for (column, alias) in columns.iter_mut().zip(aliases) {
+            column.name = alias.text.clone();
+        }
+        Ok(Item {
+            name: Some(match &table.alias {
+                Some(alias) => alias.name.text.clone(),
+                None => info.name.clone(),
+            }),
+            relation: table.alias.is_none().then(|| Rc::clone(info)),
+            columns: Rc::new(columns),
+            relation_visible: true,
+            columns_visible: true,
+            lateral_only: false,
+            lateral_ok: true,
+            open: false,
+            has_system_columns: info.has_system_columns,
+            row_path: info.path.clone(),
+        })
+    }
+
+    fn derived(
+        &mut self,
+        columns: Vec<OutColumn>,
+        alias: Option<&'a Alias>,
+        at: usize,
+    ) -> Result<Item> {
+        if let Some(alias) = alias {
+            self.account(&alias.name);
+        }
+        let aliases = alias
+            .map(|alias| alias.columns.as_slice())
+            .unwrap_or_default();
+        let columns = self.renamed(columns, aliases, at)?;
+        let name = alias.map(|alias| alias.name.text.clone());
+        Ok(Item {
+            row_path: name.clone().unwrap_or_else(|| "a sub-select".to_owned()),
+            name,
+            relation: None,
+            columns: Rc::new(columns),
+            relation_visible: true,
+            columns_visible: true,
+            lateral_only: false,
+            lateral_ok: true,
+            open: false,
+            has_system_columns: false,
+        })
+    }
+
+    fn functions(
+        &mut self,
+        scope: &Scope<'_>,
+        functions: &'a [TableFunction],
+        ordinality: bool,
+        alias: Option<&'a Alias>,
+        at: usize,
+    ) -> Result<Item> {
+        let mut columns = Vec::new();
+        let mut open = false;
+        let only = functions.len() == 1;
+        for function in functions {
+            match self.function_columns(scope, function, alias.filter(|_| only))? {
+                Some(more) => columns.extend(more),
+                None => open = true,
+            }
+        }
+        if ordinality {
+            columns.push(OutColumn {
+                name: "ordinality".to_owned(),
+                ty: self.types.plain(Why::Result("ORDINALITY".to_owned())),
+                by_catalogue: false,
+                unpinned: false,
+            });
+        }
+        if let Some(alias) = alias {
+            self.account(&alias.name);
+            self.account_all(&alias.columns);
+            // Names for columns that are not known: the first ones are these.
+            while open && columns.len() < alias.columns.len() {
+                let name = String::new();
+                columns.push(self.function_column(name));
+            }
+        }
+        let named = functions
+            .first()
+            .and_then(|function| match &function.call.kind {
+                ExprKind::Call(call) => call.parts.last().cloned(),
+                _ => None,
+            });
+        let mut item = self.derived(columns, alias, at)?;
+        item.open = open;
+        if item.name.is_none() && only {
+            item.name = named;
+        }
+        if item.row_path == "a sub-select" {
+            "a function".clone_into(&mut item.row_path);
+        }
+        Ok(item)
+    }
+
+    fn function_column(&mut self, name: String) -> OutColumn {
+        OutColumn {
+            name,
+            ty: self.types.plain(Why::Result("a function".to_owned())),
+            by_catalogue: false,
+            unpinned: false,
+        }
+    }
+
+    /// The columns of one function in FROM, or `None` when only the server knows them.
+    fn function_columns(
+        &mut self,
+        scope: &Scope<'_>,
+        function: &'a TableFunction,
+        alias: Option<&Alias>,
+    ) -> Result<Option<Vec<OutColumn>>> {
+        let ExprKind::Call(call) = &function.call.kind else {
+            let why = Why::Clause("a function in FROM");
+            self.plain(scope, &function.call, why)?;
+            // `CURRENT_DATE` and the like: one column.
+            let name = alias.map_or_else(|| figure_name(&function.call), |a| a.name.text.clone());
+            return Ok(Some(vec![self.function_column(name)]));
+        };
+        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+        let builtin = match call.parts.as_slice() {
+            [_] => true,
+            [schema, _] => schema == "pg_catalog",
+            _ => false,
+        };
+        let column_name = alias.map_or(name, |alias| alias.name.text.as_str());
+        if builtin && name == "unnest" && !call.args.is_empty() && !call.variadic {
+            self.account_all(&call.names);
+            let mut columns = Vec::with_capacity(call.args.len());
+            for arg in &call.args {
+                let list = self.value(scope, arg)?;
+                let element = self.types.unknown();
+                let array = self.types.array(element);
+                let site = Site {
+                    at: arg.at,
+                    param: None,
+                };
+                self.types.unify(list, array, site)?;
+                let alone = call.args.len() == 1;
+                columns.push(OutColumn {
+                    name: if alone { column_name } else { name }.to_owned(),
+                    ty: element,
+                    by_catalogue: false,
+                    // An array of a composite type would give several columns.
+                    unpinned: !is_array_expression(arg),
+                });
+            }
+            return Ok(Some(columns));
+        }
+        self.value(scope, &function.call)?;
+        if let Some(names) = &function.columns {
+            self.account_all(names);
+            let columns = names
+                .iter()
+                .map(|name| self.function_column(name.text.clone()))
+                .collect();
+            return Ok(Some(columns));
+        }
+        if builtin && VALUE_FUNCTIONS.contains(&name) {
+            return Ok(Some(vec![self.function_column("value".to_owned())]));
+        }
+        if builtin && SCALAR_FUNCTIONS.contains(&name) {
+            return Ok(Some(vec![self.function_column(column_name.to_owned())]));
+        }
+        Ok(None)
+    }
+
+    fn join(&mut self, scope: &mut Scope<'_>, join: &'a Join) -> Result<Vec<Item>> {
+        let mut left = self.read_item(scope, &join.left)?;
+        // The right side may refer to the left one laterally, unless rows of it may be missing.
+        let lateral_ok = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
+        let before = scope.items.len();
+        scope.items.extend(left.iter().cloned().map(|mut item| {
+            item.lateral_only = true;
+            item.lateral_ok = lateral_ok;
+            item
+        }));
+        let right = self.read_item(scope, &join.right);
+        scope.items.truncate(before);
+        let mut right = right?;
+
+        let left_columns = visible_columns(&left);
+        let right_columns = visible_columns(&right);
+        if join.natural && (has_open(&left) || has_open(&right)) {
+            return Err(refuse::construct("NATURAL JOIN with a function like this", None).into());
+        }
+        self.account_all(&join.using);
+        let shared: Vec<String> = if join.natural {
+            left_columns
+                .iter()
+                .filter(|column| right_columns.iter().any(|other| other.name == column.name))
+                .map(|column| column.name.clone())
+                .collect()
+        } else {
+            join.using.iter().map(|name| name.text.clone()).collect()
+        };
+        let mut merged = Vec::with_capacity(shared.len());
+        for name in &shared {
+            merged.push(self.merge_column(name, &left_columns, &right_columns, join.kind)?);
+        }
+        left.append(&mut right);
+        if let Some(on) = &join.on {
+            // ON sees the two sides and the outer levels, not the items before the join.
+            let mut visible = left.clone();
+            set_lateral(&mut visible, false, true);
+            let saved = std::mem::replace(&mut scope.items, visible);
+            let checked = self.condition(scope, Some(on));
+            scope.items = saved;
+            checked?;
+        }
+        let using_columns = merged.clone();
+        let rest = left_columns.into_iter().chain(right_columns);
+        merged.extend(rest.filter(|column| !shared.contains(&column.name)));
+        let open = has_open(&left);
+        let has_system_columns = left.iter().any(|item| item.has_system_columns);
+        match &join.alias {
+            Some(_) => left.clear(),
+            None => {
+                for item in &mut left {
+                    item.columns_visible = false;
+                }
+            }
+        }
+        if let Some(name) = &join.using_alias {
+            self.account(name);
+            left.push(join_item(Some(name.text.clone()), using_columns));
+            if let Some(item) = left.last_mut() {
+                item.columns_visible = false;
+            }
+        }
+        let mut item = join_item(None, merged);
+        item.open = open;
+        item.relation_visible = false;
+        item.has_system_columns = has_system_columns && join.alias.is_none();
+        if let Some(alias) = &join.alias {
+            item = self.aliased_join(item, alias)?;
+        }
+        left.push(item);
+        Ok(left)
+    }
+
+    fn aliased_join(&mut self, mut item: Item, alias: &'a Alias) -> Result<Item> {
+        self.account(&alias.name);
+        self.account_all(&alias.columns);
+        if !alias.columns.is_empty() {
+            let sealed = item
+                .columns
+                .iter()
+                .any(|column| !matches!(column.holds, Holds::Plain));
+            if item.open || (sealed && item.columns.iter().any(|column| column.unpinned)) {
+                let what = "a list of column aliases";
+                return Err(unpinned("the join", false, what, 0).into());
+            }
+            let mut columns = item.columns.as_ref().clone();
+            for (column, alias) in columns.iter_mut().zip(&alias.columns) {
+                column.name = alias.text.clone();
+            }
+            item.columns = Rc::new(columns);
+        }
+        item.relation_visible = true;
+        item.row_path.clone_from(&alias.name.text);
+        item.name = Some(alias.name.text.clone());
+        Ok(item)
+    }
+
+    /// The one column that USING or NATURAL makes of two.
+    fn merge_column(
+        &mut self,
+        name: &str,
+        left: &[ScopeColumn],
+        right: &[ScopeColumn],
+        kind: JoinKind,
+    ) -> Result<ScopeColumn> {
+        let one = |columns: &[ScopeColumn]| {
+            let mut found = columns.iter().filter(|column| column.name == name);
+            match (found.next(), found.next()) {
+                (Some(column), None) => Some(column.clone()),
+                _ => None,
+            }
+        };
+        let (Some(left), Some(right)) = (one(left), one(right)) else {
+            return Err(refuse(
+                RefusalKind::Name,
+                format!("refusing to join on `{name}`, which is not one column on both sides"),
+            )
+            .into());
+        };
+        let a = self.reference(&left, 0)?;
+        let b = self.reference(&right, 0)?;
+        let site = Site { at: 0, param: None };
+        self.types.unify(a, b, site)?;
+        self.types.compare(a, "JOIN USING", false, 0)?;
+        // An outer join of the one kind takes the column of that side, a full join the first that
+        // is not null; the type is the same.
+        let picked = if kind == JoinKind::Right { right } else { left };
+        Ok(ScopeColumn {
+            holds: match picked.holds {
+                Holds::Plain => Holds::Plain,
+                _ => Holds::Of(a),
+            },
+            ..picked
+        })
+    }
+}
+
+fn join_item(name: Option<String>, columns: Vec<ScopeColumn>) -> Item {
+    Item {
+        row_path: name.clone().unwrap_or_else(|| "a join".to_owned()),
+        name,
+        relation: None,
+        columns: Rc::new(columns),
+        relation_visible: true,
+        columns_visible: true,
+        lateral_only: false,
+        lateral_ok: true,
+        open: false,
+        has_system_columns: false,
+    }
+}
+
+fn visible_columns(items: &[Item]) -> Vec<ScopeColumn> {
+    items
+        .iter()
+        .filter(|item| item.columns_visible)
+        .flat_map(|item| item.columns.iter().cloned())
+        .collect()
+}
+
+fn has_open(items: &[Item]) -> bool {
+    items.iter().any(|item| item.open && item.columns_visible)
+}
+
+fn set_lateral(items: &mut [Item], only: bool, ok: bool) {
+    for item in items {
+        item.lateral_only = only;
+        item.lateral_ok = ok;
+    }
+}
+
+/// A parameter, an array constructor, or one of these under a cast: not a column of an unknown
+/// array type.
+fn is_array_expression(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Param { .. } | ExprKind::Array(_) | ExprKind::Literal(_) | ExprKind::Null => true,
+        ExprKind::Cast { arg, .. } => is_array_expression(arg),
+        _ => false,
+    }
+}

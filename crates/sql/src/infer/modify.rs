@@ -1,0 +1,483 @@
+//! INSERT, UPDATE, DELETE and MERGE.
+
+use std::rc::Rc;
+
+use sealwire_core::policy::ColumnId;
+
+use super::{Analyser, OutColumn, Result, mismatched, unpinned};
+use crate::ir::{
+    Conflict, Delete, Expr, ExprKind, IndexKey, IndexPart, Insert, Matched, Merge, MergeAction,
+    Select, SelectBody, Set, Sublink, Table, TargetColumn, Update,
+};
+use crate::plan::RefusalKind;
+use crate::refuse::{self, Finish, Why, refuse};
+use crate::relation::{RelationInfo, Stop};
+use crate::scope::{Ctes, Item, Scope};
+use crate::types::{Site, TypeId};
+
+/// A column that a statement writes.
+#[derive(Clone, Debug)]
+struct Written {
+    name: String,
+    column: Option<ColumnId>,
+    has_default: bool,
+}
+
+impl<'a> Analyser<'a, '_, '_> {
+    fn target(&mut self, table: &'a Table) -> Result<(Rc<RelationInfo>, Item)> {
+        let info = self.relation(table)?;
+        let item = self.table_item(&info, table)?;
+        Ok((info, item))
+    }
+
+    fn written(&mut self, info: &RelationInfo, column: &'a TargetColumn) -> Result<Written> {
+        self.account(&column.name);
+        let name = &column.name.text;
+        let Some(found) = info.columns.iter().find(|own| own.name == *name) else {
+            return Err(refuse(
+                RefusalKind::Name,
+                format!(
+                    "refusing to write the unknown column `{name}` of `{}`",
+                    info.path
+                ),
+            )
+            .hint("check the name and its quotes")
+            .at(column.at)
+            .into());
+        };
+        if let Some(mismatch) = &found.mismatch {
+            return Err(mismatched(mismatch, column.at).into());
+        }
+        if column.inner
+            && let Some(id) = found.column
+        {
+            return Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                format!(
+                    "refusing to write a part of encrypted column `{}`",
+                    self.path_of(id)
+                ),
+            )
+            .hint("write the whole column")
+            .at(column.at)
+            .into());
+        }
+        Ok(Written {
+            name: format!("{}.{name}", info.path),
+            column: found.column,
+            has_default: found.has_default,
+        })
+    }
+
+    /// The columns that a list of targets names, or all of them in order when there is no list.
+    fn insert_targets(
+        &mut self,
+        scope: &Scope<'_>,
+        info: &RelationInfo,
+        list: &'a [TargetColumn],
+        positional: bool,
+        at: usize,
+    ) -> Result<Vec<Written>> {
+        if !list.is_empty() {
+            return list
+                .iter()
+                .map(|column| {
+                    self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                    self.written(info, column)
+                })
+                .collect();
+        }
+        if positional && info.is_protected() && !info.pinned {
+            let what = "INSERT without a column list";
+            return Err(unpinned(&info.path, info.order_differs, what, at).into());
+        }
+        info.columns
+            .iter()
+            .map(|column| match &column.mismatch {
+                Some(mismatch) => Err(mismatched(mismatch, at).into()),
+                None => Ok(Written {
+                    name: format!("{}.{}", info.path, column.name),
+                    column: column.column,
+                    has_default: column.has_default,
+                }),
+            })
+            .collect()
+    }
+
+    /// A value stored in a column.
+    fn assign(&mut self, target: &Written, ty: TypeId, site: Site) -> Result<()> {
+        match target.column {
+            Some(id) => {
+                let column = self.types.sealed(id);
+                self.types.unify(ty, column, site)?;
+                self.types.assign(ty, id);
+                Ok(())
+            }
+            None => self.require_plain(ty, Why::Column(target.name.clone()), site),
+        }
+    }
+
+    fn assign_expr(&mut self, scope: &Scope<'_>, target: &Written, expr: &'a Expr) -> Result<()> {
+        if matches!(expr.kind, ExprKind::Default) {
+            return self.assign_default(target, expr.at);
+        }
+        let ty = self.value(scope, expr)?;
+        let param = match &expr.kind {
+            ExprKind::Param { number, .. } => Some(*number),
+            _ => None,
+        };
+        self.assign(target, ty, Site { at: expr.at, param })
+    }
+
+    /// `DEFAULT`, said or left out: the server would write a plaintext default.
+    fn assign_default(&self, target: &Written, at: usize) -> Result<()> {
+        match target.column {
+            Some(id) if target.has_default => Err(refuse(
+                RefusalKind::MixedPlain,
+                format!(
+                    "refusing to store the default of encrypted column `{}`",
+                    self.path_of(id)
+                ),
+            )
+            .detail("the server would write it in the clear")
+            .hint("drop the default, or give the value in the statement")
+            .at(at)
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Columns that an INSERT leaves out.
+    fn check_omitted(&self, info: &RelationInfo, targets: &[Written], at: usize) -> Result<()> {
+        for column in &info.columns {
+            let name = format!("{}.{}", info.path, column.name);
+            if targets.iter().any(|target| target.name == name) {
+                continue;
+            }
+            let omitted = Written {
+                name,
+                column: column.column,
+                has_default: column.has_default,
+            };
+            self.assign_default(&omitted, at)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        insert: &'a Insert,
+        outer: &Ctes<'_>,
+    ) -> Result<Vec<OutColumn>> {
+        let mut ctes = Ctes {
+            parent: Some(outer),
+            list: Vec::new(),
+        };
+        self.with(insert.with.as_ref(), None, &mut ctes)?;
+        let at = insert.target.at;
+        let (info, item) = self.target(&insert.target)?;
+        let empty = Scope::new(None, &ctes);
+        let positional = insert.source.is_some();
+        let targets = self.insert_targets(&empty, &info, &insert.columns, positional, at)?;
+        match &insert.source {
+            None => self.check_omitted(&info, &[], at)?,
+            Some(select) => self.insert_source(select, &targets, &info, insert, &ctes)?,
+        }
+        let mut scope = Scope::new(None, &ctes);
+        scope.items.push(item.clone());
+        if let Some(conflict) = &insert.conflict {
+            self.conflict(conflict, &info, &item, &mut scope)?;
+        }
+        self.targets(&scope, &insert.returning)
+    }
+
+    fn insert_source(
+        &mut self,
+        select: &'a Select,
+        targets: &[Written],
+        info: &RelationInfo,
+        insert: &'a Insert,
+        ctes: &Ctes<'_>,
+    ) -> Result<()> {
+        let at = insert.target.at;
+        let bare = select.with.is_none() && select.order.is_empty() && select.limits.is_empty();
+        if let SelectBody::Values(rows) = &select.body
+            && bare
+        {
+            let scope = Scope::new(None, ctes);
+            let mut width = 0;
+            for row in rows {
+                width = width.max(row.len());
+                if row.len() > targets.len() {
+                    return Err(too_many_values(at));
+                }
+                for (target, expr) in targets.iter().zip(row) {
+                    self.assign_expr(&scope, target, expr)?;
+                }
+            }
+            return self.check_omitted(info, targets.get(..width).unwrap_or(targets), at);
+        }
+        let query_columns = self.select(select, None, ctes, None)?;
+        if query_columns.len() > targets.len() {
+            return Err(too_many_values(at));
+        }
+        let mut stored = Vec::with_capacity(query_columns.len());
+        for (target, column) in targets.iter().zip(&query_columns) {
+            let site = Site {
+                at: select.at,
+                param: None,
+            };
+            self.assign(target, column.ty, site)?;
+            stored.push(column.ty);
+        }
+        // A target beyond the end of the list would be filled after all if the server's relations
+        // had more columns than its catalogue says.
+        let beyond = targets.iter().skip(query_columns.len());
+        for id in beyond.filter_map(|target| target.column) {
+            stored.push(self.types.sealed(id));
+        }
+        self.take_by_position(&query_columns, &stored, "INSERT … SELECT", at);
+        self.check_omitted(
+            info,
+            targets.get(..query_columns.len()).unwrap_or(targets),
+            at,
+        )
+    }
+
+    fn conflict(
+        &mut self,
+        conflict: &'a Conflict,
+        info: &Rc<RelationInfo>,
+        target: &Item,
+        scope: &mut Scope<'_>,
+    ) -> Result<()> {
+        for part in &conflict.arbiters {
+            self.index_part(scope, info, part, "ON CONFLICT")?;
+        }
+        self.condition(scope, conflict.arbiter_filter.as_ref())?;
+        let mut excluded = target.clone();
+        excluded.columns = Rc::new(Self::scope_columns(info));
+        excluded.name = Some("excluded".to_owned());
+        excluded.relation = None;
+        scope.items.push(excluded);
+        self.sets(scope, info, &conflict.sets)?;
+        self.condition(scope, conflict.filter.as_ref())?;
+        scope.items.pop();
+        Ok(())
+    }
+
+    /// A key of an index or of a conflict target: a deterministic column by itself, or plain.
+    pub(crate) fn index_part(
+        &mut self,
+        scope: &Scope<'_>,
+        info: &RelationInfo,
+        part: &'a IndexPart,
+        what: &'static str,
+    ) -> Result<()> {
+        let name = match &part.key {
+            IndexKey::Expr(expr) => return self.plain(scope, expr, Why::Clause("an index")),
+            IndexKey::Column(name) => name,
+        };
+        self.account(name);
+        let Some(column) = info.columns.iter().find(|own| own.name == name.text) else {
+            return Err(refuse(
+                RefusalKind::Name,
+                format!(
+                    "refusing to run a statement with the unknown column `{}`",
+                    name.text
+                ),
+            )
+            .at(part.at)
+            .into());
+        };
+        let Some(id) = column.column else {
+            return Ok(());
+        };
+        if part.qualified {
+            return Err(refuse::construct(
+                "an index with an operator class on an encrypted column",
+                Some(part.at),
+            )
+            .into());
+        }
+        let ty = self.types.sealed(id);
+        Ok(self.types.compare(ty, what, true, part.at)?)
+    }
+
+    fn sets(&mut self, scope: &Scope<'_>, info: &RelationInfo, sets: &'a [Set]) -> Result<()> {
+        for set in sets {
+            match set {
+                Set::One(column, value) => {
+                    self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                    let target = self.written(info, column)?;
+                    self.assign_expr(scope, &target, value)?;
+                }
+                Set::Many(columns, source) => {
+                    let targets = columns
+                        .iter()
+                        .map(|column| {
+                            self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                            self.written(info, column)
+                        })
+                        .collect::<Result<Vec<_>>>()?;
+                    self.set_many(scope, &targets, source)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `SET (a, b) = ROW (…)` or `= (SELECT …)`.
+    fn set_many(&mut self, scope: &Scope<'_>, targets: &[Written], source: &'a Expr) -> Result<()> {
+        let mismatch = || -> Stop {
+            refuse(
+                RefusalKind::Name,
+                "refusing to run SET with different numbers of columns and values",
+            )
+            .at(source.at)
+            .into()
+        };
+        match &source.kind {
+            ExprKind::Row(fields) => {
+                if fields.len() != targets.len() {
+                    return Err(mismatch());
+                }
+                for (target, field) in targets.iter().zip(fields) {
+                    self.assign_expr(scope, target, field)?;
+                }
+                Ok(())
+            }
+            ExprKind::Sublink {
+                kind: Sublink::Scalar,
+                query,
+                ..
+            } => {
+                let columns = self.query(query, Some(scope), scope.ctes)?;
+                if columns.len() != targets.len() {
+                    return Err(mismatch());
+                }
+                let types: Vec<_> = columns.iter().map(|column| column.ty).collect();
+                for (target, column) in targets.iter().zip(&columns) {
+                    let site = Site {
+                        at: source.at,
+                        param: None,
+                    };
+                    self.assign(target, column.ty, site)?;
+                }
+                self.take_by_position(&columns, &types, "SET", source.at);
+                Ok(())
+            }
+            _ => match targets {
+                [target] => self.assign_expr(scope, target, source),
+                _ => Err(refuse::construct("SET from one value", Some(source.at)).into()),
+            },
+        }
+    }
+
+    pub(super) fn update(
+        &mut self,
+        update: &'a Update,
+        outer: &Ctes<'_>,
+    ) -> Result<Vec<OutColumn>> {
+        let mut ctes = Ctes {
+            parent: Some(outer),
+            list: Vec::new(),
+        };
+        self.with(update.with.as_ref(), None, &mut ctes)?;
+        let (info, item) = self.target(&update.target)?;
+        let mut scope = Scope::new(None, &ctes);
+        self.read_beside(&mut scope, item, &update.from)?;
+        self.sets(&scope, &info, &update.sets)?;
+        self.condition(&scope, update.filter.as_ref())?;
+        self.targets(&scope, &update.returning)
+    }
+
+    /// The FROM list of an UPDATE or the USING list of a DELETE: the target is in scope beside it,
+    /// but a lateral item of the list does not see it.
+    fn read_beside(
+        &mut self,
+        scope: &mut Scope<'_>,
+        target: Item,
+        list: &'a [crate::ir::FromItem],
+    ) -> Result<()> {
+        self.read_from(scope, list)?;
+        scope.items.insert(0, target);
+        Ok(())
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        delete: &'a Delete,
+        outer: &Ctes<'_>,
+    ) -> Result<Vec<OutColumn>> {
+        let mut ctes = Ctes {
+            parent: Some(outer),
+            list: Vec::new(),
+        };
+        self.with(delete.with.as_ref(), None, &mut ctes)?;
+        let (_, item) = self.target(&delete.target)?;
+        let mut scope = Scope::new(None, &ctes);
+        self.read_beside(&mut scope, item, &delete.using)?;
+        self.condition(&scope, delete.filter.as_ref())?;
+        self.targets(&scope, &delete.returning)
+    }
+
+    pub(super) fn merge(&mut self, merge: &'a Merge, outer: &Ctes<'_>) -> Result<Vec<OutColumn>> {
+        let mut ctes = Ctes {
+            parent: Some(outer),
+            list: Vec::new(),
+        };
+        self.with(merge.with.as_ref(), None, &mut ctes)?;
+        let (info, target) = self.target(&merge.target)?;
+        let mut source_scope = Scope::new(None, &ctes);
+        let source = self.read_item(&mut source_scope, &merge.source)?;
+        let scope_of = |matched: Matched| {
+            let mut scope = Scope::new(None, &ctes);
+            if matched != Matched::SourceOnly {
+                scope.items.push(target.clone());
+            }
+            if matched != Matched::TargetOnly {
+                scope.items.extend(source.iter().cloned());
+            }
+            scope
+        };
+        let both = scope_of(Matched::Both);
+        self.condition(&both, Some(&merge.on))?;
+        for when in &merge.whens {
+            let scope = scope_of(when.matched);
+            self.condition(&scope, when.condition.as_ref())?;
+            match &when.action {
+                MergeAction::Nothing | MergeAction::Delete => {}
+                MergeAction::Update(sets) => self.sets(&scope, &info, sets)?,
+                MergeAction::Insert { columns, values } => {
+                    let at = merge.target.at;
+                    let positional = values.is_some();
+                    let targets = self.insert_targets(&scope, &info, columns, positional, at)?;
+                    let values = values.as_deref().unwrap_or_default();
+                    if values.len() > targets.len() {
+                        return Err(too_many_values(at));
+                    }
+                    for (target, value) in targets.iter().zip(values) {
+                        self.assign_expr(&scope, target, value)?;
+                    }
+                    let given = targets.get(..values.len()).unwrap_or(&targets);
+                    self.check_omitted(&info, given, at)?;
+                }
+            }
+        }
+        // RETURNING of MERGE lists the source's columns before the target's.
+        let mut returning = Scope::new(None, &ctes);
+        returning.items.extend(source.iter().cloned());
+        returning.items.push(target);
+        self.targets(&returning, &merge.returning)
+    }
+}
+
+fn too_many_values(at: usize) -> Stop {
+    refuse(
+        RefusalKind::Name,
+        "refusing to run INSERT with more values than columns",
+    )
+    .at(at)
+    .into()
+}

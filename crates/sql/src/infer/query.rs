@@ -1,0 +1,575 @@
+//! SELECT, VALUES, set operations and WITH.
+
+use std::rc::Rc;
+
+use super::expr::Shape;
+use super::{Analyser, OutColumn, Result};
+use crate::ir::{
+    Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple, Target,
+    With,
+};
+use crate::plan::RefusalKind;
+use crate::refuse::{self, Finish, Why, refuse};
+use crate::relation::Stop;
+use crate::scope::{CteInfo, Ctes, Found, Holds, Item, Scope, ScopeColumn};
+use crate::types::Site;
+
+/// A common table expression that its own query refers to.
+pub(super) struct Recursion<'n, 'a> {
+    name: &'n str,
+    aliases: &'a [crate::ir::Name],
+}
+
+impl<'a> Analyser<'a, '_, '_> {
+    /// The output columns of a query, or of the `RETURNING` list of one that writes.
+    pub(crate) fn query(
+        &mut self,
+        query: &'a Query,
+        parent: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+    ) -> Result<Vec<OutColumn>> {
+        match query {
+            Query::Select(select) => self.select(select, parent, ctes, None),
+            Query::Insert(insert) => self.insert(insert, ctes),
+            Query::Update(update) => self.update(update, ctes),
+            Query::Delete(delete) => self.delete(delete, ctes),
+            Query::Merge(merge) => self.merge(merge, ctes),
+        }
+    }
+
+    /// Reads a WITH clause into `ctes`.
+    pub(super) fn with(
+        &mut self,
+        with: Option<&'a With>,
+        parent: Option<&Scope<'_>>,
+        ctes: &mut Ctes<'_>,
+    ) -> Result<()> {
+        let Some(with) = with else { return Ok(()) };
+        if with.recursive {
+            // Every name is visible to every query; one that is not read yet must not be taken for
+            // a table.
+            ctes.list.extend(with.ctes.iter().map(|cte| CteInfo {
+                name: cte.name.text.clone(),
+                columns: None,
+            }));
+        }
+        for cte in &with.ctes {
+            self.account(&cte.name);
+            self.account_all(&cte.columns);
+            let columns = match &cte.query {
+                Query::Select(select) if with.recursive => {
+                    let recursion = Recursion {
+                        name: &cte.name.text,
+                        aliases: &cte.columns,
+                    };
+                    self.select(select, parent, ctes, Some(&recursion))?
+                }
+                query => self.query(query, parent, ctes)?,
+            };
+            let columns = Rc::new(self.renamed(columns, &cte.columns, cte.at)?);
+            if with.recursive {
+                let slot = ctes.list.iter_mut().find(|slot| slot.name == cte.name.text);
+                if let Some(slot) = slot {
+                    slot.columns = Some(columns);
+                }
+            } else {
+                ctes.list.push(CteInfo {
+                    name: cte.name.text.clone(),
+                    columns: Some(columns),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Output columns as columns of a scope, under other names where an alias list gives them.
+    pub(super) fn renamed(
+        &mut self,
+        columns: Vec<OutColumn>,
+        aliases: &'a [crate::ir::Name],
+        at: usize,
+    ) -> Result<Vec<ScopeColumn>> {
+        self.account_all(aliases);
+        if aliases.len() > columns.len() {
+            return Err(too_many_aliases(at));
+        }
+        if !aliases.is_empty() {
+            self.take_by_position(&columns, &[], "a list of column aliases", at);
+        }
+        let mut renamed = Vec::with_capacity(columns.len());
+        for (index, column) in columns.into_iter().enumerate() {
+            let alias = aliases.get(index);
+            renamed.push(ScopeColumn {
+                by_catalogue: column.by_catalogue && alias.is_none(),
+                name: alias.map_or(column.name, |alias| alias.text.clone()),
+                holds: Holds::Of(column.ty),
+                unpinned: column.unpinned,
+                source: None,
+            });
+        }
+        Ok(renamed)
+    }
+
+    pub(super) fn select(
+        &mut self,
+        select: &'a Select,
+        parent: Option<&Scope<'_>>,
+        outer: &Ctes<'_>,
+        recursion: Option<&Recursion<'_, 'a>>,
+    ) -> Result<Vec<OutColumn>> {
+        let mut ctes = Ctes {
+            parent: Some(outer),
+            list: Vec::new(),
+        };
+        self.with(select.with.as_ref(), parent, &mut ctes)?;
+        self.account_all(&select.locked);
+        let mut scope = Scope::new(parent, &ctes);
+        if let Some(into) = &select.into {
+            return Err(refuse::construct("SELECT INTO", Some(into.at)).into());
+        }
+        let columns = match &select.body {
+            SelectBody::Simple(simple) => {
+                let columns = self.simple(simple, &mut scope)?;
+                self.order_by(&scope, &select.order, &columns, Some(&simple.targets))?;
+                columns
+            }
+            SelectBody::Values(rows) => {
+                let columns = self.values(rows, &scope, select.at)?;
+                self.order_by(&scope, &select.order, &columns, None)?;
+                columns
+            }
+            SelectBody::SetOperation {
+                word,
+                all,
+                left,
+                right,
+            } => {
+                let columns =
+                    self.set_operation(word, *all, left, right, parent, &ctes, recursion)?;
+                self.order_by(&scope, &select.order, &columns, None)?;
+                columns
+            }
+        };
+        self.plain_all(&scope, &select.limits, &Why::Clause("LIMIT"))?;
+        Ok(columns)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one syntax node")]
+    fn set_operation(
+        &mut self,
+        word: &'static str,
+        all: bool,
+        left: &'a Select,
+        right: &'a Select,
+        parent: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+        recursion: Option<&Recursion<'_, 'a>>,
+    ) -> Result<Vec<OutColumn>> {
+        let mut columns = self.select(left, parent, ctes, None)?;
+        let others = match recursion {
+            Some(recursion) if word == "UNION" => {
+                // The recursive arm sees the columns of the other arm under the name of the CTE.
+                let own = self.renamed(columns.clone(), recursion.aliases, left.at)?;
+                let ctes = Ctes {
+                    parent: Some(ctes),
+                    list: vec![CteInfo {
+                        name: recursion.name.to_owned(),
+                        columns: Some(Rc::new(own)),
+                    }],
+                };
+                self.select(right, parent, &ctes, None)?
+            }
+            _ => self.select(right, parent, ctes, None)?,
+        };
+        if columns.len() != others.len() {
+            return Err(refuse(
+                RefusalKind::Name,
+                format!("refusing to run {word} of queries with different numbers of columns"),
+            )
+            .at(right.at)
+            .into());
+        }
+        let types: Vec<_> = others.iter().map(|column| column.ty).collect();
+        self.take_by_position(&columns, &types, word, right.at);
+        let types: Vec<_> = columns.iter().map(|column| column.ty).collect();
+        self.take_by_position(&others, &types, word, right.at);
+        for (column, other) in columns.iter_mut().zip(&others) {
+            let site = Site {
+                at: right.at,
+                param: None,
+            };
+            self.types.unify(column.ty, other.ty, site)?;
+            if !(all && word == "UNION") {
+                self.types.compare(column.ty, word, true, right.at)?;
+            }
+            column.unpinned |= other.unpinned;
+        }
+        Ok(columns)
+    }
+
+    fn values(
+        &mut self,
+        rows: &'a [Vec<Expr>],
+        scope: &Scope<'_>,
+        at: usize,
+    ) -> Result<Vec<OutColumn>> {
+        let mut columns: Vec<OutColumn> = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            if index > 0 && row.len() != columns.len() {
+                return Err(uneven_values(at));
+            }
+            for (position, expr) in row.iter().enumerate() {
+                let ty = self.value(scope, expr)?;
+                match columns.get(position) {
+                    Some(column) if index > 0 => {
+                        let site = Site {
+                            at: expr.at,
+                            param: None,
+                        };
+                        self.types.unify(ty, column.ty, site)?;
+                    }
+                    _ => columns.push(OutColumn {
+                        name: format!("column{}", position + 1),
+                        ty,
+                        by_catalogue: false,
+                        unpinned: false,
+                    }),
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    fn simple(&mut self, simple: &'a Simple, scope: &mut Scope<'_>) -> Result<Vec<OutColumn>> {
+        self.read_from(scope, &simple.from)?;
+        let columns = self.targets(scope, &simple.targets)?;
+        self.condition(scope, simple.filter.as_ref())?;
+        self.condition(scope, simple.having.as_ref())?;
+        for item in &simple.group {
+            self.group_by(scope, item, &columns, &simple.targets)?;
+        }
+        for window in &simple.windows {
+            self.window(scope, window)?;
+        }
+        match &simple.distinct {
+            Distinct::No => {}
+            Distinct::All => {
+                for column in &columns {
+                    let at = simple.targets.first().map_or(0, |target| target.expr.at);
+                    self.types.compare(column.ty, "DISTINCT", true, at)?;
+                }
+            }
+            Distinct::On(exprs) => {
+                for expr in exprs {
+                    let ty = match self.output(expr, &columns, Some(&simple.targets))? {
+                        Some(ty) => ty,
+                        None => self.value(scope, expr)?,
+                    };
+                    self.types.compare(ty, "DISTINCT ON", true, expr.at)?;
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// A select list, or a RETURNING list, with `*` expanded.
+    pub(super) fn targets(
+        &mut self,
+        scope: &Scope<'_>,
+        targets: &'a [Target],
+    ) -> Result<Vec<OutColumn>> {
+        let mut columns = Vec::with_capacity(targets.len());
+        for target in targets {
+            if let Some(alias) = &target.alias {
+                self.account(alias);
+            }
+            if let ExprKind::Column { parts, star: true } = &target.expr.kind {
+                self.star(scope, parts, target.expr.at, &mut columns)?;
+                continue;
+            }
+            let ty = self.value(scope, &target.expr)?;
+            columns.push(OutColumn {
+                name: match &target.alias {
+                    Some(alias) => alias.text.clone(),
+                    None => figure_name(&target.expr),
+                },
+                ty,
+                by_catalogue: false,
+                unpinned: false,
+            });
+        }
+        Ok(columns)
+    }
+
+    fn star(
+        &mut self,
+        scope: &Scope<'_>,
+        parts: &'a [crate::ir::Name],
+        at: usize,
+        columns: &mut Vec<OutColumn>,
+    ) -> Result<()> {
+        self.account_all(parts);
+        let items: Vec<&Item> = match parts {
+            [] => scope
+                .items
+                .iter()
+                .filter(|item| item.columns_visible)
+                .collect(),
+            [relation] => scope
+                .relation(None, &relation.text)
+                .ok()
+                .flatten()
+                .into_iter()
+                .collect(),
+            [schema, relation] | [_, schema, relation] => scope
+                .relation(Some(&schema.text), &relation.text)
+                .ok()
+                .flatten()
+                .into_iter()
+                .collect(),
+            _ => Vec::new(),
+        };
+        if items.is_empty() {
+            return Err(refuse(
+                RefusalKind::Name,
+                "refusing to run a statement with `*` of an unknown relation",
+            )
+            .hint("check the alias before `.*`")
+            .at(at)
+            .into());
+        }
+        for item in items {
+            if item.open {
+                return Err(refuse(
+                    RefusalKind::UnsupportedConstruct,
+                    "refusing to expand `*` over a function whose columns are not known",
+                )
+                .hint("name the columns, or give the function a column definition list")
+                .at(at)
+                .into());
+            }
+            for column in item.columns.iter() {
+                columns.push(OutColumn {
+                    ty: self.reference(column, at)?,
+                    name: column.name.clone(),
+                    by_catalogue: column.by_catalogue,
+                    unpinned: column.unpinned,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The output column that an ORDER BY or DISTINCT ON item names, by the rules of SQL-92: a
+    /// bare name is an output column before it is one of FROM, an integer is a position.
+    fn output(
+        &mut self,
+        expr: &'a Expr,
+        columns: &[OutColumn],
+        targets: Option<&'a [Target]>,
+    ) -> Result<Option<crate::types::TypeId>> {
+        if let ExprKind::Column { parts, star: false } = &expr.kind
+            && let [name] = parts.as_slice()
+        {
+            let mut matches = columns.iter().filter(|column| column.name == name.text);
+            let Some(first) = matches.next() else {
+                return Ok(None);
+            };
+            // Several output columns of one name are fine for the server when they are the same
+            // expression; only equal references are taken for that here.
+            if matches.next().is_some() && !same_references(targets, &name.text) {
+                return Err(refuse(
+                    RefusalKind::Name,
+                    format!("refusing to order by `{}`, which is ambiguous", name.text),
+                )
+                .hint("use the position of the column, or another alias")
+                .at(expr.at)
+                .into());
+            }
+            self.account(name);
+            return Ok(Some(first.ty));
+        }
+        Ok(self.ordinal(expr, columns)?.map(|column| column.ty))
+    }
+
+    fn ordinal<'c>(
+        &mut self,
+        expr: &Expr,
+        columns: &'c [OutColumn],
+    ) -> Result<Option<&'c OutColumn>> {
+        let ExprKind::Literal(Literal {
+            class: LiteralClass::Integer,
+            value,
+            ..
+        }) = &expr.kind
+        else {
+            return Ok(None);
+        };
+        let position = value.expose().parse::<usize>().ok();
+        match position
+            .and_then(|n| n.checked_sub(1))
+            .and_then(|n| columns.get(n))
+        {
+            Some(column) => Ok(Some(column)),
+            None => Err(refuse(
+                RefusalKind::Name,
+                "refusing to run a statement that names an output column by a wrong position",
+            )
+            .at(expr.at)
+            .into()),
+        }
+    }
+
+    fn order_by(
+        &mut self,
+        scope: &Scope<'_>,
+        order: &'a [Expr],
+        columns: &[OutColumn],
+        targets: Option<&'a [Target]>,
+    ) -> Result<()> {
+        for expr in order {
+            match self.output(expr, columns, targets)? {
+                Some(ty) => {
+                    let site = Site {
+                        at: expr.at,
+                        param: None,
+                    };
+                    self.require_plain(ty, Why::Clause("ORDER BY"), site)?;
+                }
+                None => self.plain(scope, expr, Why::Clause("ORDER BY"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// GROUP BY takes a bare name for a column of FROM first, then for an output column.
+    fn group_by(
+        &mut self,
+        scope: &Scope<'_>,
+        expr: &'a Expr,
+        columns: &[OutColumn],
+        targets: &'a [Target],
+    ) -> Result<()> {
+        let by_output = match &expr.kind {
+            ExprKind::Column { parts, star: false } => match parts.as_slice() {
+                [name] => matches!(scope.own_column(&name.text), Found::Nothing | Found::Open),
+                _ => false,
+            },
+            _ => true,
+        };
+        if by_output && let Some(ty) = self.output(expr, columns, Some(targets))? {
+            return Ok(self.types.compare(ty, "GROUP BY", true, expr.at)?);
+        }
+        let shape = self.shape(scope, expr)?;
+        self.compare_shape(&shape, "GROUP BY", expr.at)
+    }
+
+    fn compare_shape(&mut self, shape: &Shape, what: &'static str, at: usize) -> Result<()> {
+        match shape {
+            Shape::Value(ty) => Ok(self.types.compare(*ty, what, true, at)?),
+            Shape::Row(fields) => fields
+                .iter()
+                .try_for_each(|field| self.compare_shape(field, what, at)),
+        }
+    }
+}
+
+/// Whether all targets of a name are the same column reference.
+fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
+    let Some(targets) = targets else { return false };
+    let mut references = targets
+        .iter()
+        .filter(|target| match &target.alias {
+            Some(alias) => alias.text == name,
+            None => figure_name(&target.expr) == name,
+        })
+        .map(|target| match &target.expr.kind {
+            ExprKind::Column { parts, star: false } => Some(
+                parts
+                    .iter()
+                    .map(|part| part.text.as_str())
+                    .collect::<Vec<_>>(),
+            ),
+            _ => None,
+        });
+    let Some(Some(first)) = references.next() else {
+        return false;
+    };
+    references.all(|other| other.as_ref() == Some(&first))
+}
+
+fn too_many_aliases(at: usize) -> Stop {
+    refuse(
+        RefusalKind::Name,
+        "refusing to run a statement with more column aliases than columns",
+    )
+    .at(at)
+    .into()
+}
+
+fn uneven_values(at: usize) -> Stop {
+    refuse(
+        RefusalKind::Name,
+        "refusing to run VALUES with rows of different lengths",
+    )
+    .at(at)
+    .into()
+}
+
+/// The name of an output column without an alias (`FigureColname`).
+pub(super) fn figure_name(expr: &Expr) -> String {
+    named(expr).unwrap_or_else(|| "?column?".to_owned())
+}
+
+fn named(expr: &Expr) -> Option<String> {
+    let word = match &expr.kind {
+        ExprKind::Column { parts, star: false } => return Some(parts.last()?.text.clone()),
+        ExprKind::Call(call) => return call.parts.last().cloned(),
+        ExprKind::Cast { arg, ty, .. } => {
+            return named(arg).or_else(|| Some(ty.parts.last()?.text.clone()));
+        }
+        ExprKind::Case { default, .. } => {
+            return default
+                .as_deref()
+                .and_then(named)
+                .or_else(|| Some("case".to_owned()));
+        }
+        ExprKind::Sublink { kind, query, .. } => match kind {
+            crate::ir::Sublink::Exists => "exists",
+            crate::ir::Sublink::Array => "array",
+            crate::ir::Sublink::Scalar => {
+                let Query::Select(select) = query.as_ref() else {
+                    return None;
+                };
+                let SelectBody::Simple(simple) = &select.body else {
+                    return Some("column1".to_owned());
+                };
+                let target = simple.targets.first()?;
+                return match &target.alias {
+                    Some(alias) => Some(alias.text.clone()),
+                    None => named(&target.expr),
+                };
+            }
+            _ => return None,
+        },
+        ExprKind::Coalesce(_) => "coalesce",
+        ExprKind::NullIf(..) => "nullif",
+        ExprKind::Array(_) => "array",
+        ExprKind::Row(_) => "row",
+        ExprKind::Grouping(_) => "grouping",
+        ExprKind::Plain {
+            what: "GREATEST", ..
+        } => "greatest",
+        ExprKind::Plain { what: "LEAST", .. } => "least",
+        ExprKind::Plain {
+            what: "COLLATE",
+            args,
+        } => return args.first().and_then(named),
+        ExprKind::Literal(Literal {
+            class: LiteralClass::Boolean,
+            ..
+        }) => "bool",
+        _ => return None,
+    };
+    Some(word.to_owned())
+}

@@ -1,0 +1,136 @@
+//! The mention test: can a text name a protected relation at all?
+
+use std::collections::{HashMap, HashSet};
+
+use sealwire_core::catalogue::Catalogue;
+use sealwire_core::policy::Policy;
+
+use crate::parse::{Lexeme, Tokens, each_word};
+
+/// The names of the protected relations and of everything that the catalogue says depends on one
+/// (partitions and children, views and materialised views, transitively). Build it once per policy
+/// and state of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    names: HashSet<Box<str>>,
+    /// For every first byte of a name, a bit per length (63 stands for all longer ones): most
+    /// words of a text are told apart by these alone.
+    lengths: Box<[u64; 256]>,
+}
+
+impl Matcher {
+    /// Collects the names.
+    pub fn new(policy: &Policy, catalogue: &Catalogue) -> Self {
+        let mut matcher = Self {
+            names: HashSet::new(),
+            lengths: Box::new([0; 256]),
+        };
+        for table in policy.tables() {
+            matcher.add(&table.name);
+        }
+        let mut dependents: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut open = Vec::new();
+        for relation in catalogue.relations() {
+            for &source in relation.parents.iter().chain(&relation.reads) {
+                dependents.entry(source).or_default().push(relation.oid);
+            }
+            if policy.table(&relation.schema, &relation.name).is_some() {
+                open.push(relation.oid);
+            }
+        }
+        let mut seen: HashSet<u32> = open.iter().copied().collect();
+        while let Some(oid) = open.pop() {
+            if let Some(relation) = catalogue.by_oid(oid) {
+                matcher.add(&relation.name);
+            }
+            for &dependent in dependents.get(&oid).into_iter().flatten() {
+                if seen.insert(dependent) {
+                    open.push(dependent);
+                }
+            }
+        }
+        matcher
+    }
+
+    fn add(&mut self, name: &str) {
+        if let Some(first) = name.bytes().next() {
+            self.lengths[usize::from(first)] |= 1 << name.len().min(63);
+            self.names.insert(name.into());
+        }
+    }
+
+    fn is_name(&self, word: &str) -> bool {
+        word.bytes().next().is_some_and(|first| {
+            self.lengths[usize::from(first)] & (1 << word.len().min(63)) != 0
+                && self.names.contains(word)
+        })
+    }
+
+    /// Whether a text can name one of them: one pass over the tokens, no tree. `false` is a proof
+    /// that it does not, and the text may go out without [`crate::analyse`].
+    pub fn mentions(&self, text: &str) -> bool {
+        let mut code = false;
+        let read = each_word(text, |lexeme| match lexeme {
+            Word::Name(word) => self.is_name(word),
+            Word::Keyword(word) => {
+                code |= matches!(word, "do" | "create");
+                self.is_name(word)
+            }
+            Word::String(value) => code && self.in_code(value),
+        });
+        // What cannot be read cannot be proved harmless by its tokens.
+        read.unwrap_or_else(|_| self.in_code(text))
+    }
+
+    /// [`Matcher::mentions`] for a part of a text whose tokens are known, without its strings.
+    pub(crate) fn mentions_between(&self, tokens: &Tokens, range: &std::ops::Range<usize>) -> bool {
+        tokens
+            .iter()
+            .filter(|token| range.contains(&token.start))
+            .any(|token| match &token.lexeme {
+                Lexeme::Ident(word) => self.is_name(word),
+                Lexeme::Keyword(word) => self.is_name(word),
+                _ => false,
+            })
+    }
+
+    /// Whether a piece of code names one of them: the name stands in it as a word of its own,
+    /// upper or lower case.
+    pub(crate) fn in_code(&self, code: &str) -> bool {
+        let code = code.as_bytes();
+        self.names.iter().any(|name| {
+            let name = name.as_bytes();
+            let is_part = |at: Option<usize>| {
+                at.and_then(|at| code.get(at)).is_some_and(|&b| {
+                    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 0x80..)
+                })
+            };
+            code.windows(name.len()).enumerate().any(|(at, window)| {
+                window.eq_ignore_ascii_case(name)
+                    && !is_part(at.checked_sub(1))
+                    && !is_part(Some(at + name.len()))
+            })
+        })
+    }
+}
+
+/// A token that can name something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Word<'t> {
+    /// An identifier.
+    Name(&'t str),
+    /// A keyword, in lower case.
+    Keyword(&'t str),
+    /// A string constant.
+    String(&'t str),
+}
+
+/// Whether a text calls `set_config`.
+pub(crate) fn names_set_config(text: &str) -> bool {
+    const NAME: &str = "set_config";
+    let read = each_word(
+        text,
+        |word| matches!(word, Word::Name(name) if name == NAME),
+    );
+    read.unwrap_or_else(|_| text.to_ascii_lowercase().contains(NAME))
+}

@@ -1,0 +1,235 @@
+//! PostgreSQL's grammar, and the adapter from its raw tree to ours. This file and its children are
+//! the only ones that name the parser crate.
+//!
+//! The adapter takes every node apart field by field: a node kind, or a field with something in
+//! it, that it does not know makes the statement [`Unsupported`], never a smaller statement.
+
+mod expr;
+mod query;
+mod statement;
+mod tokens;
+
+use std::ops::Range;
+
+use rupg_sql::nodes as pg;
+
+pub(crate) use self::tokens::{Lexeme, Tokens, calls_set_config, each_word};
+use crate::ir::{Name, RelationRef, Script, Statement, StatementKind, Unsupported};
+
+/// Levels of nesting that a statement may have in all.
+pub(crate) const DEPTH_MAX: usize = 1_000;
+
+/// Why there is no tree.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The grammar does not accept the text, from this offset on.
+    Syntax { at: Option<usize> },
+    /// Nested deeper than the given limit.
+    TooDeep { at: usize },
+    /// A node that the adapter does not know.
+    Unsupported(Unsupported),
+}
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// Whether the grammar treats a word as more than a name when it is not quoted.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    rupg_sql::keyword(word)
+        .is_some_and(|keyword| keyword.category != rupg_sql::Category::Unreserved)
+}
+
+/// Parses a text whose tokens are known.
+pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Script> {
+    let (list, _notices) =
+        rupg_sql::parse(text).map_err(|error| Fault::Syntax { at: error.location })?;
+    let mut lower = Lower {
+        text,
+        tokens,
+        names: Vec::new(),
+        settled: Vec::new(),
+        relations: Vec::new(),
+        ctes: Vec::new(),
+        depth: 0,
+        depth_max,
+    };
+    let mut statements = Vec::new();
+    for node in &list {
+        let Some(pg::Node::RawStmt(raw)) = node else {
+            return Err(unsupported("an unknown statement", None));
+        };
+        let pg::RawStmt {
+            stmt,
+            stmt_location,
+            stmt_len,
+        } = raw.as_ref();
+        let start = usize::try_from(*stmt_location).unwrap_or(0);
+        // A length of zero means the rest of the text.
+        let end = match usize::try_from(*stmt_len) {
+            Ok(0) | Err(_) => text.len(),
+            Ok(len) => start.saturating_add(len).min(text.len()),
+        };
+        let Some(node) = stmt else { continue };
+        lower.ctes.clear();
+        let first_name = lower.names.len();
+        let kind = match lower.statement(node) {
+            Ok(kind) => kind,
+            Err(Fault::Unsupported(unsupported)) => StatementKind::Unsupported(unsupported),
+            Err(fault) => return Err(fault),
+        };
+        statements.push(Statement {
+            kind,
+            range: start..end,
+            names: first_name..lower.names.len(),
+            relations: std::mem::take(&mut lower.relations),
+        });
+    }
+    Ok(Script {
+        statements,
+        names: lower.names,
+        settled: lower.settled,
+    })
+}
+
+/// Walks the raw tree of one text.
+struct Lower<'t> {
+    text: &'t str,
+    tokens: &'t Tokens,
+    names: Vec<Box<str>>,
+    settled: Vec<u32>,
+    relations: Vec<RelationRef>,
+    /// Names of the common table expressions in scope, innermost last.
+    ctes: Vec<String>,
+    depth: usize,
+    depth_max: usize,
+}
+
+fn unsupported(what: &'static str, at: Option<usize>) -> Fault {
+    Fault::Unsupported(Unsupported { what, at })
+}
+
+/// A location of the raw tree: a byte offset, or -1 for unknown.
+fn offset(location: i32) -> Option<usize> {
+    usize::try_from(location).ok()
+}
+
+/// Refuses when a field that should be empty is not.
+fn expect_empty(is_empty: bool, what: &'static str, location: i32) -> Result<()> {
+    if is_empty {
+        Ok(())
+    } else {
+        Err(unsupported(what, offset(location)))
+    }
+}
+
+impl Lower<'_> {
+    fn name(&mut self, text: &str) -> Name {
+        // A text has far fewer names than 2^32.
+        let id = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        self.names.push(text.into());
+        Name {
+            text: text.to_owned(),
+            id,
+        }
+    }
+
+    /// A name that cannot be a column reference whatever it is called: of a type, an operator, a
+    /// collation.
+    fn settled_name(&mut self, text: &str) -> Name {
+        let name = self.name(text);
+        self.settled.push(name.id);
+        name
+    }
+
+    fn settled_list(&mut self, list: &pg::List) -> Result<Vec<Name>> {
+        let names = self.name_list(list)?;
+        self.settled.extend(names.iter().map(|name| name.id));
+        Ok(names)
+    }
+
+    fn optional_name(&mut self, text: Option<&pg::Str>) -> Option<Name> {
+        text.map(|text| self.name(text))
+    }
+
+    /// A list of `String` nodes.
+    fn name_list(&mut self, list: &pg::List) -> Result<Vec<Name>> {
+        list.iter()
+            .map(|node| match node {
+                Some(pg::Node::String(text)) => Ok(self.name(text)),
+                _ => Err(unsupported("a name that is not one", None)),
+            })
+            .collect()
+    }
+
+    /// Runs `inner` one level deeper.
+    fn deeper<T>(&mut self, at: usize, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.depth += 1;
+        if self.depth > self.depth_max {
+            return Err(Fault::TooDeep { at });
+        }
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    fn boxed_alias(&mut self, alias: Option<&pg::Alias>) -> Result<Option<crate::ir::Alias>> {
+        let Some(pg::Alias {
+            aliasname,
+            colnames,
+        }) = alias
+        else {
+            return Ok(None);
+        };
+        let Some(aliasname) = aliasname else {
+            return Err(unsupported("an alias without a name", None));
+        };
+        Ok(Some(crate::ir::Alias {
+            name: self.name(aliasname),
+            columns: self.name_list(colnames)?,
+        }))
+    }
+
+    fn table(&mut self, relation: Option<&pg::RangeVar>) -> Result<crate::ir::Table> {
+        let Some(pg::RangeVar {
+            catalogname,
+            schemaname,
+            relname,
+            inh: _,
+            relpersistence: _,
+            alias,
+            location,
+        }) = relation
+        else {
+            return Err(unsupported("a statement without its relation", None));
+        };
+        let Some(relname) = relname else {
+            return Err(unsupported("a relation without a name", offset(*location)));
+        };
+        if let Some(catalog) = catalogname {
+            // The server accepts only its own database's name here.
+            self.settled_name(catalog);
+        }
+        let at = offset(*location).unwrap_or(0);
+        let schema = self.optional_name(schemaname.as_ref());
+        if schema.is_some() || !self.ctes.iter().any(|cte| **cte == **relname) {
+            self.relations.push(RelationRef {
+                schema: schema.as_ref().map(|name| name.text.clone()),
+                name: relname.to_string(),
+            });
+        }
+        Ok(crate::ir::Table {
+            schema,
+            name: self.name(relname),
+            alias: self.boxed_alias(alias.as_deref())?,
+            at,
+        })
+    }
+
+    /// Whether the text from `range` reads as exactly this type name.
+    fn reads_as(&self, range: Range<usize>, ty: &pg::TypeName) -> bool {
+        use rupg_sql::nodes::Equal;
+        self.text
+            .get(range)
+            .and_then(|text| rupg_sql::parse_type_name(text).ok())
+            .is_some_and(|read| read.equal(ty))
+    }
+}

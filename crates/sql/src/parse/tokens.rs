@@ -1,0 +1,209 @@
+//! The tokens of a text with their extents.
+
+use rupg_sql::{Value, token};
+
+use crate::matcher::Word;
+
+/// What a token is, as far as the analyser asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lexeme {
+    /// An identifier, folded, unescaped and truncated as PostgreSQL does.
+    Ident(String),
+    /// A keyword, in lower case.
+    Keyword(&'static str),
+    /// Any form of string constant.
+    String,
+    /// An integer or decimal constant.
+    Number,
+    /// `$n`.
+    Param,
+    /// A token of one ASCII character.
+    Char(u8),
+    /// `::`.
+    Colons,
+    /// Everything else.
+    Other,
+}
+
+/// A token.
+#[derive(Clone, Debug)]
+pub(crate) struct Tok {
+    pub(crate) lexeme: Lexeme,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl Tok {
+    /// The text of an identifier or keyword.
+    pub(crate) fn word(&self) -> Option<&str> {
+        match &self.lexeme {
+            Lexeme::Ident(text) => Some(text),
+            Lexeme::Keyword(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_keyword(&self, word: &str) -> bool {
+        matches!(self.lexeme, Lexeme::Keyword(keyword) if keyword == word)
+    }
+
+    pub(crate) fn is_char(&self, c: u8) -> bool {
+        self.lexeme == Lexeme::Char(c)
+    }
+}
+
+/// The tokens of one text, in order.
+#[derive(Debug)]
+pub(crate) struct Tokens(Vec<Tok>);
+
+impl Tokens {
+    /// Reads a text to its end, or says where it cannot be read.
+    pub(crate) fn new(text: &str) -> Result<Self, Option<usize>> {
+        let mut tokens = rupg_sql::Tokens::new(text);
+        let mut list = Vec::with_capacity(text.len() / 6);
+        loop {
+            let token = tokens.next_token().map_err(|error| error.location)?;
+            let lexeme = match (token.kind, &token.value) {
+                (0, _) => return Ok(Self(list)),
+                (token::IDENT, Value::Text(text)) => Lexeme::Ident(text.clone().into_owned()),
+                (_, Value::Keyword(keyword)) => Lexeme::Keyword(keyword.name),
+                (token::SCONST, _) => Lexeme::String,
+                (token::ICONST | token::FCONST, _) => Lexeme::Number,
+                (token::PARAM, _) => Lexeme::Param,
+                (token::TYPECAST, _) => Lexeme::Colons,
+                _ => match text.as_bytes().get(token.start..token.end) {
+                    Some(&[c]) if rupg_sql::character(c) == Some(token.kind) => Lexeme::Char(c),
+                    _ => Lexeme::Other,
+                },
+            };
+            list.push(Tok {
+                lexeme,
+                start: token.start,
+                end: token.end,
+            });
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Tok> {
+        self.0.iter()
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Tok> {
+        self.0.get(index)
+    }
+
+    /// The index of the token that starts at a byte offset.
+    pub(crate) fn index_at(&self, start: usize) -> Option<usize> {
+        self.0.binary_search_by_key(&start, |tok| tok.start).ok()
+    }
+
+    /// Whether a word is a part of the grammar here whatever columns are called: `key` of
+    /// `FOR NO KEY UPDATE`, the field of `EXTRACT(day FROM …)`, `time zone`.
+    pub(crate) fn is_grammar_word(&self, index: usize) -> bool {
+        let keyword = |back: usize, words: &[&str]| {
+            index
+                .checked_sub(back)
+                .and_then(|index| self.get(index))
+                .is_some_and(|token| words.iter().any(|word| token.is_keyword(word)))
+        };
+        let opened = index
+            .checked_sub(1)
+            .and_then(|index| self.get(index))
+            .is_some_and(|token| token.is_char(b'('));
+        (opened && keyword(2, &["extract"]))
+            || (keyword(0, &["key"]) && keyword(1, &["no", "for"]))
+            || (keyword(0, &["zone"]) && keyword(1, &["time"]))
+            || (keyword(0, &["time"]) && keyword(1, &["at", "with", "without"]))
+    }
+
+    /// The index of the `)` that closes the `(` at an index.
+    pub(crate) fn closing(&self, open: usize) -> Option<usize> {
+        let mut depth = 0usize;
+        for (index, tok) in self.0.iter().enumerate().skip(open) {
+            match tok.lexeme {
+                Lexeme::Char(b'(') => depth += 1,
+                Lexeme::Char(b')') => {
+                    depth = depth.checked_sub(1)?;
+                    if depth == 0 {
+                        return Some(index);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// The index after the type name that starts at an index, as far as tokens tell; the caller
+    /// checks what was found against the tree.
+    pub(crate) fn after_type_name(&self, start: usize) -> Option<usize> {
+        let keyword = |index: usize, words: &[&str]| {
+            self.get(index)
+                .is_some_and(|tok| words.iter().any(|word| tok.is_keyword(word)))
+        };
+        let char_at = |index: usize, c: u8| self.get(index).is_some_and(|tok| tok.is_char(c));
+        let mut at = start;
+        self.get(at)?.word()?;
+        if keyword(at, &["double", "national"]) {
+            at += 1;
+        }
+        at += 1;
+        if keyword(at, &["varying"]) {
+            at += 1;
+        }
+        while char_at(at, b'.') {
+            at += 2;
+        }
+        if char_at(at, b'(') {
+            at = self.closing(at)? + 1;
+        }
+        if keyword(at, &["with", "without"]) && keyword(at + 1, &["time"]) {
+            at += 3;
+        }
+        if keyword(at, &["array"]) {
+            at += 1;
+        }
+        while char_at(at, b'[') {
+            at += 1;
+            if !char_at(at, b']') {
+                at += 1;
+            }
+            at += 1;
+        }
+        Some(at)
+    }
+}
+
+/// Runs a test over the words and strings of a text until it says yes. Fails where the text cannot
+/// be read.
+pub(crate) fn each_word(
+    text: &str,
+    mut test: impl FnMut(Word<'_>) -> bool,
+) -> Result<bool, Option<usize>> {
+    let mut tokens = rupg_sql::Tokens::new(text);
+    loop {
+        let token = tokens.next_token().map_err(|error| error.location)?;
+        let hit = match (token.kind, &token.value) {
+            (0, _) => return Ok(false),
+            (token::IDENT, Value::Text(text)) => test(Word::Name(text)),
+            (token::SCONST, Value::Text(text)) => test(Word::String(text)),
+            (_, Value::Keyword(keyword)) => test(Word::Keyword(keyword.name)),
+            _ => false,
+        };
+        if hit {
+            return Ok(true);
+        }
+    }
+}
+
+/// Whether a statement calls `set_config`.
+pub(crate) fn calls_set_config(tokens: &Tokens, range: &std::ops::Range<usize>) -> bool {
+    tokens
+        .iter()
+        .filter(|token| range.contains(&token.start))
+        .any(|token| matches!(&token.lexeme, Lexeme::Ident(word) if word == "set_config"))
+}

@@ -1,0 +1,226 @@
+//! The words of refusals. Names of columns, relations, functions and types may appear; values
+//! never do.
+
+use sealwire_core::policy::{ColumnId, Mode, Policy};
+
+use crate::plan::{Refusal, RefusalKind};
+
+/// Why a set of expressions is plain.
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    /// It holds a plain column.
+    Column(String),
+    /// It is an argument of this function.
+    Argument(String),
+    /// It is the result of this function.
+    Result(String),
+    /// It is an operand of this operator or keyword.
+    Operand(String),
+    /// It is the result of this operator or keyword.
+    OperatorResult(String),
+    /// It stands in this clause, which needs a value that the server can read.
+    Clause(&'static str),
+    /// It is the result of a cast to this type.
+    CastResult(String),
+    /// It is cast to this type.
+    CastOperand(String),
+}
+
+impl Why {
+    fn words(&self) -> String {
+        match self {
+            Self::Column(path) => format!("plain column `{path}`"),
+            Self::Argument(name) => format!("an argument of `{name}`"),
+            Self::Result(name) => format!("the result of `{name}`"),
+            Self::Operand(name) => format!("an operand of `{name}`"),
+            Self::OperatorResult(name) => format!("the result of `{name}`"),
+            Self::Clause(clause) => format!("a plain value in {clause}"),
+            Self::CastResult(ty) => format!("a value cast to `{ty}`"),
+            Self::CastOperand(ty) => format!("a value that is cast to `{ty}`"),
+        }
+    }
+}
+
+/// Starts a refusal.
+pub(crate) fn refuse(kind: RefusalKind, message: impl Into<String>) -> Refusal {
+    Refusal {
+        kind,
+        message: message.into(),
+        detail: None,
+        hint: None,
+        offset: None,
+    }
+}
+
+/// The rest of a refusal, in the order in which it is read.
+pub(crate) trait Finish {
+    fn detail(self, text: impl Into<String>) -> Self;
+    fn hint(self, text: impl Into<String>) -> Self;
+    fn at(self, offset: usize) -> Self;
+}
+
+impl Finish for Refusal {
+    fn detail(mut self, text: impl Into<String>) -> Self {
+        self.detail = Some(text.into());
+        self
+    }
+
+    fn hint(mut self, text: impl Into<String>) -> Self {
+        self.hint = Some(text.into());
+        self
+    }
+
+    fn at(mut self, offset: usize) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+}
+
+const fn supported(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Deterministic => {
+            "deterministic columns support `=`, `<>`, `IN`, `= ANY` and `IS [NOT] DISTINCT FROM`"
+        }
+        Mode::Randomized => "randomized columns can be stored, read and tested for NULL only",
+    }
+}
+
+/// An encrypted value where only a plain one may stand.
+pub(crate) fn mixed(
+    policy: &Policy,
+    column: ColumnId,
+    why: &Why,
+    param: Option<u32>,
+    at: usize,
+) -> Refusal {
+    let spec = policy.column(column);
+    let path = spec.path();
+    if let Some(number) = param {
+        return refuse(
+            RefusalKind::ParameterConflict,
+            format!(
+                "refusing to use `${number}` for encrypted column `{path}` and as {}",
+                why.words()
+            ),
+        )
+        .detail("one parameter is either sealed or sent as it is")
+        .hint("pass the value as two parameters")
+        .at(at);
+    }
+    let refusal = match why {
+        Why::Argument(name) => refuse(
+            RefusalKind::FunctionOfEncrypted,
+            format!("refusing to pass encrypted column `{path}` to `{name}`"),
+        )
+        .detail("the server would compute on a cell, not on the value")
+        .hint("select the column and compute in the application"),
+        Why::Operand(name) => refuse(
+            RefusalKind::UnsupportedOperator,
+            format!("refusing to run `{name}` on encrypted column `{path}`"),
+        )
+        .detail("the server would compute on a cell, not on the value")
+        .hint(supported(spec.mode)),
+        Why::Clause(clause) => refuse(
+            RefusalKind::UnsupportedOperator,
+            format!("refusing to use encrypted column `{path}` in {clause}"),
+        )
+        .detail("the server would see cells, whose order and content say nothing about the values")
+        .hint(supported(spec.mode)),
+        Why::CastOperand(ty) => refuse(
+            RefusalKind::Cast,
+            format!("refusing to cast encrypted column `{path}` to `{ty}`"),
+        )
+        .detail("the server would cast a cell, not the value")
+        .hint("select the column without a cast"),
+        Why::Column(_) | Why::Result(_) | Why::OperatorResult(_) | Why::CastResult(_) => refuse(
+            RefusalKind::MixedPlain,
+            format!(
+                "refusing to mix encrypted column `{path}` with {}",
+                why.words()
+            ),
+        )
+        .detail("a cell and a plain value never match, and one must not be stored as the other")
+        .hint(
+            "pass the value as a parameter or a literal, or encrypt both columns under one class",
+        ),
+    };
+    refusal.at(at)
+}
+
+/// Two columns that are not encrypted alike.
+pub(crate) fn two_classes(
+    policy: &Policy,
+    left: ColumnId,
+    right: ColumnId,
+    param: Option<u32>,
+    at: usize,
+) -> Refusal {
+    let (left, right) = (policy.column(left).path(), policy.column(right).path());
+    let refusal = match param {
+        Some(number) => refuse(
+            RefusalKind::ParameterConflict,
+            format!("refusing to use `${number}` for encrypted columns `{left}` and `{right}`"),
+        )
+        .hint("pass the value as two parameters"),
+        None => refuse(
+            RefusalKind::MixedClasses,
+            format!("refusing to mix encrypted columns `{left}` and `{right}`"),
+        )
+        .hint("columns that are compared or copied need one class"),
+    };
+    refusal
+        .detail("they differ in key, class, type family, mode or padding")
+        .at(at)
+}
+
+/// A comparison of cells that are different each time.
+pub(crate) fn randomized(policy: &Policy, column: ColumnId, what: &str, at: usize) -> Refusal {
+    let path = policy.column(column).path();
+    let message = match what {
+        "=" | "<>" => format!("refusing to compare randomized column `{path}`"),
+        _ => format!("refusing to use randomized column `{path}` in {what}"),
+    };
+    refuse(RefusalKind::RandomizedComparison, message)
+        .detail("equal values have different cells, so nothing would ever match")
+        .hint("use another column, or encrypt this one deterministically")
+        .at(at)
+}
+
+/// An unqualified equality that may not be PostgreSQL's own.
+pub(crate) fn foreign_operator(
+    policy: &Policy,
+    column: ColumnId,
+    what: &str,
+    at: usize,
+) -> Refusal {
+    let path = policy.column(column).path();
+    refuse(
+        RefusalKind::UnsupportedOperator,
+        format!("refusing to compare encrypted column `{path}` by an unqualified `{what}`"),
+    )
+    .detail("an operator of that name outside `pg_catalog` exists for cells")
+    .hint("write `OPERATOR(pg_catalog.=)`, or drop the other operator")
+    .at(at)
+}
+
+/// A whole row that holds cells.
+pub(crate) fn whole_row(path: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::WholeRow,
+        format!("refusing to use a whole row of `{path}`"),
+    )
+    .detail("it has encrypted columns, and cells inside a row value are not opened")
+    .hint("name the columns")
+    .at(at)
+}
+
+/// A construct that is not supported here.
+pub(crate) fn construct(what: &str, at: Option<usize>) -> Refusal {
+    let mut refusal = refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run {what} on a protected relation"),
+    )
+    .detail("its effect on encrypted columns is not known to be safe");
+    refusal.offset = at;
+    refusal
+}

@@ -1,0 +1,240 @@
+//! Scopes: which relations and columns a name can mean at a place, as PostgreSQL's
+//! `parse_relation.c` decides it.
+
+use std::rc::Rc;
+
+use sealwire_core::policy::ColumnId;
+
+use crate::relation::RelationInfo;
+use crate::types::TypeId;
+
+/// What a column of a scope holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Holds {
+    /// A plain column of the catalogue or of a function.
+    Plain,
+    /// An encrypted column.
+    Sealed(ColumnId),
+    /// A column of a sub-select, CTE or merged join, typed with what it comes from.
+    Of(TypeId),
+}
+
+/// A column that a name can mean.
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeColumn {
+    pub(crate) name: String,
+    pub(crate) holds: Holds,
+    /// Only the server's catalogue says that the column exists and is plain.
+    pub(crate) by_catalogue: bool,
+    /// `*` gives it a place that only the server's catalogue vouches for.
+    pub(crate) unpinned: bool,
+    /// The position in the relation, for the mismatch that the catalogue shows there.
+    pub(crate) source: Option<(Rc<RelationInfo>, usize)>,
+}
+
+/// A relation of a scope.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    /// The alias, or the relation's own name.
+    pub(crate) name: Option<String>,
+    /// The relation, when it has no alias and may be named with its schema.
+    pub(crate) relation: Option<Rc<RelationInfo>>,
+    pub(crate) columns: Rc<Vec<ScopeColumn>>,
+    /// The name may qualify a column.
+    pub(crate) relation_visible: bool,
+    /// The columns may be named alone.
+    pub(crate) columns_visible: bool,
+    /// Visible to lateral items only, while the list is being read.
+    pub(crate) lateral_only: bool,
+    /// A lateral reference to it is allowed.
+    pub(crate) lateral_ok: bool,
+    /// A function whose columns are not known: any other name may be one.
+    pub(crate) open: bool,
+    /// `ctid`, `tableoid` and the like can be named.
+    pub(crate) has_system_columns: bool,
+    /// `schema.table` for messages about the whole row, when a column is encrypted.
+    pub(crate) row_path: String,
+}
+
+/// The common table expressions visible at a place.
+#[derive(Debug)]
+pub(crate) struct Ctes<'s> {
+    pub(crate) parent: Option<&'s Ctes<'s>>,
+    pub(crate) list: Vec<CteInfo>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CteInfo {
+    pub(crate) name: String,
+    /// `None` while its query has not been read.
+    pub(crate) columns: Option<Rc<Vec<ScopeColumn>>>,
+}
+
+impl Ctes<'_> {
+    pub(crate) fn find(&self, name: &str) -> Option<&CteInfo> {
+        let mut level = Some(self);
+        while let Some(ctes) = level {
+            if let Some(cte) = ctes.list.iter().rev().find(|cte| cte.name == name) {
+                return Some(cte);
+            }
+            level = ctes.parent;
+        }
+        None
+    }
+}
+
+/// One query level.
+#[derive(Debug)]
+pub(crate) struct Scope<'s> {
+    pub(crate) parent: Option<&'s Scope<'s>>,
+    pub(crate) ctes: &'s Ctes<'s>,
+    pub(crate) items: Vec<Item>,
+    /// Items that are visible to lateral items are visible now.
+    pub(crate) lateral_active: bool,
+}
+
+/// What a single name was found to be.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Column(ScopeColumn),
+    /// A column that PostgreSQL gives to every table.
+    System,
+    /// Possibly a column of a function whose columns are not known.
+    Open,
+    Ambiguous,
+    /// Found in an inner scope by the catalogue alone, while an outer scope has an encrypted
+    /// column of this name.
+    Shadows(ColumnId),
+    Nothing,
+}
+
+const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "cmin", "xmax", "cmax"];
+
+impl<'s> Scope<'s> {
+    pub(crate) fn new(parent: Option<&'s Scope<'s>>, ctes: &'s Ctes<'s>) -> Self {
+        Self {
+            parent,
+            ctes,
+            items: Vec::new(),
+            lateral_active: false,
+        }
+    }
+
+    fn reachable(&self, item: &Item) -> bool {
+        !item.lateral_only || self.lateral_active
+    }
+
+    /// Looks a bare name up as a column (`colNameToVar`).
+    pub(crate) fn column(&self, name: &str) -> Found {
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            let found = scope.own_column(name);
+            let by_catalogue = match &found {
+                Found::Nothing => {
+                    level = scope.parent;
+                    continue;
+                }
+                Found::Column(column) => column.by_catalogue,
+                Found::Open | Found::System => true,
+                Found::Ambiguous | Found::Shadows(_) => false,
+            };
+            if by_catalogue && let Some(outer) = scope.parent.and_then(|p| p.sealed_column(name)) {
+                return Found::Shadows(outer);
+            }
+            return found;
+        }
+        Found::Nothing
+    }
+
+    /// Looks a bare name up in this level only.
+    pub(crate) fn own_column(&self, name: &str) -> Found {
+        let mut found = Found::Nothing;
+        let mut open = false;
+        for item in &self.items {
+            if !item.columns_visible || !self.reachable(item) {
+                continue;
+            }
+            open |= item.open;
+            for column in item.columns.iter().filter(|column| column.name == name) {
+                if !matches!(found, Found::Nothing) || !item.lateral_ok {
+                    return Found::Ambiguous;
+                }
+                found = Found::Column(column.clone());
+            }
+        }
+        if matches!(found, Found::Nothing) {
+            let system = self.items.iter().any(|item| {
+                item.columns_visible && self.reachable(item) && item.has_system_columns
+            });
+            if system && SYSTEM_COLUMNS.contains(&name) {
+                return Found::System;
+            }
+            if open {
+                return Found::Open;
+            }
+        }
+        found
+    }
+
+    /// An encrypted column of this name in this level or an outer one.
+    fn sealed_column(&self, name: &str) -> Option<ColumnId> {
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            for item in scope.items.iter().filter(|item| item.columns_visible) {
+                for column in item.columns.iter().filter(|column| column.name == name) {
+                    if let Holds::Sealed(id) = column.holds {
+                        return Some(id);
+                    }
+                }
+            }
+            level = scope.parent;
+        }
+        None
+    }
+
+    /// Looks a relation name up (`refnameNamespaceItem`): the item, or an error in words.
+    pub(crate) fn relation(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Option<&Item>, &'static str> {
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            let mut matches = scope.items.iter().filter(|item| {
+                let named = match (schema, &item.relation) {
+                    (None, _) => item.name.as_deref() == Some(name),
+                    (Some(schema), Some(relation)) => {
+                        relation.schema == schema && relation.name == name
+                    }
+                    (Some(_), None) => false,
+                };
+                named && item.relation_visible && scope.reachable(item)
+            });
+            if let Some(item) = matches.next() {
+                if matches.next().is_some() {
+                    return Err("more than one relation here has that name");
+                }
+                if !item.lateral_ok {
+                    return Err("it cannot be referred to from here");
+                }
+                return Ok(Some(item));
+            }
+            level = scope.parent;
+        }
+        Ok(None)
+    }
+}
+
+impl Item {
+    /// A column of this relation by name (`scanNSItemForColumn`).
+    pub(crate) fn column(&self, name: &str) -> Found {
+        let mut columns = self.columns.iter().filter(|column| column.name == name);
+        match (columns.next(), columns.next()) {
+            (Some(_), Some(_)) => Found::Ambiguous,
+            (Some(column), None) => Found::Column(column.clone()),
+            (None, _) if self.has_system_columns && SYSTEM_COLUMNS.contains(&name) => Found::System,
+            (None, _) if self.open => Found::Open,
+            (None, _) => Found::Nothing,
+        }
+    }
+}

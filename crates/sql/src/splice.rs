@@ -1,0 +1,305 @@
+//! From types to a plan: what each parameter, literal, cast and output column turned out to be.
+
+use sealwire_core::policy::{ColumnId, Policy};
+use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::value::Usage;
+
+use crate::infer::{Analyser, CastOperand, CastUse, OutColumn, literal_fits};
+use crate::ir::{CastForm, Literal, TypeName};
+use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
+use crate::refuse::{self, Finish, refuse};
+use crate::types::{Ground, Sealed};
+
+/// The largest parameter number that the protocol can carry.
+const PARAMS_MAX: u32 = 65_535;
+
+/// The grounded statement.
+#[derive(Debug, Default)]
+pub(crate) struct Grounded {
+    pub(crate) params: Vec<Param>,
+    pub(crate) edits: Vec<Edit>,
+}
+
+const fn usage(sealed: Sealed) -> Usage {
+    if sealed.assigned {
+        Usage::Assign
+    } else {
+        Usage::Compare
+    }
+}
+
+/// Types every parameter and literal of a statement.
+pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<Grounded, Refusal> {
+    let mut grounded = Grounded::default();
+    for number in analyser.params.keys().copied().collect::<Vec<_>>() {
+        param(analyser, number, &mut grounded.params)?;
+    }
+    let policy = analyser.resolver.context.policy;
+    let mut replaced = Vec::new();
+    for cast in std::mem::take(&mut analyser.casts) {
+        let (sealed, array) = match analyser.types.ground(cast.ty) {
+            Ground::Plain => continue,
+            Ground::Sealed(sealed) => (sealed, false),
+            Ground::Array(sealed) => (sealed, true),
+            Ground::Deep => return Err(nested_array(cast.at)),
+        };
+        let edit = cut(text, policy, &cast, sealed, array)?;
+        if matches!(edit.replacement, Replacement::Literal { .. }) {
+            replaced.push(edit.range.clone());
+        }
+        grounded.edits.push(edit);
+    }
+    for literal_use in std::mem::take(&mut analyser.literals) {
+        let sealed = match analyser.types.ground(literal_use.ty) {
+            Ground::Plain => continue,
+            Ground::Sealed(sealed) => sealed,
+            Ground::Array(sealed) => return Err(array_literal(policy, sealed, literal_use.at)),
+            Ground::Deep => return Err(nested_array(literal_use.at)),
+        };
+        let literal = literal_use.literal;
+        let range = literal_range(policy, literal, sealed, literal_use.at)?;
+        // A literal inside a cast that is replaced as a whole.
+        if replaced.iter().any(|outer| outer.contains(&range.start)) {
+            continue;
+        }
+        grounded.edits.push(Edit {
+            range,
+            replacement: replacement(literal, sealed),
+        });
+    }
+    grounded.edits.sort_by_key(|edit| edit.range.start);
+    let overlaps = grounded
+        .edits
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.range.end > b.range.start));
+    if overlaps {
+        return Err(refuse::construct("casts and literals like these", None));
+    }
+    for positional in std::mem::take(&mut analyser.positional) {
+        for ty in positional.types {
+            if analyser.types.ground(ty) != Ground::Plain {
+                let what = positional.what;
+                return Err(refuse(
+                    RefusalKind::UnsupportedConstruct,
+                    format!("refusing to match the columns of `*` by position in {what}"),
+                )
+                .detail("their order or number is the server's word alone, and one is encrypted")
+                .hint("name the columns, or pin their order with `sealwire columns pin`")
+                .at(positional.at));
+            }
+        }
+    }
+    Ok(grounded)
+}
+
+fn param(
+    analyser: &mut Analyser<'_, '_, '_>,
+    number: u32,
+    params: &mut Vec<Param>,
+) -> Result<(), Refusal> {
+    if number > PARAMS_MAX {
+        return Err(refuse(
+            RefusalKind::TooComplex,
+            format!("refusing to run a statement with parameter `${number}`"),
+        )
+        .hint("number parameters from `$1`, up to `$65535`"));
+    }
+    let Some(&ty) = analyser.params.get(&number) else {
+        return Ok(());
+    };
+    let (sealed, array) = match analyser.types.ground(ty) {
+        Ground::Plain => (None, false),
+        Ground::Sealed(sealed) => (Some(sealed), false),
+        Ground::Array(sealed) => (Some(sealed), true),
+        Ground::Deep => {
+            return Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                format!("refusing to seal `${number}`, an array of arrays"),
+            )
+            .hint("pass an array of values"));
+        }
+    };
+    let index = number as usize;
+    if params.len() < index {
+        params.resize(index, Param::Plain);
+    }
+    if let (Some(sealed), Some(slot)) = (sealed, params.get_mut(index - 1)) {
+        *slot = Param::Sealed {
+            column: sealed.column,
+            array,
+            usage: usage(sealed),
+        };
+    }
+    Ok(())
+}
+
+/// The output columns of a statement that returns rows to the client.
+pub(crate) fn outputs(
+    analyser: &mut Analyser<'_, '_, '_>,
+    columns: &[OutColumn],
+) -> Result<Vec<Output>, Refusal> {
+    columns
+        .iter()
+        .map(|column| match analyser.types.ground(column.ty) {
+            Ground::Plain => Ok(Output { column: None }),
+            Ground::Sealed(sealed) => Ok(Output {
+                column: Some(sealed.column),
+            }),
+            Ground::Array(sealed) => Err(array_output(analyser, sealed.column)),
+            Ground::Deep => Err(nested_array(0)),
+        })
+        .collect()
+}
+
+fn array_output(analyser: &Analyser<'_, '_, '_>, column: ColumnId) -> Refusal {
+    let path = analyser.path_of(column);
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to return an array of encrypted column `{path}`"),
+    )
+    .detail("cells inside an array are not opened")
+    .hint("return one row per value")
+}
+
+fn nested_array(at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        "refusing to seal an array of arrays",
+    )
+    .at(at)
+}
+
+fn array_literal(policy: &Policy, sealed: Sealed, at: usize) -> Refusal {
+    let path = policy.column(sealed.column).path();
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to seal an array literal for encrypted column `{path}`"),
+    )
+    .hint("pass the array as a parameter, or write `ARRAY['…', '…']`")
+    .at(at)
+}
+
+fn literal_range(
+    policy: &Policy,
+    literal: &Literal,
+    sealed: Sealed,
+    at: usize,
+) -> Result<std::ops::Range<usize>, Refusal> {
+    let spec = policy.column(sealed.column);
+    let fits = literal_fits(literal.class, spec.ty.family());
+    match &literal.range {
+        Some(range) if fits => Ok(range.clone()),
+        _ => Err(refuse(
+            RefusalKind::Cast,
+            format!(
+                "refusing to seal a literal like this for encrypted column `{}`",
+                spec.path()
+            ),
+        )
+        .detail(format!("the column's type is `{}`", spec.ty))
+        .hint("pass the value as a parameter, or as a string literal")
+        .at(at)),
+    }
+}
+
+fn replacement(literal: &Literal, sealed: Sealed) -> Replacement {
+    Replacement::Literal {
+        value: LiteralValue::new(literal.value.expose().to_owned()),
+        column: sealed.column,
+        usage: usage(sealed),
+    }
+}
+
+/// Cuts a cast out of the text.
+fn cut(
+    text: &str,
+    policy: &Policy,
+    cast: &CastUse<'_>,
+    sealed: Sealed,
+    array: bool,
+) -> Result<Edit, Refusal> {
+    let spec = policy.column(sealed.column);
+    let refusal = || {
+        let name: Vec<&str> = cast
+            .target
+            .parts
+            .iter()
+            .map(|part| part.text.as_str())
+            .collect();
+        let name = match name.as_slice() {
+            ["pg_catalog", name] => (*name).to_owned(),
+            parts => parts.join("."),
+        };
+        refuse(
+            RefusalKind::Cast,
+            format!(
+                "refusing to cast to `{name}` for encrypted column `{}`",
+                spec.path()
+            ),
+        )
+        .detail(format!("the column's type is `{}`", spec.ty))
+        .hint(format!("drop the cast, or cast to `{}`", spec.ty))
+        .at(cast.at)
+    };
+    if cast.target.array != array || !suits(cast.target, spec.ty) {
+        return Err(refusal());
+    }
+    let (range, replacement) = match (cast.form, &cast.operand) {
+        (CastForm::Colons(range), CastOperand::Array { empty: true }) => {
+            // Nothing else would tell the server the type of an empty array.
+            (range, Replacement::Text("::pg_catalog.bytea[]".to_owned()))
+        }
+        (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),
+        (CastForm::Function(range), CastOperand::Param(param)) => {
+            let param = text.get(param.clone()).unwrap_or_default();
+            (range, Replacement::Text(param.to_owned()))
+        }
+        (CastForm::Function(range), CastOperand::Null) => {
+            (range, Replacement::Text("NULL".to_owned()))
+        }
+        (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
+            literal_range(policy, literal, sealed, cast.at)?;
+            (range, replacement(literal, sealed))
+        }
+        _ => return Err(refusal()),
+    };
+    Ok(Edit {
+        range: range.clone(),
+        replacement,
+    })
+}
+
+/// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
+/// family and does not narrow.
+fn suits(target: &TypeName, ty: DeclaredType) -> bool {
+    let name = match target.parts.as_slice() {
+        [name] => name.text.as_str(),
+        [schema, name] if schema.text == "pg_catalog" => name.text.as_str(),
+        _ => return false,
+    };
+    // Catalogue names only: the grammar has already turned `integer` into `int4`, and an
+    // unqualified "char" is another type than `char`.
+    let scalar = match name {
+        "int2" | "int4" | "int8" | "text" | "varchar" | "bpchar" | "bytea" | "bool" | "float4"
+        | "float8" | "numeric" | "date" | "time" | "timestamp" | "timestamptz" | "uuid"
+        | "json" | "jsonb" => ScalarType::from_name(name),
+        _ => None,
+    };
+    let Some(scalar) = scalar else { return false };
+    if target.odd || scalar.family() != ty.family() {
+        return false;
+    }
+    // Blank padding makes `char(n)` another comparison than the rest of its family.
+    if (scalar == ScalarType::Bpchar) != (ty.scalar() == ScalarType::Bpchar) {
+        return false;
+    }
+    match target.modifiers.as_slice() {
+        [] => true,
+        // The same modifier as the column's own: read it back the way the column's was read.
+        modifiers => {
+            let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();
+            let written = format!("{}({})", name, list.join(","));
+            written.parse::<DeclaredType>().is_ok_and(|cast| cast == ty)
+        }
+    }
+}

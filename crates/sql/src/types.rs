@@ -1,0 +1,308 @@
+//! Types of expressions, unified: plain, sealed under a column's specification, an array of
+//! either, or not known yet.
+
+use sealwire_core::policy::{ColumnId, Mode, Policy};
+
+use crate::plan::Refusal;
+use crate::refuse::{self, Why};
+
+/// A set of expressions that must have one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TypeId(u32);
+
+/// What is known of a set.
+#[derive(Clone, Debug)]
+enum Tag {
+    Unknown,
+    Plain(Why),
+    Sealed(ColumnId),
+    Array(TypeId),
+}
+
+/// A comparison that a set takes part in.
+#[derive(Clone, Debug)]
+struct Equality {
+    what: &'static str,
+    at: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Class {
+    tag: Tag,
+    /// Some comparison of its members.
+    equality: Option<Equality>,
+    /// A comparison by an operator that the search path picks.
+    unqualified: Option<Equality>,
+    /// The column that its members are stored in.
+    assigned: Option<ColumnId>,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Root(Class),
+    Link(TypeId),
+}
+
+/// Where two sets meet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) at: usize,
+    /// The parameter that stands there, if one does.
+    pub(crate) param: Option<u32>,
+}
+
+/// What a set turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    Plain,
+    Sealed(Sealed),
+    Array(Sealed),
+    /// An array of arrays of cells: nothing can be sealed or opened as one.
+    Deep,
+}
+
+/// A sealed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    pub(crate) column: ColumnId,
+    pub(crate) assigned: bool,
+}
+
+/// The types of one statement.
+#[derive(Debug)]
+pub(crate) struct Types<'p> {
+    policy: &'p Policy,
+    slots: Vec<Slot>,
+    foreign_equality: bool,
+}
+
+impl<'p> Types<'p> {
+    pub(crate) fn new(policy: &'p Policy, foreign_equality: bool) -> Self {
+        Self {
+            policy,
+            slots: Vec::with_capacity(32),
+            foreign_equality,
+        }
+    }
+
+    fn push(&mut self, tag: Tag) -> TypeId {
+        // A statement of 16,000 tokens makes far fewer sets than 2^32.
+        let id = TypeId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        self.slots.push(Slot::Root(Class {
+            tag,
+            equality: None,
+            unqualified: None,
+            assigned: None,
+        }));
+        id
+    }
+
+    pub(crate) fn unknown(&mut self) -> TypeId {
+        self.push(Tag::Unknown)
+    }
+
+    pub(crate) fn plain(&mut self, why: Why) -> TypeId {
+        self.push(Tag::Plain(why))
+    }
+
+    pub(crate) fn sealed(&mut self, column: ColumnId) -> TypeId {
+        self.push(Tag::Sealed(column))
+    }
+
+    pub(crate) fn array(&mut self, element: TypeId) -> TypeId {
+        self.push(Tag::Array(element))
+    }
+
+    fn root(&mut self, mut id: TypeId) -> TypeId {
+        while let Slot::Link(next) = self.slots[id.0 as usize] {
+            if let Slot::Link(after) = self.slots[next.0 as usize] {
+                self.slots[id.0 as usize] = Slot::Link(after);
+            }
+            id = next;
+        }
+        id
+    }
+
+    fn class(&mut self, id: TypeId) -> (TypeId, Class) {
+        let root = self.root(id);
+        match &self.slots[root.0 as usize] {
+            Slot::Root(class) => (root, class.clone()),
+            // `root` stops only at a root.
+            Slot::Link(_) => (root, self.blank()),
+        }
+    }
+
+    fn blank(&self) -> Class {
+        Class {
+            tag: Tag::Unknown,
+            equality: None,
+            unqualified: None,
+            assigned: None,
+        }
+    }
+
+    /// Whether an array holds a set at any depth: to unify the two would never end.
+    fn holds(&mut self, tag: &Tag, set: TypeId) -> bool {
+        let mut tag = tag.clone();
+        while let Tag::Array(element) = tag {
+            let (root, class) = self.class(element);
+            if root == set {
+                return true;
+            }
+            tag = class.tag;
+        }
+        false
+    }
+
+    /// Makes two sets one.
+    pub(crate) fn unify(&mut self, a: TypeId, b: TypeId, site: Site) -> Result<(), Refusal> {
+        let (a, left) = self.class(a);
+        let (b, right) = self.class(b);
+        if a == b {
+            return Ok(());
+        }
+        if self.holds(&left.tag, b) || self.holds(&right.tag, a) {
+            return Err(refuse::construct(
+                "an array that would hold itself",
+                Some(site.at),
+            ));
+        }
+        let tag = match (left.tag, right.tag) {
+            (Tag::Unknown, tag) | (tag, Tag::Unknown) => tag,
+            (Tag::Plain(why), Tag::Plain(_)) => Tag::Plain(why),
+            (Tag::Sealed(one), Tag::Sealed(other)) => {
+                let (x, y) = (self.policy.column(one), self.policy.column(other));
+                if one != other && !x.same_class(y) {
+                    return Err(refuse::two_classes(
+                        self.policy,
+                        one,
+                        other,
+                        site.param,
+                        site.at,
+                    ));
+                }
+                Tag::Sealed(one)
+            }
+            (Tag::Sealed(column), Tag::Plain(why)) | (Tag::Plain(why), Tag::Sealed(column)) => {
+                return Err(refuse::mixed(
+                    self.policy,
+                    column,
+                    &why,
+                    site.param,
+                    site.at,
+                ));
+            }
+            (Tag::Array(x), Tag::Array(y)) => {
+                self.unify(x, y, site)?;
+                Tag::Array(x)
+            }
+            (Tag::Array(element), Tag::Plain(why)) | (Tag::Plain(why), Tag::Array(element)) => {
+                let plain = self.plain(why.clone());
+                self.unify(element, plain, site)?;
+                Tag::Plain(why)
+            }
+            (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column)) => {
+                let why = Why::OperatorResult("ARRAY".to_owned());
+                return Err(refuse::mixed(
+                    self.policy,
+                    column,
+                    &why,
+                    site.param,
+                    site.at,
+                ));
+            }
+        };
+        let class = Class {
+            tag,
+            equality: left.equality.or(right.equality),
+            unqualified: left.unqualified.or(right.unqualified),
+            assigned: left.assigned.or(right.assigned),
+        };
+        self.check(&class)?;
+        self.slots[a.0 as usize] = Slot::Link(b);
+        self.slots[b.0 as usize] = Slot::Root(class);
+        Ok(())
+    }
+
+    fn check(&self, class: &Class) -> Result<(), Refusal> {
+        let Tag::Sealed(column) = class.tag else {
+            return Ok(());
+        };
+        if let Some(equality) = &class.equality
+            && self.policy.column(column).mode == Mode::Randomized
+        {
+            return Err(refuse::randomized(
+                self.policy,
+                column,
+                equality.what,
+                equality.at,
+            ));
+        }
+        if let Some(operator) = &class.unqualified
+            && self.foreign_equality
+        {
+            let (what, at) = (operator.what, operator.at);
+            return Err(refuse::foreign_operator(self.policy, column, what, at));
+        }
+        Ok(())
+    }
+
+    /// Demands that members can be compared: sealed ones must be deterministic.
+    pub(crate) fn compare(
+        &mut self,
+        id: TypeId,
+        what: &'static str,
+        qualified: bool,
+        at: usize,
+    ) -> Result<(), Refusal> {
+        let (root, mut class) = self.class(id);
+        if let Tag::Array(element) = class.tag {
+            return self.compare(element, what, qualified, at);
+        }
+        let equality = Equality { what, at };
+        if !qualified && class.unqualified.is_none() {
+            class.unqualified = Some(equality.clone());
+        }
+        class.equality.get_or_insert(equality);
+        self.check(&class)?;
+        self.slots[root.0 as usize] = Slot::Root(class);
+        Ok(())
+    }
+
+    /// Demands plain values.
+    pub(crate) fn require_plain(
+        &mut self,
+        id: TypeId,
+        why: Why,
+        site: Site,
+    ) -> Result<(), Refusal> {
+        let plain = self.plain(why);
+        self.unify(id, plain, site)
+    }
+
+    /// Marks that members are stored in a column.
+    pub(crate) fn assign(&mut self, id: TypeId, column: ColumnId) {
+        let (root, mut class) = self.class(id);
+        class.assigned.get_or_insert(column);
+        self.slots[root.0 as usize] = Slot::Root(class);
+    }
+
+    /// What a set is, once every constraint is in. What nothing has typed is plain: every column
+    /// and every target has a type from the start, so that only parameters and literals can be
+    /// left over.
+    pub(crate) fn ground(&mut self, id: TypeId) -> Ground {
+        let (_, class) = self.class(id);
+        match class.tag {
+            Tag::Unknown | Tag::Plain(_) => Ground::Plain,
+            Tag::Sealed(column) => Ground::Sealed(Sealed {
+                column: class.assigned.unwrap_or(column),
+                assigned: class.assigned.is_some(),
+            }),
+            Tag::Array(element) => match self.ground(element) {
+                Ground::Plain => Ground::Plain,
+                Ground::Sealed(sealed) => Ground::Array(sealed),
+                Ground::Array(_) | Ground::Deep => Ground::Deep,
+            },
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The schema `s1` of the corpus as a policy and a catalogue.
+
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
+use sealwire_core::catalogue::{Attribute, Catalogue, Relation, RelationKind, SessionFacts};
+use sealwire_core::policy::{CekIndex, CekSpec, ColumnSpec, Mode, Policy};
+use sealwire_sql::Context;
+
+/// A policy, a catalogue and a session.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) policy: Policy,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) facts: SessionFacts,
+}
+
+impl World {
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context {
+            policy: &self.policy,
+            catalogue: &self.catalogue,
+            facts: &self.facts,
+        }
+    }
+}
+
+/// `schema.table.column`, mode, class, type.
+const ENCRYPTED: [(&str, &str, &str, Mode, &str, &str); 7] = [
+    (
+        "public",
+        "users",
+        "email",
+        Mode::Deterministic,
+        "email",
+        "text",
+    ),
+    (
+        "public",
+        "users",
+        "ssn",
+        Mode::Randomized,
+        "users.ssn",
+        "text",
+    ),
+    (
+        "public",
+        "users",
+        "Phone No",
+        Mode::Deterministic,
+        "phone",
+        "text",
+    ),
+    (
+        "public",
+        "orders",
+        "email",
+        Mode::Deterministic,
+        "email",
+        "text",
+    ),
+    (
+        "public",
+        "orders",
+        "card",
+        Mode::Randomized,
+        "orders.card",
+        "text",
+    ),
+    (
+        "public",
+        "orders",
+        "qty",
+        Mode::Deterministic,
+        "qty",
+        "int4",
+    ),
+    (
+        "public",
+        "events",
+        "payload",
+        Mode::Randomized,
+        "events.payload",
+        "text",
+    ),
+];
+
+pub(crate) const USERS: [&str; 8] = [
+    "id",
+    "email",
+    "ssn",
+    "name",
+    "Phone No",
+    "avatar",
+    "org_id",
+    "created_at",
+];
+pub(crate) const ORDERS: [&str; 8] = [
+    "id", "user_id", "email", "card", "qty", "total", "status", "items",
+];
+
+pub(crate) fn column(
+    (schema, table, name, mode, class, ty): (&str, &str, &str, Mode, &str, &str),
+) -> ColumnSpec {
+    ColumnSpec {
+        schema: schema.into(),
+        table: table.into(),
+        name: name.into(),
+        ty: ty.parse().unwrap(),
+        mode,
+        cek: CekIndex(0),
+        class: class.into(),
+        padding: None,
+        accept_frequency_leak: false,
+    }
+}
+
+pub(crate) fn cek() -> CekSpec {
+    CekSpec {
+        name: "main".into(),
+        active: 1,
+        live: vec![1],
+    }
+}
+
+pub(crate) fn policy(pinned: bool) -> Policy {
+    let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut orders = vec![];
+    if pinned {
+        orders = vec![
+            ("public".into(), "users".into(), names(&USERS)),
+            ("public".into(), "orders".into(), names(&ORDERS)),
+            (
+                "public".into(),
+                "events".into(),
+                names(&["id", "payload", "kind"]),
+            ),
+        ];
+    }
+    let columns = ENCRYPTED.into_iter().map(column).collect();
+    Policy::new(1, vec![cek()], columns, orders).unwrap()
+}
+
+/// A relation whose columns are given as `name type`, where `det` and `rnd` are the domains.
+pub(crate) fn relation(
+    oid: u32,
+    schema: &str,
+    name: &str,
+    kind: RelationKind,
+    columns: &[(&str, &str)],
+) -> Relation {
+    let attributes = columns.iter().zip(1..).map(|((name, ty), number)| {
+        let (domain, base) = match *ty {
+            "det" => ("sealwire.deterministic", 17),
+            "rnd" => ("sealwire.randomized", 17),
+            "int8" => ("", 20),
+            "bytea" => ("", 17),
+            _ => ("", 25),
+        };
+        Attribute {
+            number,
+            name: (*name).into(),
+            type_oid: if domain.is_empty() { base } else { 90_000 },
+            domain: domain.into(),
+            base_type_oid: base,
+            has_default: *name == "created_at",
+            generated: false,
+        }
+    });
+    Relation {
+        oid,
+        schema: schema.into(),
+        name: name.into(),
+        kind,
+        attributes: attributes.collect(),
+        parents: vec![],
+        reads: vec![],
+        definition: None,
+    }
+}
+
+pub(crate) fn relations() -> Vec<Relation> {
+    use RelationKind::{Partitioned, Table, View};
+    let users = [
+        ("id", "int8"),
+        ("email", "det"),
+        ("ssn", "rnd"),
+        ("name", "text"),
+        ("Phone No", "det"),
+        ("avatar", "bytea"),
+        ("org_id", "int8"),
+        ("created_at", "timestamptz"),
+    ];
+    let orders = [
+        ("id", "int8"),
+        ("user_id", "int8"),
+        ("email", "det"),
+        ("card", "rnd"),
+        ("qty", "det"),
+        ("total", "numeric"),
+        ("status", "text"),
+        ("items", "jsonb"),
+    ];
+    let plain_users = [("id", "int8"), ("email", "text"), ("name", "text")];
+    let logs = [
+        ("id", "int8"),
+        ("email", "text"),
+        ("body", "bytea"),
+        ("at", "timestamptz"),
+    ];
+    let events = [("id", "int8"), ("payload", "rnd"), ("kind", "text")];
+    let mut partition = relation(105, "public", "events_p1", Table, &events);
+    partition.parents = vec![104];
+    let mail = [("id", "int8"), ("mail", "det"), ("name", "text")];
+    let mut v_users = relation(106, "public", "v_users", View, &mail);
+    v_users.reads = vec![100];
+    v_users.definition =
+        Some(" SELECT users.id,\n    users.email AS mail,\n    users.name\n   FROM users;".into());
+    let joined = [("id", "int8"), ("card", "rnd"), ("email", "det")];
+    let mut v_join = relation(107, "public", "v_join", View, &joined);
+    v_join.reads = vec![100, 101];
+    v_join.definition = Some(
+        " SELECT o.id,\n    o.card,\n    u.email\n   FROM orders o\n     JOIN users u ON u.id = o.user_id;"
+            .into(),
+    );
+    vec![
+        relation(100, "public", "users", Table, &users),
+        relation(101, "public", "orders", Table, &orders),
+        relation(102, "audit", "users", Table, &plain_users),
+        relation(103, "public", "logs", Table, &logs),
+        relation(104, "public", "events", Partitioned, &events),
+        partition,
+        v_users,
+        v_join,
+    ]
+}
+
+/// The corpus' schema with the column orders pinned.
+pub(crate) fn s1() -> World {
+    world(policy(true), relations())
+}
+
+pub(crate) fn world(policy: Policy, relations: Vec<Relation>) -> World {
+    let mut catalogue = Catalogue::default();
+    catalogue.mark_asked(relations.iter().map(|relation| relation.name.clone()));
+    // Names that a session has asked for in vain.
+    catalogue.mark_asked(["t2", "nosuch"].map(String::from));
+    for relation in relations {
+        catalogue.insert(relation);
+    }
+    World {
+        policy,
+        catalogue,
+        facts: SessionFacts {
+            search_path: vec!["pg_catalog".into(), "public".into()],
+            role: "app".into(),
+            foreign_equality_operator: false,
+        },
+    }
+}
