@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         tokio::spawn(connection);
         client
             .execute(
-                "INSERT INTO accounts VALUES ($1, $2)",
+                "INSERT INTO accounts (iban, balance) VALUES ($1, $2)",
                 &[&format!("account {number}"), &number],
             )
             .await?;

@@ -2,13 +2,17 @@
 //! in random order inside every round of one run, printed as ratios.
 //!
 //! `cargo bench -p sealwire --bench round_trip`, with `-- --rounds N` for more rounds. The
-//! statistic is the ratio of 20th percentiles; "raw again" is a second raw connection, which shows
-//! the noise floor. This is never a test: it asserts nothing about time.
+//! statistic is the ratio of 20th percentiles, of wall-clock time and of the client process's CPU
+//! time; "raw again" is a second raw connection, which shows the noise floor. Every variant gets
+//! new connections several times in a run: how the kernel places one server process would
+//! otherwise decide the wall clock of single look-ups. This is never a test: it asserts nothing
+//! about time.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::time::{Duration, Instant};
 
+use cpu_time::ProcessTime;
 use futures_util::future::try_join_all;
 use futures_util::{TryStreamExt, pin_mut};
 use rand::seq::SliceRandom;
@@ -22,7 +26,9 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const SCAN_ROWS: i32 = 100_000;
 const IN_FLIGHT: i32 = 32;
-const ROUNDS: usize = 25;
+/// Rounds of one measurement between two reconnections.
+const ROUNDS: usize = 6;
+const RECONNECTIONS: usize = 8;
 
 /// One way to the server, with its statements prepared.
 struct Variant {
@@ -113,7 +119,7 @@ impl Variant {
                         .await?;
                 }
                 self.client
-                    .batch_execute(&format!("TRUNCATE {}_sink", self.table))
+                    .batch_execute(&format!("DELETE FROM {}_sink", self.table))
                     .await?;
             }
             Scenario::PrepareCold => {
@@ -185,11 +191,6 @@ impl Scenario {
     }
 }
 
-fn percentile_20(samples: &mut [Duration]) -> Duration {
-    samples.sort_unstable();
-    samples[samples.len() / 5]
-}
-
 async fn raw(config: &tokio_postgres::Config) -> Result<Client> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(connection);
@@ -210,50 +211,81 @@ async fn main() -> Result<()> {
     let database = server.create_database().await;
     let encryption = shop::create(&database, SCAN_ROWS).await?;
 
-    let sealed = async || -> Result<Client> {
-        let (client, connection) = encryption.connect(&database.config(), NoTls).await?;
+    let mut samples = vec![[const { Samples::new() }; 3]; Scenario::ALL.len()];
+    for epoch in 0..RECONNECTIONS {
+        let (sealed, connection) = encryption.connect(&database.config(), NoTls).await?;
         tokio::spawn(connection);
-        Ok(client)
-    };
-    let variants = [
-        Variant::new("raw", raw(&database.config()).await?, "plain").await?,
-        Variant::new("raw again", raw(&database.config()).await?, "plain").await?,
-        Variant::new("sealwire", sealed().await?, "sealed").await?,
-    ];
-    println!(
-        "{:<48}{:>12}{:>12}{:>12}",
-        "", "raw", "raw again", "sealwire"
-    );
-    println!("{:<48}{:>12}{:>12}{:>12}", "", "us/op", "ratio", "ratio");
-    for scenario in Scenario::ALL {
-        let mut samples = vec![Vec::with_capacity(rounds); variants.len()];
-        for round in 0..=rounds {
-            let mut order: Vec<usize> = (0..variants.len()).collect();
-            order.shuffle(&mut rand::rng());
-            for at in order {
-                let start = Instant::now();
-                variants[at].run(scenario, i32::try_from(round)?).await?;
-                // The first round warms caches and is not counted.
-                if round > 0 {
-                    samples[at].push(start.elapsed());
+        let variants = [
+            Variant::new("raw", raw(&database.config()).await?, "plain").await?,
+            Variant::new("raw again", raw(&database.config()).await?, "plain").await?,
+            Variant::new("sealwire", sealed, "sealed").await?,
+        ];
+        for (scenario, samples) in Scenario::ALL.into_iter().zip(&mut samples) {
+            for round in 0..=rounds {
+                let number = i32::try_from(epoch * (rounds + 1) + round)?;
+                let mut order = [0, 1, 2];
+                order.shuffle(&mut rand::rng());
+                for at in order {
+                    let (start, cpu) = (Instant::now(), ProcessTime::now());
+                    variants[at].run(scenario, number).await?;
+                    // The first round warms caches and is not counted.
+                    if round > 0 {
+                        samples[at].wall.push(start.elapsed());
+                        samples[at].cpu.push(cpu.elapsed());
+                    }
                 }
             }
         }
-        let times: Vec<f64> = samples
-            .iter_mut()
-            .map(|s| percentile_20(s).as_secs_f64() * 1e6)
-            .collect();
-        let per_operation = match scenario {
-            Scenario::Scan => times[0] / f64::from(SCAN_ROWS),
-            _ => times[0] / f64::from(scenario.operations()),
+    }
+
+    println!(
+        "{:<44}{:>10}{:>20}{:>20}",
+        "", "raw", "raw again", "sealwire"
+    );
+    println!(
+        "{:<44}{:>10}{:>20}{:>20}",
+        "", "us/op", "wall    cpu", "wall    cpu"
+    );
+    for (scenario, samples) in Scenario::ALL.into_iter().zip(&mut samples) {
+        let [raw, again, sealed] = samples.each_mut().map(Samples::percentiles_20);
+        let operations = match scenario {
+            Scenario::Scan => SCAN_ROWS,
+            _ => scenario.operations(),
         };
         println!(
-            "{:<48}{:>12.2}{:>12.2}{:>12.2}",
+            "{:<44}{:>10.2}{:>14.2}{:>6.2}{:>14.2}{:>6.2}",
             scenario.name(),
-            per_operation,
-            times[1] / times[0],
-            times[2] / times[0],
+            raw.0 / f64::from(operations),
+            again.0 / raw.0,
+            again.1 / raw.1,
+            sealed.0 / raw.0,
+            sealed.1 / raw.1,
         );
     }
     Ok(())
+}
+
+/// What one variant took for one scenario, a sample for each round.
+#[derive(Clone)]
+struct Samples {
+    wall: Vec<Duration>,
+    cpu: Vec<Duration>,
+}
+
+impl Samples {
+    const fn new() -> Self {
+        Self {
+            wall: Vec::new(),
+            cpu: Vec::new(),
+        }
+    }
+
+    /// Wall clock and CPU, in microseconds.
+    fn percentiles_20(&mut self) -> (f64, f64) {
+        let of = |samples: &mut Vec<Duration>| {
+            samples.sort_unstable();
+            samples[samples.len() / 5].as_secs_f64() * 1e6
+        };
+        (of(&mut self.wall), of(&mut self.cpu))
+    }
 }
