@@ -1,9 +1,10 @@
 //! What the session knows of the database and makes of texts with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::ScalarType;

@@ -1,9 +1,9 @@
 //! The keys that the session holds, the column keys derived from them, and those it waits for.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use sealwire_core::cell::ColumnKey;
 use sealwire_core::policy::{ColumnId, KeyId, Policy};
 use sealwire_core::secret::Cek;

@@ -7,7 +7,9 @@
 //!
 //! Only names that mean something to the session have a slot: a plain statement has none.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt};
 
 /// PostgreSQL keeps 63 bytes of a statement's or portal's name (`NAMEDATALEN - 1`).
 pub(crate) const NAME_LEN_MAX: usize = 63;

@@ -17,7 +17,7 @@ use cpu_time::ProcessTime;
 use futures_util::future::try_join_all;
 use futures_util::{TryStreamExt, pin_mut};
 use rand::seq::SliceRandom;
-use sealwire_testkit::Postgres;
+use sealwire_testkit::{Postgres, TestDatabase};
 use tokio_postgres::{Client, NoTls, Statement};
 
 #[path = "support/shop.rs"]
@@ -210,6 +210,9 @@ async fn main() -> Result<()> {
     };
     let server = Postgres::start()?;
     let database = server.create_database().await;
+    if let Some(at) = arguments.iter().position(|argument| argument == "--count") {
+        return count(&database, arguments.get(at + 1..).unwrap_or_default()).await;
+    }
     let encryption = shop::create(&database, SCAN_ROWS).await?;
 
     let mut samples = vec![[const { Samples::new() }; 3]; Scenario::ALL.len()];
@@ -262,6 +265,32 @@ async fn main() -> Result<()> {
             sealed.0 / raw.0,
             sealed.1 / raw.1,
         );
+    }
+    Ok(())
+}
+
+/// `--count raw|sealwire SCENARIO BATCHES`: runs one scenario of [`Scenario::ALL`] (by its number)
+/// a given number of times and nothing else, for callgrind. The difference between two runs of
+/// different length is the cost of the scenario without the set-up.
+async fn count(database: &TestDatabase<'_>, arguments: &[String]) -> Result<()> {
+    let [variant, scenario, batches, ..] = arguments else {
+        return Err(
+            "--count needs raw|sealwire, the scenario's number and the number of batches".into(),
+        );
+    };
+    let scenario = *Scenario::ALL
+        .get(scenario.parse::<usize>()?)
+        .ok_or("there is no such scenario")?;
+    let encryption = shop::create(database, 1000).await?;
+    let variant = if variant == "raw" {
+        Variant::new("raw", raw(&database.config()).await?, "plain").await?
+    } else {
+        let (sealed, connection) = encryption.connect(&database.config(), NoTls).await?;
+        tokio::spawn(connection);
+        Variant::new("sealwire", sealed, "sealed").await?
+    };
+    for batch in 0..batches.parse()? {
+        variant.run(scenario, batch).await?;
     }
     Ok(())
 }
