@@ -162,7 +162,14 @@ fn script(
                 edits,
                 relations,
             } => {
-                if let Some(what) = renamed_by {
+                let carries_values = !(params.is_empty() && edits.is_empty() && outputs.is_empty())
+                    || matches!(
+                        statement.kind,
+                        StatementKind::Query(_) | StatementKind::Copy(_)
+                    );
+                if let Some(what) = renamed_by
+                    && carries_values
+                {
                     return Err(refuse(
                         RefusalKind::UnsupportedConstruct,
                         format!("refusing to run a protected statement after {what} in one text"),

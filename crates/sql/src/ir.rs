@@ -333,23 +333,27 @@ pub(crate) struct Utility {
 /// What a utility statement does, as far as protection is concerned.
 #[derive(Debug)]
 pub(crate) enum Action {
-    /// Names no relation, or only in a way that touches no value.
+    /// Names no relation, or touches no value of those that it names.
     Harmless,
-    /// Does nothing to the values of these relations.
-    Relations(Vec<Table>),
-    /// Not supported when one of its relations is protected.
-    Refused {
+    /// Not supported when a relation that it names is protected.
+    RefusedOn {
         why: &'static str,
-        hint: Option<&'static str>,
+        hint: &'static str,
     },
+    /// Not supported when it mentions a protected relation in any way.
+    Refused,
     /// Carries code in strings, and in its tokens too if so marked.
     Code { strings: Vec<String>, tokens: bool },
-    /// Acts on one relation in parts that may concern its encrypted columns.
+    /// Defines a relation, or parts of one that may concern its encrypted columns.
     Define {
         table: Table,
         parts: Vec<Part>,
         creates: bool,
     },
+    /// Stores the result of a query on the server.
+    Store(Query),
+    /// Stores a query on the server.
+    View(Query),
 }
 
 /// A part of a definition.
@@ -357,16 +361,20 @@ pub(crate) enum Action {
 pub(crate) enum Part {
     /// An expression over the relation's columns, which must not touch an encrypted one.
     Expr(Expr),
-    /// An index key.
-    Key(IndexPart),
-    /// A column that is named and must not be encrypted, with the reason.
-    PlainColumn(Name, &'static str, usize),
-    /// A column that may be encrypted.
-    Column(Name),
-    /// A new column of this type, which must be the domain of its mode when the policy encrypts it.
+    /// A key: of an index by this access method, or of a constraint.
+    Key(IndexPart, Option<String>),
+    /// A column that must not be encrypted for this to be done to it.
+    PlainColumn {
+        name: Name,
+        what: &'static str,
+        at: usize,
+    },
+    /// A column to which anything may happen.
+    AnyColumn(Name),
+    /// A new column.
     NewColumn {
         name: Name,
-        ty: TypeName,
+        ty: Option<TypeName>,
         has_default: bool,
         at: usize,
     },

@@ -59,7 +59,7 @@ pub(crate) struct Item {
 /// The common table expressions visible at a place.
 #[derive(Debug)]
 pub(crate) struct Ctes<'s> {
-    pub(crate) parent: Option<&'s Ctes<'s>>,
+    pub(crate) parent: Option<&'s Self>,
     pub(crate) list: Vec<CteInfo>,
 }
 
@@ -86,7 +86,7 @@ impl Ctes<'_> {
 /// One query level.
 #[derive(Debug)]
 pub(crate) struct Scope<'s> {
-    pub(crate) parent: Option<&'s Scope<'s>>,
+    pub(crate) parent: Option<&'s Self>,
     pub(crate) ctes: &'s Ctes<'s>,
     pub(crate) items: Vec<Item>,
     /// Items that are visible to lateral items are visible now.
@@ -111,7 +111,7 @@ pub(crate) enum Found {
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "cmin", "xmax", "cmax"];
 
 impl<'s> Scope<'s> {
-    pub(crate) fn new(parent: Option<&'s Scope<'s>>, ctes: &'s Ctes<'s>) -> Self {
+    pub(crate) fn new(parent: Option<&'s Self>, ctes: &'s Ctes<'s>) -> Self {
         Self {
             parent,
             ctes,

@@ -186,7 +186,7 @@ fn literal_range(
     at: usize,
 ) -> Result<std::ops::Range<usize>, Refusal> {
     let spec = policy.column(sealed.column);
-    let fits = literal_fits(literal.class, spec.ty.family());
+    let fits = literal_fits(literal, spec.ty.family());
     match &literal.range {
         Some(range) if fits => Ok(range.clone()),
         _ => Err(refuse(

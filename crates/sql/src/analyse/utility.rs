@@ -1,10 +1,16 @@
 //! Statements that are not queries.
 
-use super::{One, Outcome};
-use crate::ir::{Action, StatementKind, Utility};
-use crate::plan::RefusalKind;
-use crate::refuse::{Finish, refuse};
-use crate::relation::Stop;
+use std::rc::Rc;
+
+use super::{One, Outcome, finish};
+use crate::infer::Analyser;
+use crate::ir::{Action, Part, Query, StatementKind, Table, TypeName, Utility};
+use crate::plan::{Refusal, RefusalKind};
+use crate::refuse::{Finish, Why, refuse};
+use crate::relation::{RelationColumn, RelationInfo, Stop, domain};
+use crate::scope::{Ctes, Scope};
+use crate::splice;
+use crate::types::Ground;
 
 /// The statement, in words, if a name may mean something else after it.
 pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
@@ -15,51 +21,291 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
     }
 }
 
+/// A statement that goes out as it is.
+fn as_it_is(protected: bool) -> Outcome {
+    if protected {
+        Outcome::Planned {
+            outputs: Vec::new(),
+            params: Vec::new(),
+            edits: Vec::new(),
+            relations: Vec::new(),
+        }
+    } else {
+        Outcome::Untouched
+    }
+}
+
 impl<'a> One<'a, '_, '_> {
     pub(super) fn utility(
         &mut self,
         utility: &'a Utility,
         protected: bool,
     ) -> Result<Outcome, Stop> {
+        let what = utility.what;
+        let start = self.statement.range.start;
+        let mentioned = |one: &Self| {
+            one.matcher
+                .mentions_between(one.tokens, &one.statement.range)
+        };
         match &utility.action {
-            Action::Refused { why, hint } => {
-                let mentioned = self
-                    .matcher
-                    .mentions_between(self.tokens, &self.statement.range);
-                if !(protected || mentioned) {
-                    return Ok(Outcome::Untouched);
-                }
-                let mut refusal = refuse(
-                    RefusalKind::UnsupportedConstruct,
-                    format!("refusing to run {} on a protected relation", utility.what),
-                )
-                .detail(*why)
-                .at(self.statement.range.start);
-                refusal.hint = hint.map(str::to_owned);
-                Err(refusal.into())
+            Action::Harmless => Ok(as_it_is(protected)),
+            Action::RefusedOn { why, hint } if protected => {
+                Err(on_protected(what, start).detail(*why).hint(*hint).into())
             }
+            Action::RefusedOn { .. } => Ok(Outcome::Untouched),
+            Action::Refused if protected || mentioned(self) => Err(on_protected(what, start)
+                .detail("its effect on encrypted columns is not known to be safe")
+                .into()),
+            Action::Refused => Ok(Outcome::Untouched),
             Action::Code { strings, tokens } => {
                 let named = strings.iter().any(|code| self.matcher.in_code(code))
-                    || *tokens
-                        && self
-                            .matcher
-                            .mentions_between(self.tokens, &self.statement.range);
+                    || *tokens && mentioned(self);
                 if !named {
                     return Ok(Outcome::Untouched);
                 }
                 Err(refuse(
                     RefusalKind::UnsupportedConstruct,
-                    format!(
-                        "refusing to run {} whose code names a protected relation",
-                        utility.what
-                    ),
+                    format!("refusing to run {what} whose code names a protected relation"),
                 )
                 .detail("the server would run the code with values that were never sealed")
                 .hint("send the statements of the code one by one")
-                .at(self.statement.range.start)
+                .at(start)
                 .into())
             }
-            _ => Ok(Outcome::Untouched),
+            _ if !protected => Ok(Outcome::Untouched),
+            Action::Store(query) => self.stored_query(query, what, true),
+            Action::View(query) => self.stored_query(query, what, false),
+            Action::Define {
+                table,
+                parts,
+                creates,
+            } => self.define(table, parts, *creates, what),
         }
     }
+
+    /// A query whose rows (`CREATE TABLE AS`), or whose text (`CREATE VIEW`), the server keeps.
+    fn stored_query(
+        &mut self,
+        query: &'a Query,
+        what: &'static str,
+        rows: bool,
+    ) -> Result<Outcome, Stop> {
+        let (text, tokens, script, statement) =
+            (self.text, self.tokens, self.script, self.statement);
+        let mut analyser = self.analyser();
+        let ctes = Ctes {
+            parent: None,
+            list: Vec::new(),
+        };
+        let columns = analyser.query(query, None, &ctes)?;
+        for column in &columns {
+            if rows && analyser.types.ground(column.ty) != Ground::Plain {
+                return Err(on_protected(what, statement.range.start)
+                    .detail(
+                        "the new relation would hold an unprotected copy of an encrypted column",
+                    )
+                    .hint("leave encrypted columns out of the select list")
+                    .into());
+            }
+        }
+        // A view may show cells, but not inside arrays, where nobody could open them.
+        splice::outputs(&mut analyser, &columns)?;
+        finish(text, tokens, script, statement, &mut analyser, Vec::new())
+    }
+
+    /// DDL on one relation: what it says about encrypted columns must be harmless.
+    fn define(
+        &mut self,
+        table: &'a Table,
+        parts: &'a [Part],
+        creates: bool,
+        what: &'static str,
+    ) -> Result<Outcome, Stop> {
+        let (text, tokens, script, statement) =
+            (self.text, self.tokens, self.script, self.statement);
+        let info = if creates {
+            self.created(table, parts)
+        } else {
+            let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
+            if !self.resolver.is_protected(schema, &table.name.text)? {
+                // Only a relation that it refers to is protected.
+                return Ok(as_it_is(true));
+            }
+            self.resolver.resolve(schema, &table.name.text, table.at)?
+        };
+        let mut analyser = self.analyser();
+        analyser.account_all(&table.schema);
+        analyser.account(&table.name);
+        if !creates {
+            analyser.use_relation(&info);
+        }
+        let ctes = Ctes {
+            parent: None,
+            list: Vec::new(),
+        };
+        let mut scope = Scope::new(None, &ctes);
+        scope.items.push(analyser.table_item(&info, table)?);
+        for part in parts {
+            define_part(&mut analyser, &scope, &info, part, what)?;
+        }
+        let outcome = finish(text, tokens, script, statement, &mut analyser, Vec::new())?;
+        match &outcome {
+            Outcome::Planned { params, edits, .. } if params.is_empty() && edits.is_empty() => {
+                Ok(outcome)
+            }
+            _ => Err(on_protected(what, statement.range.start)
+                .detail("a sealed literal in a definition would outlive the key it is sealed under")
+                .hint("leave values of encrypted columns out of definitions")
+                .into()),
+        }
+    }
+
+    /// A relation that a statement creates: its own columns, and the policy's say on them.
+    fn created(&self, table: &Table, parts: &[Part]) -> Rc<RelationInfo> {
+        let policy = self.resolver.context.policy;
+        let name = &table.name.text;
+        let spec = match &table.schema {
+            Some(schema) => policy.table(&schema.text, name),
+            // Where an unqualified name will be created is the search path's say: take the
+            // protected table of that name, if there is one.
+            None => policy.tables_named(name).next(),
+        };
+        let columns = parts.iter().filter_map(|part| match part {
+            Part::NewColumn { name, .. } => Some(RelationColumn {
+                name: name.text.clone(),
+                column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                has_default: false,
+                mismatch: None,
+            }),
+            _ => None,
+        });
+        let schema = match (&table.schema, spec) {
+            (Some(schema), _) => schema.text.clone(),
+            (None, Some(spec)) => spec.schema.clone(),
+            (None, None) => String::new(),
+        };
+        Rc::new(RelationInfo {
+            path: format!("{schema}.{name}"),
+            schema,
+            name: name.clone(),
+            oid: 0,
+            columns: columns.collect(),
+            pinned: true,
+            order_differs: false,
+            has_system_columns: true,
+            opaque: None,
+        })
+    }
+}
+
+fn define_part<'a>(
+    analyser: &mut Analyser<'a, '_, '_>,
+    scope: &Scope<'_>,
+    info: &Rc<RelationInfo>,
+    part: &'a Part,
+    what: &'static str,
+) -> Result<(), Stop> {
+    let policy = analyser.resolver.context.policy;
+    let sealed = |name: &str| {
+        let column = info.columns.iter().find(|column| column.name == name);
+        column.and_then(|column| column.column)
+    };
+    match part {
+        Part::Expr(expr) => analyser.plain(scope, expr, Why::Clause("a definition")),
+        Part::AnyColumn(name) => {
+            analyser.account(name);
+            Ok(())
+        }
+        Part::Key(key, method) => {
+            let by_equality = method
+                .as_deref()
+                .is_none_or(|method| matches!(method, "btree" | "hash"));
+            if let crate::ir::IndexKey::Column(name) = &key.key {
+                match sealed(&name.text) {
+                    Some(id) if !by_equality => {
+                        let path = policy.column(id).path();
+                        return Err(refuse(
+                            RefusalKind::UnsupportedConstruct,
+                            format!("refusing to index encrypted column `{path}` by this method"),
+                        )
+                        .hint("use a btree or hash index")
+                        .at(key.at)
+                        .into());
+                    }
+                    Some(_) => {}
+                    // A column that is not known yet is the server's to complain of.
+                    None => {
+                        analyser.account(name);
+                        return Ok(());
+                    }
+                }
+            }
+            analyser.index_part(scope, info, key, "an index or constraint")
+        }
+        Part::PlainColumn {
+            name,
+            what: gets,
+            at,
+        } => {
+            analyser.account(name);
+            match sealed(&name.text) {
+                None => Ok(()),
+                Some(id) => Err(refuse(
+                    RefusalKind::UnsupportedConstruct,
+                    format!(
+                        "refusing to give encrypted column `{}` {gets}",
+                        policy.column(id).path()
+                    ),
+                )
+                .detail("the server would write or rewrite the column without its key")
+                .hint("`sealwire columns` changes how a column is encrypted")
+                .at(*at)
+                .into()),
+            }
+        }
+        Part::NewColumn {
+            name,
+            ty,
+            has_default,
+            at,
+        } => {
+            analyser.account(name);
+            let spec = sealed(&name.text).map(|id| policy.column(id));
+            let Some(spec) = spec else { return Ok(()) };
+            let expected = domain(spec.mode);
+            let is_domain = ty.as_ref().is_some_and(|ty| is_type(ty, expected));
+            if is_domain && !has_default {
+                return Ok(());
+            }
+            Err(refuse(
+                RefusalKind::CatalogueMismatch,
+                format!(
+                    "refusing to run {what} with encrypted column `{}` like this",
+                    spec.path()
+                ),
+            )
+            .detail(format!(
+                "it must be of type `{expected}`, without a default"
+            ))
+            .hint(format!(
+                "`sealwire sql` prints the definition of `{}`",
+                spec.path()
+            ))
+            .at(*at)
+            .into())
+        }
+    }
+}
+
+fn is_type(ty: &TypeName, path: &str) -> bool {
+    let parts: Vec<&str> = ty.parts.iter().map(|part| part.text.as_str()).collect();
+    !ty.array && !ty.odd && ty.modifiers.is_empty() && parts.join(".") == path
+}
+
+fn on_protected(what: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run {what} on a protected relation"),
+    )
+    .at(at)
 }

@@ -1,8 +1,10 @@
 //! Expressions.
 
+use sealwire_core::types::Family;
+
 use super::{Analyser, CastOperand, CastUse, LiteralUse, Result, Voice};
 use crate::ir::{
-    Call, CastForm, Expr, ExprKind, LiteralClass, Name, Operator, Query, Sublink, TypeName,
+    Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Name, Operator, Query, Sublink, TypeName,
 };
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, refuse};
@@ -701,19 +703,19 @@ fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
 }
 
 /// Whether a constant can be a value of a type family, as the server's own literal rules have it.
-pub(crate) fn literal_fits(class: LiteralClass, family: sealwire_core::types::Family) -> bool {
-    use sealwire_core::types::Family;
-    match class {
+pub(crate) fn literal_fits(literal: &Literal, family: Family) -> bool {
+    let is_number = matches!(
+        family,
+        Family::Int | Family::Numeric | Family::Float4 | Family::Float8
+    );
+    match literal.class {
         LiteralClass::String => true,
-        LiteralClass::Integer => matches!(
-            family,
-            Family::Int | Family::Numeric | Family::Float4 | Family::Float8
-        ),
-        // An integer too long for 32 bits comes as a decimal.
-        LiteralClass::Decimal => matches!(
-            family,
-            Family::Int | Family::Numeric | Family::Float4 | Family::Float8
-        ),
+        LiteralClass::Integer => is_number,
+        // An integer too long for 32 bits comes as a decimal; a fraction would have to be rounded.
+        LiteralClass::Decimal => {
+            let digits = literal.value.expose().trim_start_matches('-');
+            is_number && (family != Family::Int || digits.bytes().all(|b| b.is_ascii_digit()))
+        }
         LiteralClass::Boolean => family == Family::Bool,
         LiteralClass::Bits => false,
     }

@@ -2,19 +2,39 @@
 
 use rupg_sql::nodes as pg;
 
-use super::{Lower, Result};
-use crate::ir::{Action, Copy, CopyTarget, StatementKind, Utility};
+use super::{Lower, Result, offset, unsupported};
+use crate::ir::{
+    Action, Copy, CopyTarget, IndexKey, IndexPart, Part, StatementKind, TypeName, Utility,
+};
+
+/// Settings that decide what a text or a name in it means.
+const NAMING_SETTINGS: [&str; 6] = [
+    "search_path",
+    "role",
+    "session_authorization",
+    "standard_conforming_strings",
+    "client_encoding",
+    "backslash_quote",
+];
+
+fn utility(what: &'static str, action: Action, changes_names: bool) -> StatementKind {
+    StatementKind::Utility(Utility {
+        what,
+        action,
+        changes_names,
+    })
+}
 
 impl Lower<'_> {
     pub(super) fn statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
-        match node {
+        Ok(match node {
             pg::Node::SelectStmt(_)
             | pg::Node::InsertStmt(_)
             | pg::Node::UpdateStmt(_)
             | pg::Node::DeleteStmt(_)
-            | pg::Node::MergeStmt(_) => Ok(StatementKind::Query(self.query(node)?)),
-            pg::Node::ExplainStmt(explain) => {
-                let pg::ExplainStmt { query, options } = explain.as_ref();
+            | pg::Node::MergeStmt(_) => StatementKind::Query(self.query(node)?),
+            pg::Node::ExplainStmt(n) => {
+                let pg::ExplainStmt { query, options } = n.as_ref();
                 for option in options {
                     if let Some(pg::Node::DefElem(option)) = option
                         && let Some(name) = &option.defname
@@ -22,34 +42,202 @@ impl Lower<'_> {
                         self.settled_name(name);
                     }
                 }
-                match query {
-                    Some(node) => Ok(StatementKind::Explain(Box::new(self.statement(node)?))),
-                    None => Err(super::unsupported("EXPLAIN like this", None)),
+                let Some(node) = query else {
+                    return Err(unsupported("EXPLAIN like this", None));
+                };
+                StatementKind::Explain(Box::new(self.statement(node)?))
+            }
+            pg::Node::CopyStmt(n) => self.copy(n)?,
+
+            pg::Node::TransactionStmt(n) => {
+                use pg::TransactionStmtKind as Kind;
+                let goes_on = matches!(
+                    n.kind,
+                    Kind::TRANS_STMT_BEGIN
+                        | Kind::TRANS_STMT_START
+                        | Kind::TRANS_STMT_SAVEPOINT
+                        | Kind::TRANS_STMT_RELEASE
+                );
+                // The end of a transaction, or of a part of one, takes back what `SET` did in it.
+                utility("the end of a transaction", Action::Harmless, !goes_on)
+            }
+            pg::Node::VariableSetStmt(n) => {
+                let changes = n.kind == pg::VariableSetKind::VAR_RESET_ALL
+                    || n.name.as_deref().is_some_and(|name| {
+                        NAMING_SETTINGS.contains(&name.to_ascii_lowercase().as_str())
+                    });
+                utility("SET", Action::Harmless, changes)
+            }
+            pg::Node::DiscardStmt(_) => utility("DISCARD", Action::Harmless, true),
+            pg::Node::VariableShowStmt(_)
+            | pg::Node::DeallocateStmt(_)
+            | pg::Node::FetchStmt(_)
+            | pg::Node::ClosePortalStmt(_)
+            | pg::Node::ListenStmt(_)
+            | pg::Node::NotifyStmt(_)
+            | pg::Node::UnlistenStmt(_)
+            | pg::Node::CheckPointStmt(_)
+            | pg::Node::ConstraintsSetStmt(_) => utility("this", Action::Harmless, false),
+            pg::Node::LoadStmt(_)
+            | pg::Node::CreateRoleStmt(_)
+            | pg::Node::AlterRoleStmt(_)
+            | pg::Node::AlterRoleSetStmt(_)
+            | pg::Node::DropRoleStmt(_)
+            | pg::Node::GrantRoleStmt(_)
+            | pg::Node::CreateSeqStmt(_)
+            | pg::Node::AlterSeqStmt(_)
+            | pg::Node::CreatedbStmt(_)
+            | pg::Node::DropdbStmt(_)
+            | pg::Node::AlterDatabaseStmt(_)
+            | pg::Node::AlterDatabaseSetStmt(_)
+            | pg::Node::CreateExtensionStmt(_)
+            | pg::Node::CreateEnumStmt(_)
+            | pg::Node::AlterEnumStmt(_)
+            | pg::Node::AlterDefaultPrivilegesStmt(_)
+            | pg::Node::ReassignOwnedStmt(_)
+            | pg::Node::DropOwnedStmt(_)
+            | pg::Node::CreatePublicationStmt(_)
+            | pg::Node::AlterPublicationStmt(_) => utility("a definition", Action::Harmless, true),
+            pg::Node::CreateSchemaStmt(n) if n.schemaElts.is_empty() => {
+                utility("CREATE SCHEMA", Action::Harmless, true)
+            }
+            _ => return self.relation_statement(node),
+        })
+    }
+
+    /// Statements on relations that are not queries.
+    fn relation_statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+        Ok(match node {
+            pg::Node::TruncateStmt(n) => {
+                self.named_relations(&n.relations)?;
+                utility("TRUNCATE", Action::Harmless, false)
+            }
+            pg::Node::LockStmt(n) => {
+                self.named_relations(&n.relations)?;
+                utility("LOCK", Action::Harmless, false)
+            }
+            pg::Node::VacuumStmt(n) => {
+                for relation in &n.rels {
+                    if let Some(pg::Node::VacuumRelation(relation)) = relation
+                        && relation.relation.is_some()
+                    {
+                        self.target_table(relation.relation.as_deref())?;
+                    }
                 }
+                utility("VACUUM", Action::Harmless, false)
             }
-            pg::Node::CopyStmt(copy) => self.copy(copy),
-            pg::Node::DoStmt(block) => {
-                let strings = code_strings(&block.args);
-                Ok(code("DO", strings, false))
+            pg::Node::GrantStmt(n) => {
+                if n.objtype == pg::ObjectType::OBJECT_TABLE {
+                    self.named_relations(&n.objects)?;
+                }
+                utility("GRANT", Action::Harmless, false)
             }
-            pg::Node::CreateFunctionStmt(function) => {
-                // A body in SQL (`BEGIN ATOMIC`) is made of tokens, which the mention test reads.
-                let strings = code_strings(&function.options);
-                Ok(code(
+            pg::Node::ReindexStmt(_) => utility("REINDEX", Action::Harmless, false),
+            pg::Node::RepackStmt(_) => utility("CLUSTER", Action::Harmless, false),
+            pg::Node::CommentStmt(_) => utility("COMMENT", Action::Harmless, false),
+            pg::Node::SecLabelStmt(_) => utility("SECURITY LABEL", Action::Harmless, false),
+            pg::Node::RefreshMatViewStmt(n) => {
+                self.target_table(n.relation.as_deref())?;
+                utility("REFRESH MATERIALIZED VIEW", Action::Harmless, false)
+            }
+            // Dropping tells the server nothing, whatever is dropped.
+            pg::Node::DropStmt(_) => utility("DROP", Action::Harmless, true),
+            pg::Node::RenameStmt(n) => {
+                if n.relation.is_some() {
+                    self.target_table(n.relation.as_deref())?;
+                }
+                utility("ALTER … RENAME", Action::Harmless, true)
+            }
+            pg::Node::AlterObjectSchemaStmt(_) => {
+                utility("ALTER … SET SCHEMA", Action::Harmless, true)
+            }
+            pg::Node::AlterOwnerStmt(_) => utility("ALTER … OWNER", Action::Harmless, false),
+            pg::Node::PrepareStmt(n) => {
+                if let Some(query) = &n.query {
+                    self.statement(query)?;
+                }
+                refused_on(
+                    "PREPARE",
+                    "what EXECUTE would send and return is not analysed",
+                    "prepare it through the protocol, as drivers do",
+                )
+            }
+            pg::Node::DeclareCursorStmt(n) => {
+                if let Some(query) = &n.query {
+                    self.statement(query)?;
+                }
+                refused_on(
+                    "DECLARE CURSOR",
+                    "what FETCH returns would not be opened",
+                    "run the query itself, with a row limit on the portal if it is large",
+                )
+            }
+            pg::Node::DoStmt(n) => {
+                let strings = code_strings(&n.args);
+                code("DO", strings, false)
+            }
+            pg::Node::CreateFunctionStmt(n) => {
+                // A body in SQL (`BEGIN ATOMIC`) and the types of arguments are tokens.
+                code(
                     "CREATE FUNCTION",
-                    strings,
-                    function.sql_body.is_some(),
-                ))
+                    code_strings(&n.options),
+                    n.sql_body.is_some(),
+                )
             }
-            _ => Ok(StatementKind::Utility(Utility {
-                what: "this statement",
-                action: Action::Refused {
-                    why: "statements of this kind are not supported on protected relations",
-                    hint: None,
-                },
-                changes_names: true,
-            })),
+            pg::Node::CreateTableAsStmt(n) => {
+                let Some(query) = &n.query else {
+                    return Err(unsupported("CREATE TABLE AS like this", None));
+                };
+                if matches!(query, pg::Node::ExecuteStmt(_)) {
+                    return Ok(utility("CREATE TABLE AS", Action::Refused, true));
+                }
+                let query = self.query(query)?;
+                utility("CREATE TABLE AS", Action::Store(query), true)
+            }
+            pg::Node::ViewStmt(n) => {
+                let Some(query) = &n.query else {
+                    return Err(unsupported("CREATE VIEW like this", None));
+                };
+                if let Some(name) = n.view.as_ref().and_then(|view| view.relname.as_ref()) {
+                    self.settled_name(name);
+                }
+                self.settled_list(&n.aliases)?;
+                let query = self.query(query)?;
+                utility("CREATE VIEW", Action::View(query), true)
+            }
+            pg::Node::IndexStmt(n) => self.index(n)?,
+            pg::Node::AlterTableStmt(n) => self.alter_table(n)?,
+            pg::Node::CreateStmt(n) => self.create_table(n)?,
+            pg::Node::CreatePolicyStmt(n) => {
+                let table = self.target_table(n.table.as_deref())?;
+                let mut parts = Vec::new();
+                for expr in [&n.qual, &n.with_check].into_iter().flatten() {
+                    parts.push(Part::Expr(self.expr(Some(expr))?));
+                }
+                define("CREATE POLICY", table, parts)
+            }
+            pg::Node::CreateTrigStmt(n) => {
+                // WHEN sees `old` and `new`, which have no place in a scope of one relation.
+                if n.whenClause.is_some() {
+                    return Ok(utility("CREATE TRIGGER", Action::Refused, false));
+                }
+                let table = self.target_table(n.relation.as_deref())?;
+                define("CREATE TRIGGER", table, Vec::new())
+            }
+            _ => utility("a statement of this kind", Action::Refused, true),
+        })
+    }
+
+    fn named_relations(&mut self, list: &pg::List) -> Result<()> {
+        for node in list {
+            match node {
+                Some(pg::Node::RangeVar(relation)) => {
+                    self.target_table(Some(relation))?;
+                }
+                _ => return Err(unsupported("a list of relations like this", None)),
+            }
         }
+        Ok(())
     }
 
     fn copy(&mut self, node: &pg::CopyStmt) -> Result<StatementKind> {
@@ -69,7 +257,7 @@ impl Lower<'_> {
                 columns: self.name_list(attlist)?,
             },
             (None, Some(query)) => CopyTarget::Query(self.query(query)?),
-            _ => return Err(super::unsupported("COPY like this", None)),
+            _ => return Err(unsupported("COPY like this", None)),
         };
         let at = match &target {
             CopyTarget::Table { table, .. } => table.at,
@@ -81,14 +269,287 @@ impl Lower<'_> {
             at,
         }))
     }
+
+    fn index(&mut self, node: &pg::IndexStmt) -> Result<StatementKind> {
+        let table = self.target_table(node.relation.as_deref())?;
+        if !node.excludeOpNames.is_empty() {
+            return Err(unsupported("an exclusion constraint", Some(table.at)));
+        }
+        let method = node.accessMethod.as_deref().map(str::to_owned);
+        let mut parts: Vec<Part> = self
+            .index_parts(&node.indexParams)?
+            .into_iter()
+            .map(|part| Part::Key(part, method.clone()))
+            .collect();
+        for part in self.index_parts(&node.indexIncludingParams)? {
+            parts.push(match part.key {
+                IndexKey::Column(name) => Part::AnyColumn(name),
+                IndexKey::Expr(expr) => Part::Expr(expr),
+            });
+        }
+        if let Some(filter) = &node.whereClause {
+            parts.push(Part::Expr(self.expr(Some(filter))?));
+        }
+        Ok(define("CREATE INDEX", table, parts))
+    }
+
+    fn alter_table(&mut self, node: &pg::AlterTableStmt) -> Result<StatementKind> {
+        let table = self.target_table(node.relation.as_deref())?;
+        let mut parts = Vec::new();
+        for command in &node.cmds {
+            let Some(pg::Node::AlterTableCmd(command)) = command else {
+                return Err(unsupported("ALTER TABLE like this", Some(table.at)));
+            };
+            self.alter_command(command, table.at, &mut parts)?;
+        }
+        let action = Action::Define {
+            table,
+            parts,
+            creates: false,
+        };
+        Ok(utility("ALTER TABLE", action, true))
+    }
+
+    fn alter_command(
+        &mut self,
+        command: &pg::AlterTableCmd,
+        at: usize,
+        parts: &mut Vec<Part>,
+    ) -> Result<()> {
+        use pg::AlterTableType as Type;
+        let plain_column = |lower: &mut Self, what: &'static str| {
+            let name = lower.optional_name(command.name.as_ref());
+            name.map(|name| Part::PlainColumn { name, what, at })
+        };
+        match command.subtype {
+            Type::AT_AddColumn => match &command.def {
+                Some(pg::Node::ColumnDef(column)) => self.column_definition(column, parts)?,
+                _ => return Err(unsupported("ADD COLUMN like this", Some(at))),
+            },
+            Type::AT_ColumnDefault => {
+                if let Some(default) = &command.def {
+                    parts.extend(plain_column(self, "a default"));
+                    parts.push(Part::Expr(self.expr(Some(default))?));
+                }
+            }
+            Type::AT_AlterColumnType => {
+                parts.extend(plain_column(self, "another type"));
+                if let Some(pg::Node::ColumnDef(column)) = &command.def
+                    && let Some(using) = &column.raw_default
+                {
+                    parts.push(Part::Expr(self.expr(Some(using))?));
+                }
+            }
+            Type::AT_AddIdentity | Type::AT_SetIdentity => {
+                parts.extend(plain_column(self, "an identity"));
+            }
+            Type::AT_SetExpression => {
+                parts.extend(plain_column(self, "a generation expression"));
+                parts.push(Part::Expr(self.expr(command.def.as_ref())?));
+            }
+            Type::AT_AddConstraint => match &command.def {
+                Some(pg::Node::Constraint(constraint)) => {
+                    self.constraint(constraint, None, parts)?;
+                }
+                _ => return Err(unsupported("ADD CONSTRAINT like this", Some(at))),
+            },
+            Type::AT_DropColumn
+            | Type::AT_DropNotNull
+            | Type::AT_SetNotNull
+            | Type::AT_DropExpression
+            | Type::AT_DropIdentity
+            | Type::AT_SetStatistics
+            | Type::AT_SetOptions
+            | Type::AT_ResetOptions
+            | Type::AT_SetStorage
+            | Type::AT_SetCompression => {
+                let name = self.optional_name(command.name.as_ref());
+                parts.extend(name.map(Part::AnyColumn));
+            }
+            Type::AT_AttachPartition
+            | Type::AT_DetachPartition
+            | Type::AT_DetachPartitionFinalize => {
+                if let Some(pg::Node::PartitionCmd(partition)) = &command.def {
+                    self.target_table(partition.name.as_deref())?;
+                }
+            }
+            Type::AT_AddInherit | Type::AT_DropInherit => {
+                if let Some(pg::Node::RangeVar(parent)) = &command.def {
+                    self.target_table(Some(parent))?;
+                }
+            }
+            Type::AT_ValidateConstraint
+            | Type::AT_AlterConstraint
+            | Type::AT_DropConstraint
+            | Type::AT_ChangeOwner
+            | Type::AT_ClusterOn
+            | Type::AT_DropCluster
+            | Type::AT_SetLogged
+            | Type::AT_SetUnLogged
+            | Type::AT_SetAccessMethod
+            | Type::AT_SetTableSpace
+            | Type::AT_SetRelOptions
+            | Type::AT_ResetRelOptions
+            | Type::AT_EnableTrig
+            | Type::AT_EnableAlwaysTrig
+            | Type::AT_EnableReplicaTrig
+            | Type::AT_DisableTrig
+            | Type::AT_EnableTrigAll
+            | Type::AT_DisableTrigAll
+            | Type::AT_EnableTrigUser
+            | Type::AT_DisableTrigUser
+            | Type::AT_ReplicaIdentity
+            | Type::AT_EnableRowSecurity
+            | Type::AT_DisableRowSecurity
+            | Type::AT_ForceRowSecurity
+            | Type::AT_NoForceRowSecurity => {}
+            _ => return Err(unsupported("ALTER TABLE like this", Some(at))),
+        }
+        Ok(())
+    }
+
+    fn create_table(&mut self, node: &pg::CreateStmt) -> Result<StatementKind> {
+        let table = self.target_table(node.relation.as_deref())?;
+        self.named_relations(&node.inhRelations)?;
+        let mut parts = Vec::new();
+        for element in node.tableElts.iter().chain(&node.constraints) {
+            match element {
+                Some(pg::Node::ColumnDef(column)) => self.column_definition(column, &mut parts)?,
+                Some(pg::Node::Constraint(constraint)) => {
+                    self.constraint(constraint, None, &mut parts)?;
+                }
+                Some(pg::Node::TableLikeClause(like)) => {
+                    self.target_table(like.relation.as_deref())?;
+                }
+                _ => return Err(unsupported("CREATE TABLE like this", Some(table.at))),
+            }
+        }
+        if let Some(partition) = &node.partspec {
+            for element in &partition.partParams {
+                let Some(pg::Node::PartitionElem(element)) = element else {
+                    return Err(unsupported("PARTITION BY like this", Some(table.at)));
+                };
+                if let Some(name) = &element.name {
+                    let name = self.name(name);
+                    let at = offset(element.location).unwrap_or(table.at);
+                    let what = "a partition key";
+                    parts.push(Part::PlainColumn { name, what, at });
+                }
+                if let Some(expr) = &element.expr {
+                    parts.push(Part::Expr(self.expr(Some(expr))?));
+                }
+            }
+        }
+        let action = Action::Define {
+            table,
+            parts,
+            creates: true,
+        };
+        Ok(utility("CREATE TABLE", action, true))
+    }
+
+    fn column_definition(&mut self, node: &pg::ColumnDef, parts: &mut Vec<Part>) -> Result<()> {
+        let Some(colname) = &node.colname else {
+            return Err(unsupported(
+                "a column without a name",
+                offset(node.location),
+            ));
+        };
+        let at = offset(node.location).unwrap_or(0);
+        let name = self.name(colname);
+        let ty: Option<TypeName> = match &node.typeName {
+            Some(ty) => Some(self.type_name(ty)?),
+            None => None,
+        };
+        let mut has_default = node.raw_default.is_some();
+        if let Some(default) = &node.raw_default {
+            parts.push(Part::Expr(self.expr(Some(default))?));
+        }
+        for constraint in &node.constraints {
+            let Some(pg::Node::Constraint(constraint)) = constraint else {
+                return Err(unsupported("a column constraint like this", Some(at)));
+            };
+            has_default |= matches!(
+                constraint.contype,
+                pg::ConstrType::CONSTR_DEFAULT
+                    | pg::ConstrType::CONSTR_IDENTITY
+                    | pg::ConstrType::CONSTR_GENERATED
+            );
+            self.constraint(constraint, Some(&name), parts)?;
+        }
+        parts.push(Part::NewColumn {
+            name,
+            ty,
+            has_default,
+            at,
+        });
+        Ok(())
+    }
+
+    /// A constraint of a table, or of one column.
+    fn constraint(
+        &mut self,
+        node: &pg::Constraint,
+        column: Option<&crate::ir::Name>,
+        parts: &mut Vec<Part>,
+    ) -> Result<()> {
+        use pg::ConstrType as Type;
+        let at = offset(node.location).unwrap_or(0);
+        match node.contype {
+            Type::CONSTR_NULL
+            | Type::CONSTR_NOTNULL
+            | Type::CONSTR_ATTR_DEFERRABLE
+            | Type::CONSTR_ATTR_NOT_DEFERRABLE
+            | Type::CONSTR_ATTR_DEFERRED
+            | Type::CONSTR_ATTR_IMMEDIATE
+            | Type::CONSTR_ATTR_ENFORCED
+            | Type::CONSTR_ATTR_NOT_ENFORCED
+            | Type::CONSTR_IDENTITY => {
+                for key in self.name_list(&node.keys)? {
+                    parts.push(Part::AnyColumn(key));
+                }
+            }
+            Type::CONSTR_DEFAULT | Type::CONSTR_GENERATED | Type::CONSTR_CHECK => {
+                parts.push(Part::Expr(self.expr(node.raw_expr.as_ref())?));
+            }
+            Type::CONSTR_PRIMARY | Type::CONSTR_UNIQUE | Type::CONSTR_FOREIGN => {
+                let mut keys = self.name_list(&node.keys)?;
+                keys.extend(self.name_list(&node.fk_attrs)?);
+                keys.extend(column.cloned());
+                for name in keys {
+                    let key = IndexKey::Column(name);
+                    let qualified = false;
+                    parts.push(Part::Key(IndexPart { key, qualified, at }, None));
+                }
+                for name in self.name_list(&node.including)? {
+                    parts.push(Part::AnyColumn(name));
+                }
+                if node.pktable.is_some() {
+                    self.target_table(node.pktable.as_deref())?;
+                    self.settled_list(&node.pk_attrs)?;
+                }
+            }
+            _ => return Err(unsupported("a constraint like this", Some(at))),
+        }
+        Ok(())
+    }
+}
+
+fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> StatementKind {
+    let action = Action::Define {
+        table,
+        parts,
+        creates: false,
+    };
+    utility(what, action, false)
+}
+
+fn refused_on(what: &'static str, why: &'static str, hint: &'static str) -> StatementKind {
+    utility(what, Action::RefusedOn { why, hint }, false)
 }
 
 fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {
-    StatementKind::Utility(Utility {
-        what,
-        action: Action::Code { strings, tokens },
-        changes_names: true,
-    })
+    utility(what, Action::Code { strings, tokens }, true)
 }
 
 /// Every string among the options of `DO` and `CREATE FUNCTION`.

@@ -1,0 +1,56 @@
+//! A verdict in a few words.
+
+use sealwire_sql::{Outputs, Param, Protocol, Replacement, Verdict, analyse};
+
+use crate::schema::World;
+
+/// `untouched`, `refused: Kind`, or what is sealed and opened.
+pub(crate) fn summary(world: &World, sql: &str) -> String {
+    let plan = match analyse(sql, Protocol::Extended, &world.context()) {
+        Verdict::Untouched => return "untouched".into(),
+        Verdict::Refused(refusal) => {
+            assert!(
+                refusal.message.starts_with("refusing to "),
+                "{sql}: {refusal}"
+            );
+            assert!(
+                refusal.detail.is_some() || refusal.hint.is_some(),
+                "{sql}: {refusal}"
+            );
+            return format!("refused: {:?}", refusal.kind);
+        }
+        Verdict::Planned(plan) => plan,
+        other => return format!("{other:?}"),
+    };
+    let mut seals: Vec<String> = Vec::new();
+    for (number, param) in (1..).zip(&plan.params) {
+        match param {
+            Param::Sealed { array: false, .. } => seals.push(format!("${number}")),
+            Param::Sealed { array: true, .. } => seals.push(format!("${number}[]")),
+            Param::Plain => {}
+        }
+    }
+    let literal =
+        |edit: &&sealwire_sql::Edit| matches!(edit.replacement, Replacement::Literal { .. });
+    match plan.edits.iter().filter(literal).count() {
+        0 => {}
+        1 => seals.push("1 literal".into()),
+        n => seals.push(format!("{n} literals")),
+    }
+    let mut opens: Vec<String> = Vec::new();
+    for outputs in &plan.statements {
+        let Outputs::Columns(outputs) = outputs else {
+            continue;
+        };
+        let sealed = (1..)
+            .zip(outputs)
+            .filter(|(_, output)| output.column.is_some());
+        opens.extend(sealed.map(|(number, _): (u32, _)| number.to_string()));
+    }
+    match (seals.is_empty(), opens.is_empty()) {
+        (true, true) => "as written".into(),
+        (false, true) => format!("seals {}", seals.join(", ")),
+        (true, false) => format!("opens {}", opens.join(", ")),
+        (false, false) => format!("seals {}; opens {}", seals.join(", "), opens.join(", ")),
+    }
+}
