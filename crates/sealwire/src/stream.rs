@@ -72,21 +72,29 @@ where
 
     /// Moves everything that can move without new bytes from either peer.
     fn drive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.keys_expire_at.is_some_and(|at| at <= Instant::now()) {
-            self.keys_expire_at = None;
-            self.session.forget_keys();
+        self.fetch(cx);
+        if let Some(writer) = self
+            .parked_writer
+            .take_if(|_| self.fault.is_some() || self.session.wants_client())
+        {
+            writer.wake();
         }
+        self.send(cx)
+    }
+
+    /// Starts and drives what the session needs from outside.
+    fn fetch(&mut self, cx: &mut Context<'_>) {
         while self.fault.is_none() {
             if self.need.is_none() {
                 let Some(need) = self.session.poll_need() else {
-                    break;
+                    return;
                 };
                 self.need = Some(Mutex::new(Box::pin(self.source.clone().satisfy(need))));
             }
-            let Some(future) = &mut self.need else { break };
+            let Some(future) = &mut self.need else { return };
             let future = future.get_mut().unwrap_or_else(PoisonError::into_inner);
             let Poll::Ready(supplied) = future.as_mut().poll(cx) else {
-                break;
+                return;
             };
             self.need = None;
             self.source = supplied.source;
@@ -97,11 +105,15 @@ where
             let result = self.session.supply(supplied.supply);
             self.note(result);
         }
-        let unparked = self.session.wants_client() || self.fault.is_some();
-        if let Some(writer) = self.parked_writer.take_if(|_| unparked) {
-            writer.wake();
+    }
+
+    /// Drops the session's keys when the time of one is over. Asked before bytes of either peer
+    /// are handled, because only then can a key be used.
+    fn expire_keys(&mut self) {
+        if self.keys_expire_at.is_some_and(|at| at <= Instant::now()) {
+            self.keys_expire_at = None;
+            self.session.forget_keys();
         }
-        self.send(cx)
     }
 
     /// Keeps the session's fault; the client first gets what the session still has for it.
@@ -163,11 +175,13 @@ where
             }
             let mut chunk = ReadBuf::new(&mut this.read_buffer);
             ready!(Pin::new(&mut this.inner).poll_read(cx, &mut chunk))?;
-            if chunk.filled().is_empty() {
+            let len = chunk.filled().len();
+            if len == 0 {
                 this.server_closed = true;
                 continue;
             }
-            let result = this.session.handle_server(chunk.filled());
+            this.expire_keys();
+            let result = this.session.handle_server(&this.read_buffer[..len]);
             this.note(result);
         }
     }
@@ -195,6 +209,7 @@ where
             return Poll::Pending;
         }
         let taken = &buf[..buf.len().min(WRITE_BYTES_MAX)];
+        this.expire_keys();
         let result = this.session.handle_client(taken);
         this.note(result);
         Poll::Ready(Ok(taken.len()))
