@@ -24,6 +24,10 @@ const IMPURE: [&str; 10] = [
     "Zoned::now",
 ];
 
+/// Where one of these may stand nevertheless: the analysis runs on a thread of its own when the
+/// caller's stack may be too small for the parser, and is waited for at once.
+const EXCUSED: [(&str, &str); 1] = [("crates/sql/src/analyse.rs", "std::thread")];
+
 /// Channels without a limit.
 const UNBOUNDED: [&str; 4] = [
     "unbounded_channel",
@@ -51,7 +55,10 @@ fn check(file: &File) -> Vec<String> {
     for (number, line) in code(&file.text, !is_test).filter(|_| !is_tidy) {
         let mut violation = |text: String| violations.push(format!("{path}:{number}: {text}"));
         if !is_test && PURE.iter().any(|start| path.starts_with(start)) {
-            for word in IMPURE.iter().filter(|word| line.contains(**word)) {
+            for &word in IMPURE.iter().filter(|word| line.contains(**word)) {
+                if EXCUSED.contains(&(path.as_str(), word)) {
+                    continue;
+                }
                 violation(format!("`{word}` in a crate that does no I/O"));
             }
         }
