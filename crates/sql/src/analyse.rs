@@ -1,5 +1,10 @@
 //! One text, from tokens to verdict.
 
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+#[path = "../tests/common/schema.rs"]
+mod schema;
 mod utility;
 
 use std::collections::HashMap;

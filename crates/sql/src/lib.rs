@@ -12,6 +12,9 @@ mod scope;
 mod splice;
 mod types;
 
+#[cfg(test)]
+extern crate self as sealwire_sql;
+
 pub use matcher::Matcher;
 
 pub use plan::{

@@ -478,6 +478,7 @@ fn too_many_values(at: usize) -> Stop {
         RefusalKind::Name,
         "refusing to run INSERT with more values than columns",
     )
+    .hint("name the columns that the values are for")
     .at(at)
     .into()
 }

@@ -254,6 +254,7 @@ pub(crate) fn world(policy: Policy, relations: Vec<Relation>) -> World {
             "copy",
             "m",
             "v",
+            "t",
         ]
         .map(String::from),
     );

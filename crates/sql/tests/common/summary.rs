@@ -1,6 +1,6 @@
 //! A verdict in a few words.
 
-use sealwire_sql::{Outputs, Param, Protocol, Replacement, Verdict, analyse};
+use sealwire_sql::{Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse};
 
 use crate::schema::World;
 
@@ -13,8 +13,10 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
                 refusal.message.starts_with("refusing to "),
                 "{sql}: {refusal}"
             );
+            // What is wrong with a name goes without saying.
+            let explained = refusal.detail.is_some() || refusal.hint.is_some();
             assert!(
-                refusal.detail.is_some() || refusal.hint.is_some(),
+                explained || refusal.kind == RefusalKind::Name,
                 "{sql}: {refusal}"
             );
             return format!("refused: {:?}", refusal.kind);

@@ -1,0 +1,241 @@
+//! Traps of the lexer: texts that look like something else than the server reads in them.
+
+#![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
+
+#[path = "common/schema.rs"]
+mod schema;
+#[path = "common/summary.rs"]
+mod summary;
+
+use sealwire_sql::{Matcher, Protocol, Verdict, analyse, is_keyword, may_change_session};
+use summary::summary;
+
+fn check(table: &[(&str, &str)]) {
+    let world = schema::s1();
+    for (sql, expected) in table {
+        assert_eq!(summary(&world, sql), *expected, "{sql}");
+    }
+}
+
+#[test]
+fn comments_operators_and_quotes_are_read_as_the_server_reads_them() {
+    check(&[
+        // A comment start ends an operator: there is a parameter here.
+        (
+            "SELECT id FROM users WHERE email <>/*'*/ $1 -- '",
+            "seals $1",
+        ),
+        ("SELECT id FROM users WHERE email =--'\n $1", "seals $1"),
+        (
+            "SELECT id FROM users WHERE email = /* a /* nested */ ' */ $1",
+            "seals $1",
+        ),
+        ("SELECT id FROM users /* email = 'x' */", "as written"),
+        // `<=-` is not an operator: the minus belongs to the number.
+        ("SELECT id FROM orders WHERE qty =-17", "seals 1 literal"),
+        ("SELECT id FROM orders WHERE qty = - 17", "seals 1 literal"),
+        ("SELECT id FROM orders WHERE qty = -(17)", "refused: Cast"),
+        // `email = $1 ~~ x` is `email = ($1 ~~ x)`.
+        (
+            "SELECT id FROM users WHERE email = $1 ~~ name",
+            "refused: MixedPlain",
+        ),
+        (
+            "SELECT id FROM users WHERE email = $$a$1$$",
+            "seals 1 literal",
+        ),
+        (
+            "SELECT id FROM users WHERE email = $q$ 'x' $1 $q$",
+            "seals 1 literal",
+        ),
+        (
+            "SELECT id FROM users WHERE email = 'a\\' OR name = $1 --'",
+            "seals 1 literal",
+        ),
+        (
+            "SELECT id FROM users WHERE email = E'a\\' OR name = $1 --'",
+            "seals 1 literal",
+        ),
+        (
+            "SELECT id FROM users WHERE email = U&'d!0061t' UESCAPE '!'",
+            "seals 1 literal",
+        ),
+        (
+            "SELECT id FROM users WHERE email = 'a'\n\t'b' AND name = 'c'",
+            "seals 1 literal",
+        ),
+        ("SELECT id FROM users WHERE email = N'a'", "refused: Cast"),
+        ("SELECT \"ema\"\"il\" FROM users", "refused: Name"),
+        ("SELECT 1 FROM \"users\" WHERE \"email\"=$1", "seals $1"),
+        (
+            "SELECT 1 FROM U&\"\\0075sers\" WHERE email = $1",
+            "seals $1",
+        ),
+        (
+            "SELECT 1 FROM U&\"!0075sers\" UESCAPE '!' WHERE email = $1",
+            "seals $1",
+        ),
+        ("SELECT 1 FROM USERS WHERE eMaIl = $1", "seals $1"),
+        // Only ASCII is folded.
+        ("SELECT 1 FROM users WHERE \u{212A}ey = $1", "refused: Name"),
+        (
+            "SELECT 'é', '🦭', id FROM users WHERE email = 'é' AND name = 'ü'",
+            "seals 1 literal",
+        ),
+    ]);
+}
+
+#[test]
+fn continued_escape_literals_follow_the_server() {
+    // `E'…\'` goes on to the next quote.
+    check(&[(
+        "SELECT id FROM users WHERE email = E'a\\'b' AND name = $1",
+        "seals 1 literal",
+    )]);
+    // An unterminated one cannot be read and names a protected relation.
+    check(&[(
+        "SELECT id FROM users WHERE email = E'a\\'",
+        "refused: Syntax",
+    )]);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_only_if_it_names_a_protected_relation() {
+    check(&[
+        ("SELECT id FROM users WHERE", "refused: Syntax"),
+        ("SELECT id FROM users WHERE email = 'x", "refused: Syntax"),
+        ("SELECT id FROM superusers WHERE email = 'x", "untouched"),
+        ("SELEKT 1", "untouched"),
+        ("", "untouched"),
+        (" ; ; ", "untouched"),
+    ]);
+}
+
+#[test]
+fn edits_stand_at_the_right_bytes_of_multibyte_text() {
+    let world = schema::s1();
+    let sql = "SELECT 'ß→', id FROM users WHERE name = 'é' AND email = 'ü' -- ñ";
+    let Verdict::Planned(plan) = analyse(sql, Protocol::Extended, &world.context()) else {
+        panic!("planned");
+    };
+    let ranges: Vec<&str> = plan
+        .edits
+        .iter()
+        .map(|edit| &sql[edit.range.clone()])
+        .collect();
+    assert_eq!(ranges, ["'ü'"]);
+}
+
+#[test]
+fn a_word_that_may_be_an_encrypted_column_must_be_understood() {
+    check(&[
+        (
+            "SELECT id FROM users u WHERE email(u) = $1",
+            "refused: WholeRow",
+        ),
+        // No whole row, but the name of an encrypted column as a function.
+        (
+            "SELECT email(id) FROM users",
+            "refused: UnsupportedConstruct",
+        ),
+        ("SELECT public.email(id) FROM users", "as written"),
+        (
+            "SELECT (f(id)).email FROM users",
+            "refused: UnsupportedConstruct",
+        ),
+        ("SELECT f(email => id) FROM users", "as written"),
+        (
+            "SELECT id AS email, email AS id FROM users ORDER BY email",
+            "opens 2",
+        ),
+        ("SELECT 1 AS email FROM users", "as written"),
+        ("SELECT 'email' FROM users", "as written"),
+        (
+            "SELECT id FROM users WINDOW email AS (ORDER BY id)",
+            "as written",
+        ),
+    ]);
+}
+
+#[test]
+fn a_column_called_like_a_new_keyword_is_caught() {
+    use sealwire_core::policy::{Mode, Policy};
+    let spec = (
+        "public",
+        "logs",
+        "system_user",
+        Mode::Deterministic,
+        "su",
+        "text",
+    );
+    let day = ("public", "logs", "day", Mode::Deterministic, "day", "text");
+    let columns = vec![schema::column(spec), schema::column(day)];
+    let policy = Policy::new(1, vec![schema::cek()], columns, vec![]).unwrap();
+    let columns = [
+        ("id", "int8"),
+        ("system_user", "det"),
+        ("day", "det"),
+        ("at", "text"),
+    ];
+    let table = sealwire_core::catalogue::RelationKind::Table;
+    let world = schema::world(
+        policy,
+        vec![schema::relation(1, "public", "logs", table, &columns)],
+    );
+    // A column to PostgreSQL 15, a function to 16: the grammar of the one must not decide.
+    let unquoted = "SELECT id FROM logs WHERE system_user = $1";
+    assert_eq!(summary(&world, unquoted), "refused: UnsupportedConstruct");
+    let quoted = "SELECT id FROM logs WHERE \"system_user\" = $1";
+    assert_eq!(summary(&world, quoted), "seals $1");
+    let field = "SELECT extract(day FROM at) FROM logs WHERE day = $1";
+    assert_eq!(summary(&world, field), "seals $1");
+    assert!(is_keyword("system_user") && is_keyword("SELECT"));
+    assert!(!is_keyword("email") && !is_keyword("name") && !is_keyword("key"));
+}
+
+#[test]
+fn the_matcher_reads_names_and_code_but_not_data() {
+    let world = schema::s1();
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    for sql in [
+        "SELECT * FROM users",
+        "select * from \"users\"",
+        "SELECT * FROM U&\"user\\0073\"",
+        "TABLE v_join",
+        "INSERT INTO events_p1 VALUES (1)",
+        "DO $$ BEGIN DELETE FROM Users; END $$",
+        "DO 'BEGIN DELETE FROM us'\n'ers; END'",
+        "DO E'BEGIN DELETE FROM us\\x65rs; END'",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'TABLE \"users\"'",
+        "SELECT 'unterminated users",
+    ] {
+        assert!(matcher.mentions(sql), "{sql}");
+    }
+    for sql in [
+        "SELECT 'users', $$users$$ FROM logs -- users /* users */",
+        "SELECT * FROM superusers JOIN users_old USING (id)",
+        "SELECT * FROM \"Users\"",
+        "DO $$ BEGIN DELETE FROM superusers; END $$",
+        "SELECT 'unterminated",
+        "BEGIN",
+        "",
+    ] {
+        assert!(!matcher.mentions(sql), "{sql}");
+    }
+}
+
+#[test]
+fn set_config_is_noticed_wherever_it_is_called() {
+    for sql in [
+        "SELECT set_config('search_path', 'audit', false)",
+        "SELECT pg_catalog.SET_CONFIG($1, $2, true)",
+        "SELECT \"set_config\"('a', 'b', true)",
+        "SELECT U&\"set\\005fconfig\"('a', 'b', true)",
+        "SELECT set_config('a",
+    ] {
+        assert!(may_change_session(sql), "{sql}");
+    }
+    for sql in ["SELECT 'set_config'", "SELECT set_config2(1)", "SELECT 1"] {
+        assert!(!may_change_session(sql), "{sql}");
+    }
+}
