@@ -309,12 +309,13 @@ impl Sealer<'_> {
                 Replacement::Text(text) => out.push_str(text),
                 Replacement::Literal {
                     value,
+                    wire,
                     column,
                     usage,
                 } => {
                     cell.clear();
                     let value = Wire {
-                        ty: self.policy.column(*column).ty.scalar(),
+                        ty: wire.unwrap_or(self.policy.column(*column).ty.scalar()),
                         format: Format::Text,
                         bytes: value.expose().as_bytes(),
                     };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use sealwire_core::policy::ColumnId;
+use sealwire_core::types::ScalarType;
 use sealwire_core::value::Usage;
 use zeroize::Zeroizing;
 
@@ -108,6 +109,8 @@ pub enum Replacement {
     Literal {
         /// The literal's value in PostgreSQL's text format.
         value: LiteralValue,
+        /// The type that the text is read as, where that is not the column's own.
+        wire: Option<ScalarType>,
         /// The column whose specification it is sealed under.
         column: ColumnId,
         /// Stored or compared.

@@ -5,7 +5,7 @@ use sealwire_core::types::{DeclaredType, ScalarType};
 use sealwire_core::value::Usage;
 
 use crate::infer::{Analyser, CastOperand, CastUse, OutColumn, literal_fits};
-use crate::ir::{CastForm, Literal, TypeName};
+use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
 use crate::refuse::{self, Finish, refuse};
 use crate::types::{Ground, Sealed};
@@ -64,7 +64,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         }
         grounded.edits.push(Edit {
             range,
-            replacement: replacement(literal, sealed),
+            replacement: replacement(literal, sealed, bare_type(policy, literal, sealed)),
         });
     }
     grounded.edits.sort_by_key(|edit| edit.range.start);
@@ -202,12 +202,21 @@ fn literal_range(
     }
 }
 
-fn replacement(literal: &Literal, sealed: Sealed) -> Replacement {
+fn replacement(literal: &Literal, sealed: Sealed, wire: Option<ScalarType>) -> Replacement {
     Replacement::Literal {
         value: LiteralValue::new(literal.value.expose().to_owned()),
+        wire,
         column: sealed.column,
         usage: usage(sealed),
     }
+}
+
+/// The type of a literal without a cast, where it is not read as the column's own: PostgreSQL
+/// compares a `float4` with an unquoted number as `float8`, so that `0.1` equals no `float4`.
+fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<ScalarType> {
+    let is_number = matches!(literal.class, LiteralClass::Integer | LiteralClass::Decimal);
+    let is_float4 = policy.column(sealed.column).ty.scalar() == ScalarType::Float4;
+    (is_number && is_float4 && !sealed.assigned).then_some(ScalarType::Float8)
 }
 
 /// Cuts a cast out of the text.
@@ -259,7 +268,7 @@ fn cut(
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
             literal_range(policy, literal, sealed, cast.at)?;
-            (range, replacement(literal, sealed))
+            (range, replacement(literal, sealed, None))
         }
         _ => return Err(refusal()),
     };
