@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     println!("postgres://...?column_encryption=enabled");
     println!("             &column_encryption_manifest=file:sealwire.toml");
-    println!("             &column_master_key=file:sealwire.key");
+    println!("             &column_master_key=file:sealwire.key\n");
     let (application, connection) = sealwire::connect(&string, NoTls).await?;
     tokio::spawn(connection);
 
@@ -136,7 +136,7 @@ fn heading(text: &str) {
     println!("\n{text}\n");
 }
 
-/// Prints a result that holds integers and text.
+/// Prints a result that holds integers and text, as a table.
 async fn show(
     client: &Client,
     sql: &str,
@@ -146,25 +146,32 @@ async fn show(
     let Some(first) = rows.first() else {
         return Ok(());
     };
-    for (at, column) in first.columns().iter().enumerate() {
-        print!("{:<width$}", column.name(), width = width(at));
-    }
-    println!();
+    let mut table: Vec<Vec<String>> = vec![
+        first
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect(),
+    ];
     for row in &rows {
-        for (at, column) in row.columns().iter().enumerate() {
-            let value = match column.type_().name() {
-                "int4" => row.get::<_, i32>(at).to_string(),
-                _ => row.get::<_, String>(at),
-            };
-            print!("{value:<width$}", width = width(at));
+        let cells =
+            row.columns()
+                .iter()
+                .enumerate()
+                .map(|(at, column)| match column.type_().name() {
+                    "int4" => row.get::<_, i32>(at).to_string(),
+                    _ => row.get(at),
+                });
+        table.push(cells.collect());
+    }
+    for line in &table {
+        for (at, cell) in line.iter().enumerate() {
+            let width = table.iter().map(|line| line[at].len()).max().unwrap_or(0);
+            print!("{cell:<width$}  ");
         }
         println!();
     }
     Ok(())
-}
-
-fn width(column: usize) -> usize {
-    if column == 0 { 16 } else { 30 }
 }
 
 fn report<T>(result: Result<T, tokio_postgres::Error>) {
