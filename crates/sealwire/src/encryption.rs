@@ -120,7 +120,8 @@ impl ColumnEncryption {
         if let Some(same) = newest.as_ref().filter(|newest| newest.document == document) {
             return Ok(Arc::clone(same));
         }
-        let text = std::str::from_utf8(&document).map_err(Error::manifest)?;
+        let text = std::str::from_utf8(&document)
+            .map_err(|_| Error::manifest("the manifest is not UTF-8 text"))?;
         let manifest = Manifest::parse(text).map_err(manifest_error)?;
         let authentic = self
             .0
@@ -390,9 +391,13 @@ impl Builder {
         if let ManifestSource::File(path) = &encryption.0.source {
             // A few kilobytes, once: not worth a thread.
             let document = std::fs::read(path).map_err(|error| {
-                Error::manifest(format!("cannot read `{}`: {error}", path.display())).with_hint(
-                    Some("create one with `sealwire init`, or correct the path".into()),
-                )
+                Error::manifest(format!(
+                    "cannot read the manifest `{}`: {error}",
+                    path.display()
+                ))
+                .with_hint(Some(
+                    "create one with `sealwire init`, or correct the path".into(),
+                ))
             })?;
             encryption.load(document).await?;
         }

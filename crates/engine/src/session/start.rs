@@ -86,7 +86,7 @@ impl Session {
                     "the server's catalogue cannot be read"
                 };
                 let hint = reads_manifest.then(|| {
-                    "publish the manifest with the `sealwire` command, or give it with \
+                    "publish the manifest with `sealwire manifest publish`, or give it with \
                      `column_encryption_manifest=file:PATH`"
                         .into()
                 });
@@ -104,7 +104,7 @@ impl Session {
                 None => self.fail_start(Failure {
                     sqlstate: "02000",
                     message: "no manifest: the table `sealwire.manifest` is empty".into(),
-                    hint: Some("publish the manifest with the `sealwire` command".into()),
+                    hint: Some("publish the manifest with `sealwire manifest publish`".into()),
                 }),
             },
             Ok(loaded) => {
