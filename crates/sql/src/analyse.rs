@@ -367,6 +367,12 @@ impl<'a, 'c> One<'a, 'c, '_> {
                 }
             }
         }
+        if !analyser.params.is_empty() {
+            // The server does not type the parameters of COPY when it parses it, so that nothing
+            // would confirm what the analysis says of them.
+            let what = "COPY with parameters";
+            return Err(copy_refusal(what, copy.at).into());
+        }
         finish(text, tokens, script, statement, &mut analyser, Vec::new())
     }
 }

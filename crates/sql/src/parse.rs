@@ -70,6 +70,7 @@ pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Scr
         };
         let Some(node) = stmt else { continue };
         lower.ctes.clear();
+        lower.depth = 0;
         let first_name = lower.names.len();
         let kind = match lower.statement(node) {
             Ok(kind) => kind,

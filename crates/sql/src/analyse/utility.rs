@@ -108,6 +108,12 @@ impl<'a> One<'a, '_, '_> {
                     .into());
             }
         }
+        if !rows && !analyser.params.is_empty() {
+            return Err(on_protected(what, statement.range.start)
+                .detail("a view cannot have parameters")
+                .hint("write the value as a literal")
+                .into());
+        }
         // A view may show cells, but not inside arrays, where nobody could open them.
         splice::outputs(&mut analyser, &columns)?;
         finish(text, tokens, script, statement, &mut analyser, Vec::new())

@@ -188,7 +188,7 @@ impl<'a> Analyser<'a, '_, '_> {
         if let Some(conflict) = &insert.conflict {
             self.conflict(conflict, &info, &item, &mut scope)?;
         }
-        self.targets(&scope, &insert.returning)
+        self.returning(scope, &item, &insert.returning)
     }
 
     fn insert_source(
@@ -384,12 +384,12 @@ impl<'a> Analyser<'a, '_, '_> {
             list: Vec::new(),
         };
         self.with(update.with.as_ref(), None, &mut ctes)?;
-        let (info, item) = self.target(&update.target)?;
+        let (info, target) = self.target(&update.target)?;
         let mut scope = Scope::new(None, &ctes);
-        self.read_beside(&mut scope, item, &update.from)?;
+        self.read_beside(&mut scope, target.clone(), &update.from)?;
         self.sets(&scope, &info, &update.sets)?;
         self.condition(&scope, update.filter.as_ref())?;
-        self.targets(&scope, &update.returning)
+        self.returning(scope, &target, &update.returning)
     }
 
     /// The FROM list of an UPDATE or the USING list of a DELETE: the target is in scope beside it,
@@ -415,11 +415,35 @@ impl<'a> Analyser<'a, '_, '_> {
             list: Vec::new(),
         };
         self.with(delete.with.as_ref(), None, &mut ctes)?;
-        let (_, item) = self.target(&delete.target)?;
+        let (_, target) = self.target(&delete.target)?;
         let mut scope = Scope::new(None, &ctes);
-        self.read_beside(&mut scope, item, &delete.using)?;
+        self.read_beside(&mut scope, target.clone(), &delete.using)?;
         self.condition(&scope, delete.filter.as_ref())?;
-        self.targets(&scope, &delete.returning)
+        self.returning(scope, &target, &delete.returning)
+    }
+
+    /// The columns of a RETURNING list. From PostgreSQL 18 on `old` and `new` name the row before
+    /// and after, unless something else has that name; an older server refuses them.
+    fn returning(
+        &mut self,
+        mut scope: Scope<'_>,
+        target: &Item,
+        list: &'a [crate::ir::Target],
+    ) -> Result<Vec<OutColumn>> {
+        for name in ["old", "new"] {
+            if scope
+                .items
+                .iter()
+                .all(|item| item.name.as_deref() != Some(name))
+            {
+                let mut version = target.clone();
+                version.name = Some(name.to_owned());
+                version.relation = None;
+                version.columns_visible = false;
+                scope.items.push(version);
+            }
+        }
+        self.targets(&scope, list)
     }
 
     pub(super) fn merge(&mut self, merge: &'a Merge, outer: &Ctes<'_>) -> Result<Vec<OutColumn>> {
@@ -468,8 +492,8 @@ impl<'a> Analyser<'a, '_, '_> {
         // RETURNING of MERGE lists the source's columns before the target's.
         let mut returning = Scope::new(None, &ctes);
         returning.items.extend(source.iter().cloned());
-        returning.items.push(target);
-        self.targets(&returning, &merge.returning)
+        returning.items.push(target.clone());
+        self.returning(returning, &target, &merge.returning)
     }
 }
 
