@@ -1,6 +1,9 @@
 //! Manifests that come from the database: found, checked, never older than one seen before.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its assertions do")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers fail as its assertions do"
+)]
 
 use std::sync::Arc;
 

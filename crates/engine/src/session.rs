@@ -321,12 +321,28 @@ impl Session {
         }
         let result = step(self);
         if let Err(fault) = &result {
+            self.tell_client(fault)?;
             self.fault = Some(fault.clone());
             self.client.clear();
             self.server.clear();
             self.keys.forget();
         }
         result
+    }
+
+    /// The client's last message, where one can be had between two others.
+    fn tell_client(&mut self, fault: &Error) -> Result<(), Error> {
+        let sqlstate = match fault {
+            Error::ClientMisbehaved(_) | Error::ServerMisbehaved(_) => "08P01",
+            Error::Limit { .. } => "54000",
+            Error::ApiMisuse(_) => "XX000",
+            // It has been told.
+            Error::Unusable(_) => return Ok(()),
+        };
+        if self.server.passing.remaining > 0 || matches!(self.phase, Phase::Raw) {
+            return Ok(());
+        }
+        Report::new(sqlstate, fault.to_string()).write(&mut self.to_client, "FATAL")
     }
 
     fn take_client(&mut self, bytes: &[u8]) -> Result<(), Error> {

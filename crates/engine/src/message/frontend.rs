@@ -19,6 +19,11 @@ pub(crate) struct Parse<'a> {
 pub(crate) struct Oids<'a>(&'a [u8]);
 
 impl<'a> Oids<'a> {
+    /// Whether the list is this one.
+    pub(crate) fn are(self, oids: &[u32]) -> bool {
+        self.iter().eq(oids.iter().copied())
+    }
+
     pub(crate) fn iter(self) -> impl ExactSizeIterator<Item = u32> + use<'a> {
         self.0
             .chunks_exact(4)

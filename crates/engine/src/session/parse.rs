@@ -16,7 +16,7 @@ use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::frame::{Head, Step};
 use crate::message::Malformed;
-use crate::message::frontend::{self, Parse, Target};
+use crate::message::frontend::{self, Oids, Parse, Target};
 use crate::options::Enforcement;
 use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
 use crate::queue::{Change, Entry, Expect, Work};
@@ -124,7 +124,7 @@ impl Session {
         &mut self,
         bytes: &[u8],
         protocol: Protocol,
-        oids: Option<&[u32]>,
+        oids: Option<Oids<'_>>,
     ) -> Result<Look, Error> {
         if effect::only_ends_transaction(bytes) {
             return Ok(Look::Plain(effect::effect(bytes, true)));
@@ -178,7 +178,7 @@ impl Session {
             Readiness::Refused(report) => return Ok(Look::Refused(report)),
         }
         if let (Some(oids), Some(Known::Planned(list))) = (oids, self.analysis()?.known(text)) {
-            let same = list.iter().find(|known| *known.client_oids == *oids);
+            let same = list.iter().find(|known| oids.are(&known.client_oids));
             if let Some(prepared) = same {
                 return Ok(Look::Known(prepared.clone(), effect));
             }
@@ -222,24 +222,24 @@ impl Session {
         };
         let parse =
             Parse::read(body).map_err(|Malformed| Error::ClientMisbehaved("malformed Parse"))?;
-        let oids: Vec<u32> = parse.oids.iter().collect();
-        let (prepared, effect) = match self.look(parse.text, Protocol::Extended, Some(&oids))? {
-            Look::Wait => return Ok(Step::Wait),
-            Look::Refused(report) => return self.refuse_parse(head, &parse, report),
-            Look::Plain(effect) => {
-                let kind = effect.risky.then_some(Kind::Risky);
-                return Ok(self.forward_parse(head, &parse, kind, effect));
-            }
-            Look::Untouched(effect) => {
-                let kind = Some(Kind::Untouched);
-                return Ok(self.forward_parse(head, &parse, kind, effect));
-            }
-            Look::Known(prepared, effect) => (prepared, effect),
-            Look::Planned(plan, effect) => match self.prepare_plan(plan, oids, parse.text)? {
-                Ok(prepared) => (prepared, effect),
-                Err(report) => return self.refuse_parse(head, &parse, report),
-            },
-        };
+        let (prepared, effect) =
+            match self.look(parse.text, Protocol::Extended, Some(parse.oids))? {
+                Look::Wait => return Ok(Step::Wait),
+                Look::Refused(report) => return self.refuse_parse(head, &parse, report),
+                Look::Plain(effect) => {
+                    let kind = effect.risky.then_some(Kind::Risky);
+                    return Ok(self.forward_parse(head, &parse, kind, effect));
+                }
+                Look::Untouched(effect) => {
+                    let kind = Some(Kind::Untouched);
+                    return Ok(self.forward_parse(head, &parse, kind, effect));
+                }
+                Look::Known(prepared, effect) => (prepared, effect),
+                Look::Planned(plan, effect) => match self.prepare_plan(plan, &parse)? {
+                    Ok(prepared) => (prepared, effect),
+                    Err(report) => return self.refuse_parse(head, &parse, report),
+                },
+            };
         self.planned_parse(head, rest, &parse, prepared, effect)
     }
 
@@ -247,9 +247,9 @@ impl Session {
     fn prepare_plan(
         &mut self,
         plan: CheckedPlan,
-        client_oids: Vec<u32>,
-        text: &[u8],
+        parse: &Parse<'_>,
     ) -> Result<Result<Arc<Prepared>, Report>, Error> {
+        let client_oids: Vec<u32> = parse.oids.iter().collect();
         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
         let policy = Arc::clone(analysis.policy());
         let mut declared = client_oids.clone();
@@ -291,7 +291,7 @@ impl Session {
             keys,
             plain_bytea,
         ));
-        if let (true, Ok(text)) = (keep, str::from_utf8(text)) {
+        if let (true, Ok(text)) = (keep, str::from_utf8(parse.text)) {
             analysis.remember_plan(text, Arc::clone(&prepared));
         }
         Ok(Ok(prepared))

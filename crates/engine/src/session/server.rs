@@ -321,6 +321,10 @@ impl Session {
             // FATAL may come at any time.
             return Ok(self.outward(false, head.len));
         };
+        if matches!(backend::error_field(body, b'V'), Some(b"FATAL" | b"PANIC")) {
+            // The connection ends; the client should know why, whatever else it knows.
+            return Ok(Step::Forward(head.len));
+        }
         let ends_itself = front.expect.ends_itself();
         let mut step = self.outward(false, head.len);
         match &front.work {

@@ -1,0 +1,222 @@
+//! What a name means can change under a session.
+
+use super::pair::{Pair, every_cut};
+use super::sealed::{INSERT, SELECT_ALL};
+use super::wire::{bind, close, execute, parse, query, sync, tags, text};
+
+const BIND: &str = "alice@example.org";
+
+fn loads(pair: &Pair) -> usize {
+    let frames = pair.server.received.iter();
+    let is_load = |body: &[u8]| body.starts_with(b"sealwire_catalogue\0");
+    frames.filter(|f| f.tag == b'P' && is_load(&f.body)).count()
+}
+
+#[test]
+fn a_prepared_statement_is_refused_once_its_table_is_another() {
+    every_cut(|mut pair| {
+        let run = [
+            bind("", "i", &[text("1"), text(BIND)], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        pair.send(&[parse("i", INSERT, &[]), sync()].concat());
+        pair.send(&query("SET search_path = audit"));
+        pair.take();
+        let frames = pair.ask(&run);
+        assert_eq!(tags(&frames), "EZ");
+        // The analysis says why: only the search path makes the name another table's.
+        assert_eq!(frames[0].error_field('C').unwrap(), "42703");
+        pair.assert_unseen(&[BIND]);
+        pair.send(&query("SET search_path = public"));
+        pair.take();
+        assert_eq!(pair.tags(&run), "2CZ");
+        pair.assert_unseen(&[BIND]);
+    });
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_refused_until_it_is_the_protected_table_again() {
+    every_cut(|mut pair| {
+        pair.send(&query("SET search_path = audit"));
+        pair.take();
+        let run = [
+            parse("i", INSERT, &[]),
+            bind("", "i", &[text("1"), text(BIND)], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        let frames = pair.ask(&run);
+        assert_eq!(tags(&frames), "EZ");
+        assert_eq!(frames[0].error_field('C').unwrap(), "42703");
+        pair.assert_unseen(&[BIND]);
+        pair.send(&query("SET search_path = public"));
+        pair.take();
+        assert_eq!(pair.tags(&run), "12CZ");
+        pair.assert_unseen(&[BIND]);
+    });
+}
+
+/// The change and the statement in one go: the statement waits for the change.
+#[test]
+fn a_pipelined_change_counts() {
+    for change in [
+        query("SET search_path = public"),
+        [
+            parse("", "SET search_path = public", &[]),
+            bind("", "", &[], &[]),
+            execute("", 0),
+        ]
+        .concat(),
+    ] {
+        every_cut(|mut pair| {
+            pair.send(&query("SET search_path = audit"));
+            pair.take();
+            let insert = [
+                parse("", INSERT, &[]),
+                bind("", "", &[text("1"), text(BIND)], &[]),
+                execute("", 0),
+                sync(),
+            ]
+            .concat();
+            let expected = if change[0] == b'Q' {
+                "CZ12CZ"
+            } else {
+                "12C12CZ"
+            };
+            assert_eq!(pair.tags(&[change.clone(), insert].concat()), expected);
+            pair.assert_unseen(&[BIND]);
+        });
+    }
+}
+
+#[test]
+fn a_set_of_something_else_reloads_nothing() {
+    let mut pair = Pair::new(None);
+    pair.send(&query("SET application_name = 'x'"));
+    pair.send(&query(SELECT_ALL));
+    assert_eq!(loads(&pair), 0);
+    pair.send(&query("SET search_path = public"));
+    pair.send(&query("SELECT 1"));
+    assert_eq!(loads(&pair), 0);
+    pair.send(&query(SELECT_ALL));
+    pair.send(&query(SELECT_ALL));
+    assert_eq!(loads(&pair), 1);
+}
+
+#[test]
+fn the_end_of_a_transaction_undoes_what_was_set_in_it() {
+    let mut pair = Pair::new(None);
+    pair.send(&query("BEGIN"));
+    pair.send(&query("SET search_path = public"));
+    pair.send(&query(SELECT_ALL));
+    assert_eq!(loads(&pair), 1);
+    pair.send(&query("ROLLBACK"));
+    pair.send(&query(SELECT_ALL));
+    assert_eq!(loads(&pair), 2);
+    assert_eq!(pair.fault, None);
+}
+
+#[test]
+fn a_new_view_over_a_protected_table_is_protected() {
+    every_cut(|mut pair| {
+        let select = "SELECT id FROM v WHERE mail = $1";
+        let script = [
+            query("CREATE VIEW v AS SELECT id, email AS mail FROM users"),
+            parse("", select, &[]),
+            bind("", "", &[text(BIND)], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        let frames = pair.ask(&script);
+        assert_eq!(tags(&frames[..2]), "CZ");
+        pair.assert_unseen(&[BIND]);
+    });
+}
+
+/// Inside the client's batch a Sync of the session's own would commit its implicit transaction.
+#[test]
+fn a_load_inside_a_batch_ends_in_a_flush() {
+    every_cut(|mut pair| {
+        pair.send(&query("SET search_path = public"));
+        pair.take();
+        pair.server.received.clear();
+        let batch = [
+            parse("p", "SELECT 1", &[]),
+            parse("", INSERT, &[]),
+            bind("", "", &[text("1"), text(BIND)], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        assert_eq!(pair.tags(&batch), "112CZ");
+        assert_eq!(loads(&pair), 1);
+        assert_eq!(tags(&pair.server.received).matches('S').count(), 1);
+    });
+}
+
+#[test]
+fn a_load_that_fails_fails_the_statement_that_needed_it() {
+    every_cut(|mut pair| {
+        pair.send(&query("SET search_path = public"));
+        pair.take();
+        pair.server.lies.no_catalogue = true;
+        let batch = [
+            parse("", INSERT, &[]),
+            bind("", "", &[text("1"), text(BIND)], &[]),
+        ]
+        .concat();
+        let frames = pair.ask(&[batch.clone(), sync()].concat());
+        assert_eq!(tags(&frames), "EZ");
+        assert_eq!(frames[0].error_field('C').unwrap(), "42501");
+        // The same with the batch open, where the server's own error is the client's.
+        let frames = pair.ask(&[parse("p", "SELECT 1", &[]), batch, sync()].concat());
+        assert_eq!(tags(&frames), "1EZ");
+        assert_eq!(frames[1].error_field('C').unwrap(), "42501");
+        pair.server.lies.no_catalogue = false;
+        assert_eq!(pair.tags(&query(SELECT_ALL)), "TCZ");
+        pair.assert_unseen(&[BIND]);
+    });
+}
+
+#[test]
+fn in_an_aborted_transaction_the_error_is_the_usual_one_and_rollback_works() {
+    every_cut(|mut pair| {
+        pair.send(&query("BEGIN"));
+        pair.send(&query("SET search_path = public"));
+        pair.send(&query("CREATE VIEW v AS SELECT id FROM users"));
+        pair.send(&query("SELECT 1/0"));
+        pair.take();
+        for batch in [
+            query(SELECT_ALL),
+            [parse("", SELECT_ALL, &[]), sync()].concat(),
+        ] {
+            let frames = pair.ask(&batch);
+            assert_eq!(tags(&frames), "EZ");
+            assert_eq!(frames[0].error_field('C').unwrap(), "25P02");
+        }
+        assert_eq!(pair.tags(&query("ROLLBACK")), "CZ");
+        assert_eq!(pair.tags(&query(SELECT_ALL)), "TCZ");
+    });
+}
+
+/// A Query may follow extended messages without a Sync; its error has a ReadyForQuery of its own.
+#[test]
+fn a_query_inside_a_batch_whose_load_fails_is_answered_in_full() {
+    every_cut(|mut pair| {
+        pair.send(&query("SET search_path = public"));
+        pair.send(&[query("BEGIN"), query("SELECT 1/0")].concat());
+        pair.take();
+        assert_eq!(
+            pair.tags(&[close('S', "x"), query(SELECT_ALL)].concat()),
+            "3EZ"
+        );
+        assert_eq!(
+            pair.tags(&[query("ROLLBACK"), query(SELECT_ALL)].concat()),
+            "CZTCZ"
+        );
+    });
+}
