@@ -36,6 +36,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     }
     let policy = analyser.resolver.context.policy;
     let mut replaced = Vec::new();
+    let mut cast_starts = Vec::new();
     for cast in std::mem::take(&mut analyser.casts) {
         let (sealed, array) = match analyser.types.ground(cast.ty) {
             Ground::Plain => continue,
@@ -46,6 +47,12 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         let edit = cut(text, policy, &cast, sealed, array)?;
         if matches!(edit.replacement, Replacement::Literal { .. }) {
             replaced.push(edit.range.clone());
+        }
+        if let CastOperand::Literal(Literal {
+            range: Some(range), ..
+        }) = cast.operand
+        {
+            cast_starts.push(range.start);
         }
         grounded.edits.push(edit);
     }
@@ -62,9 +69,13 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         if replaced.iter().any(|outer| outer.contains(&range.start)) {
             continue;
         }
+        let wire = match cast_starts.contains(&range.start) {
+            true => None,
+            false => bare_type(policy, literal, sealed),
+        };
         grounded.edits.push(Edit {
             range,
-            replacement: replacement(literal, sealed, bare_type(policy, literal, sealed)),
+            replacement: replacement(literal, sealed, wire),
         });
     }
     grounded.edits.sort_by_key(|edit| edit.range.start);

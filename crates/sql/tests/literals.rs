@@ -1,0 +1,216 @@
+//! What is sealed: the value of each literal, how it is read, and what it is used for.
+
+#![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
+
+#[path = "common/schema.rs"]
+mod schema;
+
+use sealwire_core::catalogue::RelationKind;
+use sealwire_core::policy::{Mode, Policy};
+use sealwire_core::types::ScalarType;
+use sealwire_core::value::Usage;
+use sealwire_sql::{CheckedPlan, Param, Protocol, Replacement, Verdict, analyse};
+
+/// A table `t` with one deterministic column of each type, called after the type.
+fn types() -> schema::World {
+    let kinds = [
+        ("i2", "smallint"),
+        ("i8", "bigint"),
+        ("f4", "real"),
+        ("f8", "double precision"),
+        ("num", "numeric(10,2)"),
+        ("txt", "text"),
+        ("vc", "varchar(5)"),
+        ("ch", "char(3)"),
+        ("d", "date"),
+        ("ts", "timestamp(3)"),
+        ("tz", "timestamptz"),
+        ("uid", "uuid"),
+    ];
+    let column = |(name, ty)| schema::column(("public", "t", name, Mode::Deterministic, name, ty));
+    let policy = Policy::new(1, vec![schema::cek()], kinds.map(column).to_vec(), vec![]).unwrap();
+    let columns: Vec<(&str, &str)> = kinds.iter().map(|(name, _)| (*name, "det")).collect();
+    let table = schema::relation(1, "public", "t", RelationKind::Table, &columns);
+    schema::world(policy, vec![table])
+}
+
+fn plan(world: &schema::World, sql: &str) -> CheckedPlan {
+    match analyse(sql, Protocol::Extended, &world.context()) {
+        Verdict::Planned(plan) => plan,
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+fn literals(world: &schema::World, sql: &str) -> Vec<(String, Option<ScalarType>, Usage)> {
+    plan(world, sql)
+        .edits
+        .iter()
+        .filter_map(|edit| match &edit.replacement {
+            Replacement::Literal {
+                value, wire, usage, ..
+            } => Some((value.expose().to_owned(), *wire, *usage)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn values_are_what_the_grammar_makes_of_them() {
+    let world = types();
+    for (sql, value) in [
+        ("txt = 'a''b'", "a'b"),
+        ("txt = E'a\\n\\x41\\u00e9'", "a\nAé"),
+        ("txt = $x$a'b$x$", "a'b"),
+        ("txt = U&'\\00e9'", "é"),
+        ("txt = ''", ""),
+        ("txt = 'a'\n'b'", "ab"),
+        ("i8 = 17", "17"),
+        ("i8 = -17", "-17"),
+        ("i8 = 9223372036854775807", "9223372036854775807"),
+        ("i8 = -9223372036854775808", "-9223372036854775808"),
+        ("i2 = '5'::int2", "5"),
+        ("num = -1.50", "-1.50"),
+        ("num = 1e3", "1e3"),
+        ("d = date '2024-01-01'", "2024-01-01"),
+        ("d = '2024-01-01'::date", "2024-01-01"),
+        ("d = CAST('2024-01-01' AS date)", "2024-01-01"),
+        ("ts = timestamp(3) '2024-01-01 00:00'", "2024-01-01 00:00"),
+        (
+            "tz = timestamp with time zone '2024-01-01 00:00Z'",
+            "2024-01-01 00:00Z",
+        ),
+        (
+            "uid = '00000000-0000-0000-0000-000000000001'",
+            "00000000-0000-0000-0000-000000000001",
+        ),
+    ] {
+        let sql = format!("SELECT 1 FROM t WHERE {sql}");
+        let got = literals(&world, &sql);
+        assert_eq!(got, [(value.to_owned(), None, Usage::Compare)], "{sql}");
+    }
+}
+
+#[test]
+fn a_bare_number_meets_a_real_column_as_double_precision() {
+    let world = types();
+    for (sql, wire) in [
+        ("SELECT 1 FROM t WHERE f4 = 0.1", Some(ScalarType::Float8)),
+        ("SELECT 1 FROM t WHERE f4 = 1", Some(ScalarType::Float8)),
+        ("SELECT 1 FROM t WHERE f4 = 0.1::real", None),
+        ("SELECT 1 FROM t WHERE f4 = CAST(0.1 AS real)", None),
+        ("SELECT 1 FROM t WHERE f4 = '0.1'", None),
+        ("SELECT 1 FROM t WHERE f8 = 0.1", None),
+        ("UPDATE t SET f4 = 0.1", None),
+    ] {
+        let [(_, got, _)] = literals(&world, sql).try_into().unwrap();
+        assert_eq!(got, wire, "{sql}");
+    }
+}
+
+#[test]
+fn casts_that_narrow_or_leave_the_family_are_refused() {
+    let world = types();
+    for (condition, allowed) in [
+        ("i2 = $1::int8", true),
+        ("i8 = $1::smallint", true),
+        ("txt = $1::varchar", true),
+        ("vc = $1::text", true),
+        ("vc = $1::varchar(5)", true),
+        ("vc = $1::varchar(4)", false),
+        ("vc = $1::varchar(6)", false),
+        ("txt = $1::char(3)", false),
+        ("ch = $1::char(3)", true),
+        ("ch = $1::text", false),
+        ("txt = $1::\"char\"", false),
+        ("txt = $1::name", false),
+        ("txt = $1::public.text", false),
+        ("num = $1::numeric", true),
+        ("num = $1::numeric(10,2)", true),
+        ("num = $1::numeric(10,3)", false),
+        ("i8 = $1::numeric", false),
+        ("f4 = $1::float8", false),
+        ("f8 = $1::double precision", true),
+        ("f8 = $1::float", true),
+        ("d = $1::timestamp", false),
+        ("ts = $1::timestamp(3)", true),
+        ("ts = $1::timestamp(3) without time zone", true),
+        ("ts = $1::timestamp(2)", false),
+        ("tz = $1::timestamp with time zone", true),
+        ("tz = $1::timestamp", false),
+        ("uid = $1::uuid", true),
+        ("txt = $1::text[]", false),
+        ("txt = ANY($1::text[])", true),
+        ("txt = ANY($1::text ARRAY)", true),
+        ("txt = ANY($1::text)", false),
+    ] {
+        let sql = format!("SELECT 1 FROM t WHERE {condition}");
+        match analyse(&sql, Protocol::Extended, &world.context()) {
+            Verdict::Planned(plan) => {
+                assert!(allowed, "allowed: {condition}");
+                let [edit] = plan.edits.as_slice() else {
+                    panic!("{condition}: {:?}", plan.edits);
+                };
+                let rest = [&sql[..edit.range.start], &sql[edit.range.end..]].concat();
+                assert!(!rest.contains("::") && rest.contains("$1"), "{rest}");
+            }
+            Verdict::Refused(_) => assert!(!allowed, "refused: {condition}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn storing_wins_over_comparing() {
+    let world = schema::s1();
+    let usage = |sql: &str, index: usize| match plan(&world, sql).params[index] {
+        Param::Sealed { usage, column, .. } => (usage, world.policy.column(column).path()),
+        Param::Plain => panic!("{sql}"),
+    };
+    let users = || "public.users.email".to_owned();
+    let orders = || "public.orders.email".to_owned();
+    for (sql, index, expected) in [
+        (
+            "SELECT 1 FROM users WHERE email = $1",
+            0,
+            (Usage::Compare, users()),
+        ),
+        (
+            "UPDATE users SET email = $1 WHERE email = $2",
+            0,
+            (Usage::Assign, users()),
+        ),
+        (
+            "UPDATE users SET email = $1 WHERE email = $2",
+            1,
+            (Usage::Compare, users()),
+        ),
+        (
+            "UPDATE users SET email = $1 WHERE email = $1",
+            0,
+            (Usage::Assign, users()),
+        ),
+        (
+            "UPDATE users SET email = coalesce($1, email)",
+            0,
+            (Usage::Assign, users()),
+        ),
+        // Compared with the one column, stored in the other: the stored one says what fits.
+        (
+            "UPDATE users u SET email = $1 FROM orders o WHERE o.email = $1",
+            0,
+            (Usage::Assign, users()),
+        ),
+        (
+            "WITH w (e) AS (VALUES ($1)) INSERT INTO orders (id, email) SELECT 1, e FROM w",
+            0,
+            (Usage::Assign, orders()),
+        ),
+        (
+            "INSERT INTO users (id, email) SELECT * FROM unnest($1::bigint[], $2::text[])",
+            1,
+            (Usage::Assign, users()),
+        ),
+    ] {
+        assert_eq!(usage(sql, index), expected, "{sql}");
+    }
+}
