@@ -181,6 +181,38 @@ fn a_thread_of_two_mebibytes_is_enough() {
             true,
         ),
         (
+            format!(
+                "{}SELECT email FROM users{}",
+                many("WITH w AS (", 300),
+                many(") SELECT email FROM w", 300)
+            ),
+            true,
+        ),
+        (
+            format!(
+                "{}SELECT email FROM users{}",
+                many("SELECT email FROM (", 300),
+                many(") s", 300)
+            ),
+            true,
+        ),
+        (
+            format!(
+                "SELECT email FROM users{}{}",
+                many(" u WHERE EXISTS (SELECT 1 FROM orders", 200),
+                many(")", 200)
+            ),
+            true,
+        ),
+        (
+            format!(
+                "SELECT {}id{} FROM users",
+                many("abs(", 900),
+                many(")", 900)
+            ),
+            true,
+        ),
+        (
             format!("SELECT 1 FROM users{}", many(" CROSS JOIN logs", 450)),
             true,
         ),
