@@ -280,7 +280,11 @@ impl DateFields {
             DateOrder::Dmy => (third, second, first),
             DateOrder::Mdy => (third, first, second),
         };
-        let short = |field: &str| (1..=2).contains(&field.len()).then(|| field.parse().ok())?;
+        // Three digits can be a day of the year; more are a number that is out of range.
+        let short = |field: &str| match field.len() {
+            1 | 2 | 4..=9 => field.parse().ok(),
+            _ => None,
+        };
         if !(1..=9).contains(&year.len()) {
             return None;
         }
