@@ -66,7 +66,13 @@ pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Ver
         Ok(verdict) => verdict,
         Err(Stop::Needs(names)) => Verdict::NeedsRelations(names),
         Err(Stop::TooDeep { at }) => Verdict::Refused(too_complex("levels", DEPTH_MAX).at(at)),
-        Err(Stop::Refused(refusal)) => Verdict::Refused(*refusal),
+        Err(Stop::Refused(mut refusal)) => {
+            if let Some(name) = matcher.first_in(text) {
+                let which = format!("protected relation `{name}`");
+                refusal.message = refusal.message.replace("a protected relation", &which);
+            }
+            Verdict::Refused(*refusal)
+        }
     }
 }
 

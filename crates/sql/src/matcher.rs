@@ -82,6 +82,26 @@ impl Matcher {
         read.unwrap_or_else(|_| self.in_code(text))
     }
 
+    /// The first of the names that a text has in it, for messages.
+    pub(crate) fn first_in(&self, text: &str) -> Option<String> {
+        let mut first = None;
+        // Where the text cannot be read to its end, what came before counts.
+        let _ = each_word(text, |word| match word {
+            Word::Name(word) | Word::Keyword(word) => {
+                let is_name = self.is_name(word);
+                if is_name {
+                    first = Some(word.to_owned());
+                }
+                is_name
+            }
+            Word::String(value) => {
+                first = self.name_in_code(value).map(str::to_owned);
+                first.is_some()
+            }
+        });
+        first
+    }
+
     /// [`Matcher::mentions`] for a part of a text whose tokens are known, without its strings.
     pub(crate) fn mentions_between(&self, tokens: &Tokens, range: &std::ops::Range<usize>) -> bool {
         tokens
@@ -97,8 +117,12 @@ impl Matcher {
     /// Whether a piece of code names one of them: the name stands in it as a word of its own,
     /// upper or lower case.
     pub(crate) fn in_code(&self, code: &str) -> bool {
+        self.name_in_code(code).is_some()
+    }
+
+    fn name_in_code(&self, code: &str) -> Option<&str> {
         let code = code.as_bytes();
-        self.names.iter().any(|name| {
+        let found = self.names.iter().find(|name| {
             let name = name.as_bytes();
             let is_part = |at: Option<usize>| {
                 at.and_then(|at| code.get(at)).is_some_and(|&b| {
@@ -110,7 +134,8 @@ impl Matcher {
                     && !is_part(at.checked_sub(1))
                     && !is_part(Some(at + name.len()))
             })
-        })
+        });
+        found.map(AsRef::as_ref)
     }
 }
 
