@@ -75,7 +75,7 @@ fn prepared_statements_look_like_those_on_a_plain_table() {
         text("nobody"),
     ] {
         for formats in [&[][..], &[0], &[1], &[0, 1], &[1, 0]] {
-            let bind = bind("", "q", &[value.clone()], formats);
+            let bind = bind("", "q", std::slice::from_ref(&value), formats);
             steps.push([bind, describe('P', ""), execute("", 0), sync()].concat());
         }
     }
