@@ -392,7 +392,7 @@ impl Builder {
             // A few kilobytes, once: not worth a thread.
             let document = std::fs::read(path).map_err(|error| {
                 Error::manifest(format!(
-                    "cannot read the manifest `{}`: {error}",
+                    "cannot read manifest `{}`: {error}",
                     path.display()
                 ))
                 .with_hint(Some(

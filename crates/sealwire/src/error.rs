@@ -45,12 +45,7 @@ impl Error {
 
     pub(crate) fn manifest(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        Self::new(
-            Kind::Manifest,
-            format!("manifest: {source}"),
-            None,
-            Some(source),
-        )
+        Self::new(Kind::Manifest, source.to_string(), None, Some(source))
     }
 
     pub(crate) fn key(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
