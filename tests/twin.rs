@@ -4,12 +4,19 @@
 //! `SEALWIRE_TWIN_SEED` repeats a run, `SEALWIRE_TWIN_COUNT` makes it longer. A difference is
 //! reported with its seed and the statements that showed it.
 
-use sealwire_testkit::Postgres;
-use sealwire_testkit::fixture::plain_wire;
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/connections.rs"]
+mod support;
+
+use sealwire_core::policy::Mode;
 use sealwire_testkit::fixture::run::{Pair, Summary};
-use sealwire_testkit::fixture::schema::Twin;
+use sealwire_testkit::fixture::schema::{Twin, quoted};
 use sealwire_testkit::fixture::twins;
+use sealwire_testkit::fixture::values::markers;
 use sealwire_testkit::fixture::wire::WireClient;
+use sealwire_testkit::fixture::{Fixture, plain_wire};
+use sealwire_testkit::{Postgres, RecordingProxy};
 use tokio::net::TcpStream;
 
 fn environment(name: &str, default: u64) -> u64 {
@@ -92,4 +99,70 @@ async fn a_sabotaged_database_differs() {
         let found = pair.run(1, 3000).await;
         assert!(found.is_err(), "not found: {sabotage}");
     }
+}
+
+/// What the server holds in the encrypted columns: cells of the column's mode or NULL.
+async fn assert_only_cells(fixture: &Fixture) {
+    let owner = fixture.sealed().connect().await;
+    for table in fixture.tables() {
+        for column in &table.columns {
+            let Some(encryption) = &column.encryption else {
+                continue;
+            };
+            let header: u8 = match encryption.mode {
+                Mode::Deterministic => 0x11,
+                Mode::Randomized => 0x12,
+            };
+            let padded = if encryption.padding.is_some() { 8 } else { 0 };
+            let sql = format!(
+                "SELECT {}::bytea FROM {}",
+                quoted(&column.name),
+                table.qualified()
+            );
+            for row in owner.query(&sql, &[]).await.unwrap() {
+                if let Some(cell) = row.get::<_, Option<&[u8]>>(0) {
+                    assert_eq!(cell[..2], [header | padded, 1], "{sql}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn encrypted_and_plain_columns_do_not_differ() {
+    let first = environment("SEALWIRE_TWIN_SEED", 1);
+    let count = environment("SEALWIRE_TWIN_COUNT", 3000);
+    let mut rows = 0;
+    let mut left = usize::try_from(count).unwrap();
+    for seed in first.. {
+        let fixture = Fixture::new(twins::tables()).await;
+        let proxy = RecordingProxy::start(fixture.sealed()).await;
+        let mut pair = Pair {
+            sealed: support::wire(&fixture.url_through(proxy.port())).await,
+            plain: fixture.plain_wire().await,
+        };
+        let part = left.min(1500);
+        let summary = pair
+            .run(seed, part)
+            .await
+            .unwrap_or_else(|difference| panic!("{difference}"));
+        eprintln!("seed {seed}: {summary:?}");
+        assert!(
+            summary.refused > 0,
+            "nothing was refused that is of a kind to be refused"
+        );
+        for table in fixture.tables() {
+            rows += pair
+                .compare_table(&table.qualified())
+                .await
+                .unwrap_or_else(|d| panic!("{d}"));
+        }
+        proxy.assert_absent(&markers());
+        assert_only_cells(&fixture).await;
+        left -= part;
+        if left == 0 {
+            break;
+        }
+    }
+    assert!(rows > 100, "the tables are nearly empty at the end");
 }

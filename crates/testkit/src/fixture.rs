@@ -131,6 +131,17 @@ impl Fixture {
         builder
     }
 
+    /// Runs statements in both databases, as their owner and without the layer.
+    pub async fn prepare(&self, sql: &str) {
+        for database in [&self.sealed, &self.plain] {
+            let owner = database.connect().await;
+            owner
+                .batch_execute(sql)
+                .await
+                .expect("a statement of the test's own");
+        }
+    }
+
     /// The database with encrypted columns.
     pub fn sealed(&self) -> &TestDatabase<'static> {
         &self.sealed

@@ -1,0 +1,86 @@
+//! What the end-to-end tests share: connections through Sealwire.
+
+#![allow(dead_code, reason = "each test binary uses what it needs")]
+
+use sealwire::{Config, MaybeTls, SealedStream};
+use sealwire_testkit::fixture::schema::{Column, Table};
+use sealwire_testkit::fixture::wire::WireClient;
+use sealwire_testkit::fixture::{Fixture, trap};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, NoTls, Socket};
+
+/// The stream that a client without TLS has beneath it.
+pub(crate) type Stream = SealedStream<MaybeTls<Socket, NoTlsStream>>;
+
+/// tokio-postgres' own client, through Sealwire.
+pub(crate) async fn connect(url: &str) -> Client {
+    let (client, connection) = sealwire::connect(url, NoTls)
+        .await
+        .unwrap_or_else(|error| panic!("cannot connect: {error:?}"));
+    tokio::spawn(connection);
+    client
+}
+
+/// A bare protocol connection through Sealwire.
+pub(crate) async fn wire(url: &str) -> WireClient<Stream> {
+    let armed = url.parse::<Config>().unwrap().arm(NoTls).await.unwrap();
+    let (config, connector) = armed.into_parts();
+    let stream = trap::stream(&config, connector).await;
+    WireClient::start(stream, &config, &[])
+        .await
+        .unwrap_or_else(|error| panic!("no session: {error:?}"))
+}
+
+/// The cells of a column as a client without Sealwire reads them, ordered by the first column.
+pub(crate) async fn cells(fixture: &Fixture, table: &str, column: &str) -> Vec<Option<Vec<u8>>> {
+    let client = fixture.sealed().connect().await;
+    let sql = format!("SELECT {column}::bytea FROM {table} ORDER BY 1");
+    let rows = client.query(&sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The texts of an error and of everything beneath it.
+pub(crate) fn everything(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(" {error} {error:?}"));
+        source = error.source();
+    }
+    text
+}
+
+/// A table of people with a plain table beside it.
+pub(crate) fn people() -> Vec<Table> {
+    vec![
+        Table::new(
+            "public",
+            "people",
+            [
+                Column::plain("id", "int8").constraint("PRIMARY KEY"),
+                Column::deterministic("email", "text").constraint("UNIQUE"),
+                Column::deterministic("phone", "varchar(12)"),
+                Column::deterministic("age", "int4"),
+                Column::randomized("note", "text"),
+                Column::randomized("born", "date"),
+                Column::plain("name", "text"),
+            ],
+        ),
+        Table::new(
+            "public",
+            "log",
+            [
+                Column::plain("id", "int4").constraint("PRIMARY KEY"),
+                Column::plain("entry", "text"),
+            ],
+        ),
+    ]
+}
+
+/// The SQLSTATE of a database error.
+pub(crate) fn code(error: &tokio_postgres::Error) -> &str {
+    match error.code() {
+        Some(code) => code.code(),
+        None => panic!("not a database error: {}", everything(error)),
+    }
+}
