@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use rustc_hash::FxHashMap;
 use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
@@ -30,8 +30,8 @@ pub(crate) struct Analysis {
     /// Object identifiers of the cells' domains.
     cell_domains: HashSet<u32>,
     /// Encrypted columns by relation and `attnum`.
-    encrypted: HashMap<(u32, i16), ColumnId>,
-    texts: HashMap<Box<str>, Known>,
+    encrypted: FxHashMap<(u32, i16), ColumnId>,
+    texts: FxHashMap<Box<str>, Known>,
     texts_max: usize,
 }
 
@@ -66,8 +66,8 @@ impl Analysis {
             stale: Stale::Catalogue,
             in_transaction: Stale::Nothing,
             cell_domains: HashSet::new(),
-            encrypted: HashMap::new(),
-            texts: HashMap::new(),
+            encrypted: FxHashMap::default(),
+            texts: FxHashMap::default(),
             texts_max,
         }
     }
@@ -258,7 +258,7 @@ impl Analysis {
     fn index(&mut self) {
         self.matcher = Matcher::new(&self.policy, &self.catalogue);
         let mut cell_domains = HashSet::new();
-        let mut encrypted = HashMap::new();
+        let mut encrypted = FxHashMap::default();
         for relation in self.catalogue.relations() {
             let table = self.table_of(relation, 0);
             for attribute in &relation.attributes {

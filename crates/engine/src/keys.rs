@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use foldhash::HashMap;
+use rustc_hash::FxHashMap;
 use sealwire_core::cell::ColumnKey;
 use sealwire_core::policy::{ColumnId, KeyId, Policy};
 use sealwire_core::secret::Cek;
@@ -13,7 +13,7 @@ use crate::need::Failure;
 /// Keys of one session.
 #[derive(Default)]
 pub(crate) struct Keys {
-    ceks: HashMap<KeyId, Arc<Cek>>,
+    ceks: FxHashMap<KeyId, Arc<Cek>>,
     /// By column; each with its version.
     derived: Vec<Vec<(u8, ColumnKey)>>,
     /// To be asked for.

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use foldhash::{HashMap, HashMapExt};
+use rustc_hash::FxHashMap;
 
 /// PostgreSQL keeps 63 bytes of a statement's or portal's name (`NAMEDATALEN - 1`).
 pub(crate) const NAME_LEN_MAX: usize = 63;
@@ -17,7 +17,7 @@ pub(crate) const NAME_LEN_MAX: usize = 63;
 /// Names and what they mean.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
-    by_name: HashMap<Box<[u8]>, Slot<T>>,
+    by_name: FxHashMap<Box<[u8]>, Slot<T>>,
 }
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ struct Slot<T> {
 impl<T> Default for Slots<T> {
     fn default() -> Self {
         Self {
-            by_name: HashMap::new(),
+            by_name: FxHashMap::default(),
         }
     }
 }
