@@ -50,7 +50,8 @@ fn check(file: &File) -> Vec<String> {
             "{path}: has {lines} lines; split it, or say `{LENGTH_REASON}…` in its module documentation"
         ));
     }
-    let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
+    let is_test =
+        path.contains("/tests/") || path.starts_with("tests/") || path.ends_with("/tests.rs");
     let is_tidy = path.starts_with("crates/testkit/tests/tidy/");
     for (number, line) in code(&file.text, !is_test).filter(|_| !is_tidy) {
         let mut violation = |text: String| violations.push(format!("{path}:{number}: {text}"));
