@@ -87,7 +87,7 @@ impl ManifestBuilder {
     ) -> Result<(), ManifestError> {
         document::check_cek_name(name)?;
         if self.ceks().iter().any(|cek| cek.name == name) {
-            return Err(ManifestError::Invalid(format!("there is a key `{name}`")));
+            return Err(ManifestError::KeyExists(name.to_owned()));
         }
         let key = Cek::generate()?;
         let id = random_id()?;

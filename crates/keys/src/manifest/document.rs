@@ -297,9 +297,7 @@ impl CekEntry {
 pub(super) fn check_cek_name(name: &str) -> Result<(), ManifestError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if name.is_empty() || name.len() > MAX_CEK_NAME_BYTES || !name.chars().all(allowed) {
-        return Err(ManifestError::Invalid(format!(
-            "`{name}` cannot be the name of a key: 1 to {MAX_CEK_NAME_BYTES} of `A-Z a-z 0-9 _ - .`"
-        )));
+        return Err(ManifestError::KeyName(name.to_owned()));
     }
     Ok(())
 }

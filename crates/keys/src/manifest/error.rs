@@ -31,6 +31,12 @@ pub enum ManifestError {
     /// Fields that contradict each other or break a limit.
     #[error("manifest is invalid: {0}")]
     Invalid(String),
+    /// A key cannot have this name.
+    #[error("`{0}` cannot be the name of a key")]
+    KeyName(String),
+    /// A new key would have the name of another.
+    #[error("there is a key `{0}` already")]
+    KeyExists(String),
     /// The MAC does not fit the fields.
     #[error("manifest is not authentic: its MAC does not fit its contents")]
     NotAuthentic,
@@ -108,6 +114,8 @@ impl ManifestError {
             Self::Syntax { .. } | Self::Invalid(_) => {
                 "manifests are written by `sealwire`; restore the file from version control"
             }
+            Self::KeyName(_) => "a name has 1 to 63 of `A-Z a-z 0-9 _ - .`",
+            Self::KeyExists(_) => "choose another name; `sealwire keys list` shows the keys",
             Self::UnsupportedVersion(_) => "update Sealwire on this machine",
             Self::NotAuthentic => {
                 "it was altered, by hand perhaps; restore it and make the change with `sealwire`"

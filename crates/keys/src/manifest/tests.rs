@@ -149,10 +149,7 @@ async fn what_no_client_could_use_is_refused_with_a_hint() {
     let provider = LocalProvider::generate().unwrap();
     let mut empty = builder(&provider).await;
     let error = empty.add_cek("main", &provider).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "manifest is invalid: there is a key `main`"
-    );
+    assert_eq!(error.to_string(), "there is a key `main` already");
     assert!(empty.add_cek("no name", &provider).await.is_err());
 
     let manifest = empty.seal().unwrap();

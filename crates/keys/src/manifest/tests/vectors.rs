@@ -81,7 +81,9 @@ async fn run(vector: &Vector) -> &'static str {
     let provider = Arc::new(LocalProvider::new(MasterKey::new(key)));
     let manifest = match Manifest::parse(&vector.manifest) {
         Ok(manifest) => manifest,
-        Err(ManifestError::Syntax { .. } | ManifestError::Invalid(_)) => return "malformed",
+        Err(
+            ManifestError::Syntax { .. } | ManifestError::Invalid(_) | ManifestError::KeyName(_),
+        ) => return "malformed",
         Err(ManifestError::UnsupportedVersion(_)) => return "version",
         Err(other) => panic!("{other:?}"),
     };
