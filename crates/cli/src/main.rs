@@ -1,2 +1,37 @@
 //! The `sealwire` command.
-fn main() {}
+
+mod args;
+mod command;
+mod database;
+mod error;
+mod files;
+mod output;
+mod quote;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::error::Error;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut output = Output::new(args.global.json);
+    match run(&args, &mut output).and_then(|()| output.finish()) {
+        Ok(code) => code,
+        Err(error) => {
+            error.report();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(format!("cannot start: {error}")))?
+        .block_on(command::run(args, output))
+}

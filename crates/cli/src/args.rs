@@ -1,0 +1,297 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+use sealwire_core::types::DeclaredType;
+use sealwire_keys::TableName;
+
+/// Always Encrypted for PostgreSQL: keys, encrypted columns and the manifest that lists them
+#[derive(Debug, Parser)]
+#[command(
+    name = "sealwire",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+From nothing to an encrypted column:
+  sealwire init
+  sealwire keys create main
+  sealwire columns add public.users.email --type text --deterministic
+  sealwire sql | psql \"$DATABASE_URL\"
+  sealwire columns pin --database \"$DATABASE_URL\"
+
+The application then connects with
+  column_encryption=enabled column_encryption_manifest=file:sealwire.toml
+  column_master_key=file:sealwire.key
+in its connection string."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Global {
+    /// The manifest
+    #[arg(
+        long,
+        global = true,
+        help_heading = "For every command",
+        value_name = "PATH",
+        env = "SEALWIRE_MANIFEST",
+        default_value = "sealwire.toml"
+    )]
+    pub(crate) manifest: PathBuf,
+    /// Where the column master key is: `file:PATH` or `env:NAME`
+    #[arg(
+        long,
+        global = true,
+        help_heading = "For every command",
+        value_name = "URI",
+        env = "SEALWIRE_MASTER_KEY",
+        default_value = "file:sealwire.key",
+        hide_env_values = true
+    )]
+    pub(crate) master_key: String,
+    /// Print JSON
+    #[arg(long, global = true, help_heading = "For every command")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a master key file and a manifest
+    ///
+    /// The key file is created with permissions 0600 at the path of `--master-key`; a master key of
+    /// another kind must exist already. Neither file is ever overwritten.
+    #[command(after_help = "\
+Examples:
+  sealwire init
+  sealwire init --master-key file:/etc/sealwire/master.key
+  sealwire init --existing-key --master-key env:SEALWIRE_KEY")]
+    Init {
+        /// Use the key that `--master-key` names instead of creating a key file
+        #[arg(long)]
+        existing_key: bool,
+    },
+    /// List, create or rewrap column encryption keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// List, add, pin or check encrypted columns
+    #[command(subcommand)]
+    Columns(Columns),
+    /// Print the DDL of the encrypted columns
+    ///
+    /// Prints the schema `sealwire` with its two domains, then the columns. Running it again
+    /// changes nothing.
+    #[command(after_help = "\
+Examples:
+  sealwire sql | psql \"$DATABASE_URL\"
+  sealwire sql --domains-only
+  sealwire sql --create --table public.users")]
+    Sql(Sql),
+    /// Show or publish the manifest
+    #[command(subcommand)]
+    Manifest(ManifestCommand),
+    /// Show what happens to a statement
+    ///
+    /// Shows how each parameter, literal and output column is read and what goes to the server,
+    /// or why the statement is refused. Without `--database`, tables are what the manifest pins;
+    /// nothing is sent anywhere in either case but look-ups in the catalogue.
+    #[command(after_help = "\
+Examples:
+  sealwire explain 'SELECT id FROM users WHERE email = $1'
+  sealwire explain --database \"$DATABASE_URL\" 'SELECT * FROM users JOIN orders USING (email)'
+
+The exit code is 1 when the statement is refused.")]
+    Explain(Explain),
+    /// Show the header of a cell
+    #[command(after_help = "\
+Example:
+  sealwire inspect '\\x1101b26fa8011fec32e184cc86fe42fa2578'")]
+    Inspect {
+        /// The cell in hexadecimal, with or without `\x`
+        #[arg(value_name = "HEX")]
+        cell: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// List the column encryption keys
+    List,
+    /// Create a column encryption key, wrapped by the master key
+    #[command(after_help = "\
+Example:
+  sealwire keys create main")]
+    Create {
+        /// Name of the key
+        name: String,
+    },
+    /// Wrap every key anew under another master key; no cell changes
+    #[command(after_help = "\
+Example:
+  sealwire keys rewrap --to file:/etc/sealwire/master-2.key
+
+Deploy the manifest together with the new master key.")]
+    Rewrap {
+        /// Where the new master key is
+        #[arg(long, value_name = "URI")]
+        to: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Columns {
+    /// List the encrypted columns
+    List,
+    /// Add an encrypted column to the manifest
+    #[command(after_help = "\
+Examples:
+  sealwire columns add public.users.email --type text --deterministic
+  sealwire columns add public.users.salary --type 'numeric(10,2)' --padding 16
+  sealwire columns add public.orders.email --type text --deterministic --class public.users.email
+
+Columns that are joined or compared with each other need the same key, class and type family.
+Class, key, mode and padding are part of every cell: choose them before the first value is stored.")]
+    Add(AddColumn),
+    /// Pin the column order of the tables with encrypted columns
+    ///
+    /// `INSERT` without a column list and `SELECT *` are positional; they are refused until the
+    /// manifest has the order of the table's columns.
+    #[command(after_help = "\
+Example:
+  sealwire columns pin --database \"$DATABASE_URL\"")]
+    Pin {
+        #[command(flatten)]
+        database: RequiredDatabase,
+        /// Only this table
+        #[arg(long, value_name = "SCHEMA.TABLE")]
+        table: Vec<TableName>,
+    },
+    /// Compare the manifest with the database
+    #[command(after_help = "\
+Example:
+  sealwire columns check --database \"$DATABASE_URL\"
+
+The exit code is 1 when something does not fit.")]
+    Check {
+        #[command(flatten)]
+        database: RequiredDatabase,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct AddColumn {
+    /// The column; capitals need double quotes, as in SQL
+    #[arg(value_name = "SCHEMA.TABLE.COLUMN")]
+    pub(crate) column: String,
+    /// The type that the application sees, for example `text`, `int4`, `numeric(10,2)`
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) ty: DeclaredType,
+    /// Equal values give equal cells: `=`, joins and UNIQUE work, and the server sees equality
+    #[arg(long, conflicts_with = "randomized")]
+    pub(crate) deterministic: bool,
+    /// Nothing but storing and reading works (the default)
+    #[arg(long)]
+    pub(crate) randomized: bool,
+    /// Column encryption key; needed when there is more than one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) key: Option<String>,
+    /// Class, shared by columns that are compared with each other; the column's own by default
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Option<String>,
+    /// Hide lengths up to the next multiple of so many bytes
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(2..))]
+    pub(crate) padding: Option<u16>,
+    /// Accept that a deterministic column of few values gives its values away
+    #[arg(long)]
+    pub(crate) accept_frequency_leak: bool,
+    #[command(flatten)]
+    pub(crate) database: OptionalDatabase,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Sql {
+    /// Only the schema and the domains
+    #[arg(long, conflicts_with_all = ["create", "table", "manifest_table"])]
+    pub(crate) domains_only: bool,
+    /// Print `CREATE TABLE` with the encrypted columns instead of `ALTER TABLE`
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// Only the columns of this table
+    #[arg(long, value_name = "SCHEMA.TABLE")]
+    pub(crate) table: Vec<TableName>,
+    /// Also the table that `manifest publish` writes to
+    #[arg(long)]
+    pub(crate) manifest_table: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ManifestCommand {
+    /// Show what the manifest is, once it has authenticated
+    #[command(after_help = "\
+Examples:
+  sealwire manifest show
+  sealwire manifest show --database \"$DATABASE_URL\"")]
+    Show {
+        #[command(flatten)]
+        database: OptionalDatabase,
+    },
+    /// Publish the manifest in the database, for `column_encryption_manifest=database`
+    ///
+    /// Adds a row to `sealwire.manifest`, which is created where it is missing. Applications read
+    /// the row with the highest serial.
+    #[command(after_help = "\
+Example:
+  sealwire manifest publish --database \"$DATABASE_URL\" --grant app")]
+    Publish {
+        #[command(flatten)]
+        database: RequiredDatabase,
+        /// Allow this role to read the published manifests
+        #[arg(long, value_name = "ROLE")]
+        grant: Vec<String>,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct Explain {
+    /// The statement
+    #[arg(value_name = "SQL")]
+    pub(crate) statement: String,
+    /// Read it as a simple query: several statements, no parameters
+    #[arg(long)]
+    pub(crate) simple: bool,
+    /// Schemas in which unqualified names are looked up, without `--database`
+    #[arg(
+        long,
+        value_name = "SCHEMA",
+        value_delimiter = ',',
+        default_value = "public",
+        conflicts_with = "url"
+    )]
+    pub(crate) search_path: Vec<String>,
+    #[command(flatten)]
+    pub(crate) database: OptionalDatabase,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct OptionalDatabase {
+    /// Connection string of the database; one with `column_encryption` settings works too
+    #[arg(long = "database", value_name = "URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct RequiredDatabase {
+    /// Connection string of the database; one with `column_encryption` settings works too
+    #[arg(
+        long = "database",
+        value_name = "URL",
+        env = "SEALWIRE_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) url: String,
+}
