@@ -37,6 +37,9 @@ pub(super) async fn run(global: &Global, args: &Explain, output: &mut Output) ->
             let context = synthetic.context(policy);
             match sealwire_sql::analyse(text, protocol, &context) {
                 Verdict::NeedsRelations(names) => return Err(unknown_relations(&names)),
+                Verdict::Refused(refusal) if refusal.kind == RefusalKind::Name => {
+                    Verdict::Refused(without_database(refusal))
+                }
                 verdict => verdict,
             }
         }
@@ -53,6 +56,19 @@ pub(super) async fn run(global: &Global, args: &Explain, output: &mut Output) ->
         Verdict::NeedsRelations(names) => Err(unknown_relations(&names)),
         _ => Err(Error::new("this version cannot explain the verdict")),
     }
+}
+
+/// A name may be unknown only because the manifest does not list a table's plain columns.
+fn without_database(mut refusal: Refusal) -> Refusal {
+    let hint = refusal
+        .hint
+        .take()
+        .map(|hint| hint + "; ")
+        .unwrap_or_default();
+    refusal.hint = Some(format!(
+        "{hint}without `--database URL`, plain columns are known of tables whose order is pinned only"
+    ));
+    refusal
 }
 
 fn unknown_relations(names: &[String]) -> Error {

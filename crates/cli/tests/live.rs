@@ -1,0 +1,162 @@
+//! The command against a live database: from nothing to an encrypted column that an application
+//! uses, and what `columns check` says when manifest and database part.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers fail as its assertions do"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use sealwire_testkit::{Postgres, TestDatabase};
+use tokio_postgres::NoTls;
+
+struct Shell<'a> {
+    directory: &'a Path,
+    url: String,
+}
+
+impl Shell<'_> {
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_sealwire"))
+            .args(arguments)
+            .current_dir(self.directory)
+            .env("SEALWIRE_DATABASE", &self.url)
+            .env_remove("SEALWIRE_MANIFEST")
+            .env_remove("SEALWIRE_MASTER_KEY")
+            .output()
+            .unwrap()
+    }
+
+    /// What a command prints that has to succeed.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command prints that has to end in exit code 1.
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+}
+
+fn url(database: &TestDatabase<'_>) -> String {
+    // The kit's certificate is its own authority's, which the command rightly does not know.
+    format!("{}?sslmode=disable", database.url())
+}
+
+#[tokio::test]
+async fn from_nothing_to_an_encrypted_column() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    shell.ok(&["init"]);
+    shell.ok(&["keys", "create", "clinic"]);
+    let add = ["columns", "add", "public.patients.ssn", "--type", "text"];
+    shell.ok(&[&add[..], &["--key", "clinic", "--deterministic"]].concat());
+    owner
+        .batch_execute("CREATE TABLE patients (id int, name text)")
+        .await
+        .unwrap();
+    owner.batch_execute(&shell.ok(&["sql"])).await.unwrap();
+
+    assert!(shell.ok(&["columns", "check"]).contains("not pinned"));
+    assert!(shell.ok(&["columns", "pin"]).contains("id, name, ssn"));
+    let agreed: serde_json::Value =
+        serde_json::from_str(&shell.ok(&["columns", "check", "--json"])).unwrap();
+    assert_eq!(agreed["problems"], serde_json::json!([]));
+    assert_eq!(agreed["unpinned_tables"], serde_json::json!([]));
+    shell.ok(&["manifest", "publish"]);
+
+    let explained = shell.ok(&[
+        "explain",
+        "SELECT p.*, now() FROM patients p WHERE ssn = $1",
+    ]);
+    assert!(
+        explained.contains("sealed for public.patients.ssn"),
+        "{explained}"
+    );
+
+    let application = format!(
+        "{}?column_encryption=enabled&column_master_key=file:{}",
+        database.url(),
+        directory.path().join("sealwire.key").display()
+    );
+    let (client, connection) = sealwire::connect(&application, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+        .execute(
+            "INSERT INTO patients VALUES (1, 'Ada', $1)",
+            &[&"078-05-1120"],
+        )
+        .await
+        .unwrap();
+    let stored = owner
+        .query_one("SELECT ssn::bytea FROM patients", &[])
+        .await
+        .unwrap();
+    let header = shell.ok(&["inspect", &hex(stored.get(0))]);
+    assert!(header.contains("deterministic"), "{header}");
+}
+
+#[tokio::test]
+async fn a_column_that_parts_from_the_manifest_is_named() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    shell.ok(&["init"]);
+    shell.ok(&["keys", "create", "clinic"]);
+    shell.ok(&[
+        "columns",
+        "add",
+        "public.patients.ssn",
+        "--type",
+        "text",
+        "--key",
+        "clinic",
+    ]);
+    owner
+        .batch_execute(&shell.ok(&["sql", "--create"]))
+        .await
+        .unwrap();
+    shell.ok(&["columns", "check"]);
+    for (harm, repair, word) in [
+        (
+            "ALTER TABLE patients RENAME ssn TO old",
+            "ALTER TABLE patients RENAME old TO ssn",
+            "does not exist",
+        ),
+        (
+            "ALTER TABLE patients ALTER ssn TYPE bytea",
+            "ALTER TABLE patients ALTER ssn TYPE sealwire.randomized",
+            "sealwire.randomized",
+        ),
+    ] {
+        owner.batch_execute(harm).await.unwrap();
+        let said = shell.fails(&["columns", "check"]);
+        assert!(
+            said.contains("public.patients.ssn") && said.contains(word),
+            "{said}"
+        );
+        assert!(said.contains("hint"), "{said}");
+        owner.batch_execute(repair).await.unwrap();
+        shell.ok(&["columns", "check"]);
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
