@@ -4,7 +4,7 @@
 
 use sealwire::{Config, MaybeTls, SealedStream};
 use sealwire_testkit::fixture::schema::{Column, Table};
-use sealwire_testkit::fixture::wire::WireClient;
+use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use sealwire_testkit::fixture::{Fixture, trap};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, NoTls, Socket};
@@ -82,5 +82,35 @@ pub(crate) fn code(error: &tokio_postgres::Error) -> &str {
     match error.code() {
         Some(code) => code.code(),
         None => panic!("not a database error: {}", everything(error)),
+    }
+}
+
+/// Two bare connections, through Sealwire to the encrypted tables and without it to their twins.
+pub(crate) struct Sealed {
+    sealed: WireClient<Stream>,
+    plain: WireClient<tokio::net::TcpStream>,
+}
+
+impl Sealed {
+    pub(crate) async fn new(fixture: &Fixture, url: &str) -> Self {
+        Self {
+            sealed: wire(url).await,
+            plain: fixture.plain_wire().await,
+        }
+    }
+
+    /// The replies of both.
+    pub(crate) async fn exchange(&mut self, batch: &Batch) -> (Vec<Reply>, Vec<Reply>) {
+        (
+            self.sealed.exchange(batch).await,
+            self.plain.exchange(batch).await,
+        )
+    }
+
+    /// Runs a statement on both.
+    pub(crate) async fn both(&mut self, sql: &str) {
+        let mut batch = Batch::new();
+        batch.query(sql);
+        self.exchange(&batch).await;
     }
 }
