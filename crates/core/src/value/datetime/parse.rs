@@ -425,7 +425,14 @@ fn read_zone_name(reader: &mut Reader<'_>) -> Option<Option<Result<Zone, ValueEr
     } else if name.contains('/') {
         // Names without a slash may be abbreviations, which the server looks up first in a table
         // of its own: its CET has no summer time.
-        Zone::named(name)?
+        match Zone::named(name) {
+            Some(zone) => zone,
+            None => {
+                reader.0 = rest;
+                let error = ValueError::new("22023", "time zone not recognized");
+                return Some(Some(Err(error)));
+            }
+        }
     } else {
         return None;
     };
