@@ -7,7 +7,7 @@
 use bytes::{BufMut, BytesMut};
 use sealwire_core::policy::Policy;
 use sealwire_core::types::{DeclaredType, ScalarType};
-use sealwire_core::value::Format;
+use sealwire_core::value::{Format, Usage};
 use sealwire_sql::{Output, Param};
 
 use crate::analysis::Analysis;
@@ -123,8 +123,16 @@ pub(crate) fn write_parameters(
         out.put_u16(u16::try_from(oids.len()).unwrap_or(u16::MAX));
         for (at, &oid) in oids.iter().enumerate() {
             let shown = match prepared.plan.params.get(at) {
-                Some(&Param::Sealed { column, array, .. }) => {
-                    let declared = policy.column(column).ty.scalar();
+                Some(&Param::Sealed {
+                    column,
+                    array,
+                    usage,
+                }) => {
+                    let declared = match (policy.column(column).ty.scalar(), usage) {
+                        // PostgreSQL has no operators of its own for `varchar`.
+                        (ScalarType::Varchar, Usage::Compare) => ScalarType::Text,
+                        (declared, _) => declared,
+                    };
                     let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
                     let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
                     if array { ty.array_oid() } else { ty.oid() }
