@@ -1,6 +1,7 @@
 //! Sealing: parameters of a Bind, literals of a text.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 use sealwire_core::cell::{Header, SealError};
@@ -82,11 +83,29 @@ fn distinct(ids: impl Iterator<Item = KeyId>) -> Box<[KeyId]> {
     ids.into()
 }
 
+/// Buffers that outlive a Bind.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    /// The canonical form of one value.
+    canonical: Zeroizing<Vec<u8>>,
+    /// The cells of one Bind, one behind the other.
+    cells: Vec<u8>,
+    /// Where in `cells` the cell of each parameter is.
+    places: Vec<Range<usize>>,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scratch(redacted)")
+    }
+}
+
 /// What sealing takes.
 pub(crate) struct Sealer<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) keys: &'a mut Keys,
     pub(crate) settings: &'a Settings,
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 impl fmt::Debug for Sealer<'_> {
@@ -113,7 +132,7 @@ impl Sealer<'_> {
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         let spec = self.policy.column(column);
-        let mut canonical = Zeroizing::new(Vec::with_capacity(value.bytes.len()));
+        self.scratch.canonical.clear();
         canonicalise(
             Target {
                 ty: spec.ty,
@@ -124,15 +143,15 @@ impl Sealer<'_> {
             usage,
             value.bytes,
             self.settings,
-            &mut canonical,
+            &mut self.scratch.canonical,
         )
         .map_err(|error| Stop::Failed(Report::value(&error, &spec.path())))?;
         if spec.ty.family() == Family::Bytea {
-            self.refuse_sealed(column, &canonical)?;
+            self.refuse_sealed(column)?;
         }
         let id = self.policy.sealing_key(column);
         let key = self.keys.column_key(self.policy, column, id)?;
-        key.seal(&canonical, out).map_err(|error| {
+        key.seal(&self.scratch.canonical, out).map_err(|error| {
             let report = Report::new("54000", error.to_string())
                 .with_detail(format!("value for encrypted column `{}`", spec.path()));
             Stop::Failed(match error {
@@ -147,7 +166,8 @@ impl Sealer<'_> {
     /// A value of a `bytea` column that is a cell of that column already would be sealed twice:
     /// the application works with cells itself. Whether it is one, the key tells; bytes that only
     /// look like a cell are fine.
-    fn refuse_sealed(&mut self, column: ColumnId, value: &[u8]) -> Result<(), Stop> {
+    fn refuse_sealed(&mut self, column: ColumnId) -> Result<(), Stop> {
+        let value = &self.scratch.canonical;
         let Some(id) =
             Header::parse(value).and_then(|header| self.policy.opening_key(column, header.version))
         else {
@@ -227,10 +247,12 @@ impl Sealer<'_> {
     ) -> Result<(), Stop> {
         // Sealed before anything is written, so that a stop leaves `out` alone.
         let params = &prepared.plan.params;
-        let mut cells = Vec::with_capacity(bind.count());
-        let mut sealed = Vec::new();
+        let mut cells = std::mem::take(&mut self.scratch.cells);
+        let mut places = std::mem::take(&mut self.scratch.places);
+        cells.clear();
+        places.clear();
         for (at, value) in bind.values().enumerate() {
-            let start = sealed.len();
+            let start = cells.len();
             if let (
                 Some(bytes),
                 Some(&Param::Sealed {
@@ -247,12 +269,12 @@ impl Sealer<'_> {
                 let format = bind.formats.format(at);
                 let value = Wire { ty, format, bytes };
                 if array {
-                    self.array(column, usage, value, client_oid, &mut sealed)?;
+                    self.array(column, usage, value, client_oid, &mut cells)?;
                 } else {
-                    self.cell(column, usage, value, &mut sealed)?;
+                    self.cell(column, usage, value, &mut cells)?;
                 }
             }
-            cells.push(start..sealed.len());
+            places.push(start..cells.len());
         }
         let any_sealed = params.iter().any(|p| matches!(p, Param::Sealed { .. }));
         frame(out, b'B', |out| {
@@ -272,10 +294,10 @@ impl Sealer<'_> {
                 bind.formats.write(out);
             }
             out.put_u16(count);
-            for ((at, value), cell) in bind.values().enumerate().zip(cells) {
+            for ((at, value), place) in bind.values().enumerate().zip(&places) {
                 match params.get(at) {
                     Some(Param::Sealed { .. }) => {
-                        field(out, value.map(|_| &sealed[cell]))?;
+                        field(out, value.map(|_| &cells[place.clone()]))?;
                     }
                     _ => field(out, value)?,
                 }
@@ -293,6 +315,8 @@ impl Sealer<'_> {
             }
             Ok(())
         })?;
+        self.scratch.cells = cells;
+        self.scratch.places = places;
         Ok(())
     }
 

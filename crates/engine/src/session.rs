@@ -23,6 +23,7 @@ use crate::open::Scratch;
 use crate::options::{Options, PolicySource};
 use crate::poison::Report;
 use crate::queue::Queue;
+use crate::seal;
 use crate::settings::Reported;
 use crate::slots::Slots;
 use crate::startup::{self, Startup};
@@ -140,6 +141,7 @@ pub struct Session {
     load_failure: Option<Report>,
     reported: Reported,
     scratch: Scratch,
+    seal_scratch: seal::Scratch,
 }
 
 impl fmt::Debug for Session {
@@ -211,6 +213,7 @@ impl Session {
             load_failure: None,
             reported: Reported::default(),
             scratch: Scratch::default(),
+            seal_scratch: seal::Scratch::default(),
         }
     }
 

@@ -183,6 +183,7 @@ impl Session {
                 policy: &policy,
                 keys: &mut self.keys,
                 settings: &self.reported.settings,
+                scratch: &mut self.seal_scratch,
             }
             .bind(bind, prepared, &mut self.to_server),
         };

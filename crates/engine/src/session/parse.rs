@@ -379,6 +379,7 @@ impl Session {
             policy: &policy,
             keys: &mut self.keys,
             settings: &self.reported.settings,
+            scratch: &mut self.seal_scratch,
         };
         Ok(sealer.text(text, plan).map(Some))
     }
