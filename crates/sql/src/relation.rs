@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use sealwire_core::catalogue::{Relation, RelationKind, Resolution};
-use sealwire_core::policy::{ColumnId, ColumnSpec, Mode, Policy, TableSpec};
+use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
 use crate::plan::{Output, Refusal, RefusalKind};
@@ -62,14 +62,6 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// The domain that a column of this mode must have.
-pub(crate) const fn domain(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Deterministic => "sealwire.deterministic",
-        Mode::Randomized => "sealwire.randomized",
-    }
-}
-
 /// Compares a relation of the catalogue with the policy. Empty when the relation is not protected.
 pub fn check_relation(policy: &Policy, relation: &Relation) -> Vec<Mismatch> {
     let Some(table) = policy.table(&relation.schema, &relation.name) else {
@@ -106,7 +98,7 @@ fn check_column(spec: &ColumnSpec, relation: &Relation) -> Vec<Mismatch> {
         report(MismatchKind::Missing);
         return mismatches;
     };
-    let expected = domain(spec.mode);
+    let expected = sealwire_core::ddl::domain(spec.mode);
     if attribute.domain != expected {
         report(MismatchKind::Type { expected });
     }

@@ -7,7 +7,7 @@ use crate::infer::Analyser;
 use crate::ir::{Action, Part, Query, StatementKind, Table, TypeName, Utility};
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{Finish, Why, refuse};
-use crate::relation::{RelationColumn, RelationInfo, Stop, domain};
+use crate::relation::{RelationColumn, RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
 use crate::splice;
 use crate::types::Ground;
@@ -278,7 +278,7 @@ fn define_part<'a>(
             analyser.account(name);
             let spec = sealed(&name.text).map(|id| policy.column(id));
             let Some(spec) = spec else { return Ok(()) };
-            let expected = domain(spec.mode);
+            let expected = sealwire_core::ddl::domain(spec.mode);
             let is_domain = ty.as_ref().is_some_and(|ty| is_type(ty, expected));
             if is_domain && !has_default {
                 return Ok(());
