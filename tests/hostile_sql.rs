@@ -109,7 +109,7 @@ const STATEMENTS: &[&str] = &[
     "SELECT count(*) FILTER (WHERE email = {m}) FROM people",
     "SELECT email, count(*) FROM people GROUP BY GROUPING SETS ((email), ()) HAVING email = {m}",
     "SELECT DISTINCT ON (email) id FROM people WHERE email <> {m} ORDER BY email",
-    "SELECT lag(email, 1, {m}) OVER (ORDER BY id) FROM people",
+    "SELECT lag(email) OVER (ORDER BY id) FROM people WHERE email <> {m}",
     "SELECT max(email) FROM people WHERE email = {m}",
     "SELECT string_agg(email, {m}) FROM people",
     "SELECT array_agg(email) FROM people WHERE email = {m}",

