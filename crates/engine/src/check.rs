@@ -96,8 +96,14 @@ pub(crate) fn columns(
                 }
             }
             Some(column) => {
-                let is_cell = field.type_oid == ScalarType::Bytea.oid()
-                    || analysis.is_cell_domain(field.type_oid);
+                // The array types of the domains have identifiers that are not loaded; whatever
+                // else such an array held, its elements would not open.
+                let is_cell = if output.array {
+                    ScalarType::from_oid(field.type_oid).is_none()
+                } else {
+                    field.type_oid == ScalarType::Bytea.oid()
+                        || analysis.is_cell_domain(field.type_oid)
+                };
                 let same = origin
                     .is_none_or(|origin| policy.column(origin).same_class(policy.column(column)));
                 if !is_cell || !same {
@@ -157,10 +163,11 @@ pub(crate) fn write_columns(
     frame(out, b'T', |out| {
         out.put_u16(u16::try_from(fields.len()).unwrap_or(u16::MAX));
         for (at, field) in fields.iter().enumerate() {
-            match outputs.get(at).and_then(|output| output.column) {
+            let output = outputs.get(at).copied().unwrap_or_default();
+            match output.column {
                 Some(column) => {
-                    let format = formats.and_then(|formats| formats.get(at));
-                    declared(*field, policy.column(column).ty, format.copied()).write(out);
+                    let format = formats.and_then(|formats| formats.get(at)).copied();
+                    declared(*field, policy.column(column).ty, output.array, format).write(out);
                 }
                 None => field.write(out),
             }
@@ -170,10 +177,15 @@ pub(crate) fn write_columns(
 }
 
 /// A column of cells as the client sees it.
-fn declared(field: Field<'_>, ty: DeclaredType, format: Option<Format>) -> Field<'_> {
+fn declared(field: Field<'_>, ty: DeclaredType, array: bool, format: Option<Format>) -> Field<'_> {
+    let scalar = ty.scalar();
+    let (type_oid, type_len) = match array {
+        true => (scalar.array_oid(), -1),
+        false => (scalar.oid(), scalar.type_len()),
+    };
     Field {
-        type_oid: ty.scalar().oid(),
-        type_len: ty.scalar().type_len(),
+        type_oid,
+        type_len,
         typmod: ty.typmod(),
         format: format_code(format.unwrap_or(Format::Text)),
         ..field

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::catalogue::decode_hex;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::message::array::Array;
 use crate::message::backend::Row;
 use crate::message::{Malformed, field, frame};
 use crate::poison::Report;
@@ -73,7 +74,11 @@ impl Opener<'_> {
                 match (output.column, value) {
                     (Some(column), Some(cell)) => {
                         let format = formats.get(at).copied().unwrap_or(Format::Text);
-                        if let Err(reason) = self.cell(column, cell, cells, format) {
+                        let opened = match output.array {
+                            false => self.cell(column, cell, cells, format),
+                            true => self.array(column, cell, cells, format),
+                        };
+                        if let Err(reason) = opened {
                             stop = Some(reason);
                             return Ok(());
                         }
@@ -87,6 +92,40 @@ impl Opener<'_> {
         if let Some(stop) = stop {
             out.truncate(start);
             return Err(stop);
+        }
+        Ok(())
+    }
+
+    /// Opens the elements of an array of cells, and writes the array of their values into
+    /// `scratch.value`.
+    fn array(
+        &mut self,
+        column: ColumnId,
+        array: &[u8],
+        cells: Format,
+        format: Format,
+    ) -> Result<(), Stop> {
+        let spec = self.policy.column(column);
+        let array = match cells {
+            Format::Binary => Array::read_binary(array),
+            Format::Text => Array::read_text(array),
+        }
+        .map_err(|Malformed| Stop::Failed(not_a_cell(&spec.path())))?;
+        let mut values = Vec::with_capacity(array.elements.len());
+        for element in &array.elements {
+            values.push(match element {
+                None => None,
+                Some(cell) => {
+                    self.cell(column, cell, cells, format)?;
+                    Some(self.scratch.value.clone())
+                }
+            });
+        }
+        let value = &mut self.scratch.value;
+        value.clear();
+        match format {
+            Format::Binary => array.write_binary(spec.ty.scalar().oid(), &values, value),
+            Format::Text => array.write_text(&values, value),
         }
         Ok(())
     }

@@ -188,15 +188,14 @@ impl Sealer<'_> {
         ))
     }
 
-    /// Appends the `bytea[]` of an array.
+    /// Reads an array; its elements' cells come with it.
     fn array(
         &mut self,
         column: ColumnId,
         usage: Usage,
         value: Wire<'_>,
         client_oid: u32,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(Array, Vec<Option<Vec<u8>>>), Stop> {
         let path = || self.policy.column(column).path();
         let failed = |sqlstate, message: &str| {
             let error = ValueError {
@@ -233,8 +232,7 @@ impl Sealer<'_> {
                 }
             });
         }
-        array.write_cells(&cells, out);
-        Ok(())
+        Ok((array, cells))
     }
 
     /// Appends the Bind that goes to the server. The caller has seen to it that the number of
@@ -269,7 +267,8 @@ impl Sealer<'_> {
                 let format = bind.formats.format(at);
                 let value = Wire { ty, format, bytes };
                 if array {
-                    self.array(column, usage, value, client_oid, &mut cells)?;
+                    let (array, sealed) = self.array(column, usage, value, client_oid)?;
+                    array.write_cells(&sealed, &mut cells);
                 } else {
                     self.cell(column, usage, value, &mut cells)?;
                 }
@@ -336,6 +335,7 @@ impl Sealer<'_> {
                     wire,
                     column,
                     usage,
+                    array,
                 } => {
                     cell.clear();
                     let value = Wire {
@@ -343,6 +343,13 @@ impl Sealer<'_> {
                         format: Format::Text,
                         bytes: value.expose().as_bytes(),
                     };
+                    if *array {
+                        let (array, cells) = self.array(*column, *usage, value, 0)?;
+                        out.push('\'');
+                        array.write_cells_text(&cells, &mut out);
+                        out.push_str("'::pg_catalog.bytea[]");
+                        continue;
+                    }
                     self.cell(*column, *usage, value, &mut cell)?;
                     out.push_str("'\\x");
                     push_hex(&mut out, &cell);

@@ -257,7 +257,7 @@ pub(crate) fn view(
         list: Vec::new(),
     };
     let columns = analyser.query(query, None, &ctes)?;
-    Ok(Some(splice::outputs(&mut analyser, &columns)?))
+    Ok(Some(splice::view_outputs(&mut analyser, &columns)?))
 }
 
 /// One statement of a text.
@@ -304,7 +304,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
                     relations,
                 } => Ok(Outcome::Planned {
                     // One column of text, JSON or XML.
-                    outputs: vec![Output { column: None }],
+                    outputs: vec![Output::PLAIN],
                     params,
                     edits,
                     relations,

@@ -84,10 +84,20 @@ pub enum Outputs {
 }
 
 /// An output column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// The encrypted column whose cells it holds, or `None` for plain.
     pub column: Option<ColumnId>,
+    /// The cells are the elements of an array.
+    pub array: bool,
+}
+
+impl Output {
+    /// A column whose values pass as they are.
+    pub const PLAIN: Self = Self {
+        column: None,
+        array: false,
+    };
 }
 
 /// A change to the text.
@@ -105,7 +115,8 @@ pub struct Edit {
 pub enum Replacement {
     /// Fixed text, for example nothing for a cut `::text`.
     Text(String),
-    /// A literal to seal; the engine writes the cell as `'\x…'::pg_catalog.bytea`.
+    /// A literal to seal; the engine writes the cell as `'\x…'::pg_catalog.bytea`, and an array of
+    /// cells as `'{…}'::pg_catalog.bytea[]`.
     Literal {
         /// The literal's value in PostgreSQL's text format.
         value: LiteralValue,
@@ -115,6 +126,8 @@ pub enum Replacement {
         column: ColumnId,
         /// Stored or compared.
         usage: Usage,
+        /// The literal is an array, and its elements are sealed one by one.
+        array: bool,
     },
 }
 

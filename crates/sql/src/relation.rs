@@ -431,7 +431,7 @@ impl<'a> Resolver<'a> {
         match outputs {
             Ok(None) if !reads_protected => {}
             Ok(Some(outputs)) if outputs.len() == info.columns.len() => {
-                for (column, Output { column: id }) in info.columns.iter_mut().zip(outputs) {
+                for (column, Output { column: id, .. }) in info.columns.iter_mut().zip(outputs) {
                     if let Some(id) = id {
                         column.column.get_or_insert(id);
                     }

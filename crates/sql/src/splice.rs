@@ -57,25 +57,25 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         grounded.edits.push(edit);
     }
     for literal_use in std::mem::take(&mut analyser.literals) {
-        let sealed = match analyser.types.ground(literal_use.ty) {
+        let (sealed, array) = match analyser.types.ground(literal_use.ty) {
             Ground::Plain => continue,
-            Ground::Sealed(sealed) => sealed,
-            Ground::Array(sealed) => return Err(array_literal(policy, sealed, literal_use.at)),
+            Ground::Sealed(sealed) => (sealed, false),
+            Ground::Array(sealed) => (sealed, true),
             Ground::Deep => return Err(nested_array(literal_use.at)),
         };
         let literal = literal_use.literal;
-        let range = literal_range(policy, literal, sealed, literal_use.at)?;
+        let range = literal_range(policy, literal, sealed, array, literal_use.at)?;
         // A literal inside a cast that is replaced as a whole.
         if replaced.iter().any(|outer| outer.contains(&range.start)) {
             continue;
         }
-        let wire = match cast_starts.contains(&range.start) {
+        let wire = match array || cast_starts.contains(&range.start) {
             true => None,
             false => bare_type(policy, literal, sealed),
         };
         grounded.edits.push(Edit {
             range,
-            replacement: replacement(literal, sealed, wire),
+            replacement: replacement(literal, sealed, array, wire),
         });
     }
     grounded.edits.sort_by_key(|edit| edit.range.start);
@@ -151,25 +151,45 @@ pub(crate) fn outputs(
 ) -> Result<Vec<Output>, Refusal> {
     columns
         .iter()
-        .map(|column| match analyser.types.ground(column.ty) {
-            Ground::Plain => Ok(Output { column: None }),
-            Ground::Sealed(sealed) => Ok(Output {
-                column: Some(sealed.column),
-            }),
-            Ground::Array(sealed) => Err(array_output(analyser, sealed.column)),
-            Ground::Deep => Err(nested_array(0)),
+        .map(|column| {
+            let (column, array) = match analyser.types.ground(column.ty) {
+                Ground::Plain => return Ok(Output::PLAIN),
+                Ground::Sealed(sealed) => (sealed.column, false),
+                Ground::Array(sealed) => (sealed.column, true),
+                Ground::Deep => return Err(nested_array(0)),
+            };
+            Ok(Output {
+                column: Some(column),
+                array,
+            })
         })
         .collect()
+}
+
+/// The output columns of a view: single cells, since a column of a relation that the manifest does
+/// not list has no other way to be known as encrypted.
+pub(crate) fn view_outputs(
+    analyser: &mut Analyser<'_, '_, '_>,
+    columns: &[OutColumn],
+) -> Result<Vec<Output>, Refusal> {
+    let outputs = outputs(analyser, columns)?;
+    match outputs.iter().find(|output| output.array) {
+        Some(Output {
+            column: Some(column),
+            ..
+        }) => Err(array_output(analyser, *column)),
+        _ => Ok(outputs),
+    }
 }
 
 fn array_output(analyser: &Analyser<'_, '_, '_>, column: ColumnId) -> Refusal {
     let path = analyser.path_of(column);
     refuse(
         RefusalKind::UnsupportedConstruct,
-        format!("refusing to return an array of encrypted column `{path}`"),
+        format!("refusing to show an array of encrypted column `{path}` in a view"),
     )
-    .detail("cells inside an array are not opened")
-    .hint("return one row per value")
+    .detail("a view shows encrypted columns as single values only")
+    .hint("leave the column as it is in the view, and build the array in the query")
 }
 
 fn nested_array(at: usize) -> Refusal {
@@ -180,24 +200,18 @@ fn nested_array(at: usize) -> Refusal {
     .at(at)
 }
 
-fn array_literal(policy: &Policy, sealed: Sealed, at: usize) -> Refusal {
-    let path = policy.column(sealed.column).path();
-    refuse(
-        RefusalKind::UnsupportedConstruct,
-        format!("refusing to seal an array literal for encrypted column `{path}`"),
-    )
-    .hint("pass the array as a parameter, or write `ARRAY['…', '…']`")
-    .at(at)
-}
-
 fn literal_range(
     policy: &Policy,
     literal: &Literal,
     sealed: Sealed,
+    array: bool,
     at: usize,
 ) -> Result<std::ops::Range<usize>, Refusal> {
     let spec = policy.column(sealed.column);
-    let fits = literal_fits(literal, spec.ty.family());
+    let fits = match array {
+        true => literal.class == LiteralClass::String,
+        false => literal_fits(literal, spec.ty.family()),
+    };
     match &literal.range {
         Some(range) if fits => Ok(range.clone()),
         _ => Err(refuse(
@@ -213,8 +227,14 @@ fn literal_range(
     }
 }
 
-fn replacement(literal: &Literal, sealed: Sealed, wire: Option<ScalarType>) -> Replacement {
+fn replacement(
+    literal: &Literal,
+    sealed: Sealed,
+    array: bool,
+    wire: Option<ScalarType>,
+) -> Replacement {
     Replacement::Literal {
+        array,
         value: LiteralValue::new(literal.value.expose().to_owned()),
         wire,
         column: sealed.column,
@@ -278,8 +298,8 @@ fn cut(
             (range, Replacement::Text("NULL".to_owned()))
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
-            literal_range(policy, literal, sealed, cast.at)?;
-            (range, replacement(literal, sealed, None))
+            literal_range(policy, literal, sealed, array, cast.at)?;
+            (range, replacement(literal, sealed, array, None))
         }
         _ => return Err(refusal()),
     };

@@ -455,7 +455,7 @@ fn no_refusal_repeats_a_literal() {
     for sql in [
         "SELECT id FROM users WHERE email < 'marker'",
         "SELECT id FROM users WHERE email = 'marker' || 'x'",
-        "SELECT id FROM users WHERE email = ANY('{marker}')",
+        "SELECT id FROM users WHERE email = ANY('{marker}'::int[])",
         "SELECT id FROM users WHERE email = 'marker",
         "SELECT id FROM users WHERE email = 'marker' 'x'",
         "SELECT id FROM users WHERE email = 'marker'::int",

@@ -5,6 +5,7 @@ use sealwire_core::types::ScalarType;
 use zeroize::Zeroizing;
 
 use super::{Malformed, Reader};
+use crate::catalogue::push_hex;
 
 /// PostgreSQL's `MAXDIM`.
 const DIMENSIONS_MAX: usize = 6;
@@ -95,24 +96,118 @@ impl Array {
 
     /// Appends a binary `bytea[]` of the same shape; `cells` are the elements.
     pub(crate) fn write_cells(&self, cells: &[Option<Vec<u8>>], out: &mut Vec<u8>) {
+        self.write_binary(ScalarType::Bytea.oid(), cells, out);
+    }
+
+    /// Appends the binary format of an array of the same shape (`array_send`).
+    pub(crate) fn write_binary(
+        &self,
+        element_oid: u32,
+        elements: &[Option<impl AsRef<[u8]>>],
+        out: &mut Vec<u8>,
+    ) {
         let int = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         out.put_i32(int(self.dimensions.len()));
-        out.put_i32(i32::from(cells.iter().any(Option::is_none)));
-        out.put_u32(ScalarType::Bytea.oid());
+        out.put_i32(i32::from(elements.iter().any(Option::is_none)));
+        out.put_u32(element_oid);
         for &(len, lower) in &self.dimensions {
             out.put_i32(len);
             out.put_i32(lower);
         }
-        for cell in cells {
-            match cell {
+        for element in elements {
+            match element {
                 None => out.put_i32(-1),
-                Some(cell) => {
-                    out.put_i32(int(cell.len()));
-                    out.put_slice(cell);
+                Some(element) => {
+                    let element = element.as_ref();
+                    out.put_i32(int(element.len()));
+                    out.put_slice(element);
                 }
             }
         }
     }
+
+    /// Appends a `bytea[]` of the same shape as text, to stand between single quotes.
+    pub(crate) fn write_cells_text(&self, cells: &[Option<Vec<u8>>], out: &mut String) {
+        let hex = |cell: &Vec<u8>| {
+            let mut text = String::from("\\x");
+            push_hex(&mut text, cell);
+            text.into_bytes()
+        };
+        let cells: Vec<_> = cells.iter().map(|cell| cell.as_ref().map(hex)).collect();
+        let mut text = Vec::new();
+        self.write_text(&cells, &mut text);
+        // Digits and punctuation.
+        out.push_str(&String::from_utf8_lossy(&text));
+    }
+
+    /// Appends the text format of an array of the same shape (`array_out`).
+    pub(crate) fn write_text(&self, elements: &[Option<impl AsRef<[u8]>>], out: &mut Vec<u8>) {
+        if self.dimensions.iter().any(|&(_, lower)| lower != 1) {
+            for &(len, lower) in &self.dimensions {
+                // The server has checked that a bound fits.
+                let upper = i64::from(lower) + i64::from(len) - 1;
+                out.extend_from_slice(format!("[{lower}:{upper}]").as_bytes());
+            }
+            out.push(b'=');
+        }
+        let mut rest = elements;
+        match self.dimensions.is_empty() {
+            true => out.extend_from_slice(b"{}"),
+            false => self.write_level(0, &mut rest, out),
+        }
+    }
+
+    fn write_level<E: AsRef<[u8]>>(
+        &self,
+        depth: usize,
+        rest: &mut &[Option<E>],
+        out: &mut Vec<u8>,
+    ) {
+        out.push(b'{');
+        let len = self.dimensions.get(depth).map_or(0, |&(len, _)| len);
+        for at in 0..len {
+            if at > 0 {
+                out.push(b',');
+            }
+            if depth + 1 < self.dimensions.len() {
+                self.write_level(depth + 1, rest, out);
+                continue;
+            }
+            let Some((first, after)) = rest.split_first() else {
+                break;
+            };
+            *rest = after;
+            match first {
+                None => out.extend_from_slice(b"NULL"),
+                Some(element) => write_element(element.as_ref(), out),
+            }
+        }
+        out.push(b'}');
+    }
+}
+
+/// Writes an element of a text array, quoted where `array_out` quotes it.
+fn write_element(element: &[u8], out: &mut Vec<u8>) {
+    let special = |b: &u8| {
+        matches!(
+            b,
+            b'"' | b'\\' | b'{' | b'}' | b',' | b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c
+        )
+    };
+    let quoted =
+        element.is_empty() || element.eq_ignore_ascii_case(b"NULL") || element.iter().any(special);
+    if !quoted {
+        out.extend_from_slice(element);
+        return;
+    }
+    out.push(b'"');
+    for &byte in element {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'"');
 }
 
 struct TextParser<'a> {
@@ -347,6 +442,27 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(Array::read_binary(&bytes[..cut]).is_err());
         }
+    }
+
+    #[test]
+    fn text_arrays_are_written_as_the_server_writes_them() {
+        for text in [
+            "{}",
+            "{a,b}",
+            r#"{NULL,"NULL","","a b","c\"d","e\\\\f",é,"{g}","h,i"}"#,
+            "{{a,b},{c,d}}",
+            "[0:1]={a,b}",
+            "[2:2][-1:0]={{a,b}}",
+        ] {
+            let array = Array::read_text(text.as_bytes()).ok().unwrap();
+            let mut out = Vec::new();
+            array.write_text(&array.elements, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), text);
+        }
+        let array = Array::read_text(b"{a,NULL}").ok().unwrap();
+        let mut out = String::new();
+        array.write_cells_text(&[Some(vec![0x11, 0xab]), None], &mut out);
+        assert_eq!(out, r#"{"\\x11ab",NULL}"#);
     }
 
     #[test]

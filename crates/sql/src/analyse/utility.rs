@@ -114,8 +114,7 @@ impl<'a> One<'a, '_, '_> {
                 .hint("write the value as a literal")
                 .into());
         }
-        // A view may show cells, but not inside arrays, where nobody could open them.
-        splice::outputs(&mut analyser, &columns)?;
+        splice::view_outputs(&mut analyser, &columns)?;
         finish(text, tokens, script, statement, &mut analyser, Vec::new())
     }
 

@@ -598,6 +598,34 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
                 Ok(self.types.plain(result()))
             }
+            ("array_agg", [arg]) if usual => {
+                let ty = self.value(scope, arg)?;
+                if call.distinct {
+                    self.types.compare(ty, "array_agg(DISTINCT)", true, at)?;
+                }
+                Ok(self.types.array(ty))
+            }
+            ("any_value", [arg]) if usual => self.value(scope, arg),
+            // These look at what is NULL, never at a value.
+            ("num_nulls" | "num_nonnulls", args) if usual => {
+                for arg in args {
+                    self.value(scope, arg)?;
+                }
+                Ok(self.types.plain(result()))
+            }
+            // And these at the shape of an array.
+            (
+                "cardinality" | "array_ndims" | "array_dims" | "array_length" | "array_lower"
+                | "array_upper",
+                [arg, rest @ ..],
+            ) if usual && single_or_dimension(rest) => {
+                let ty = self.value(scope, arg)?;
+                let element = self.types.unknown();
+                let list = self.types.array(element);
+                self.same(ty, list, site(arg))?;
+                self.plain_all(scope, rest, &Why::Argument(name.to_owned()))?;
+                Ok(self.types.plain(result()))
+            }
             ("first_value" | "last_value", [arg]) if usual && call.over.is_some() => {
                 self.value(scope, arg)
             }
@@ -641,6 +669,11 @@ impl<'a> Analyser<'a, '_, '_> {
         self.plain_all(scope, &window.order, &Why::Clause("ORDER BY"))?;
         self.plain_all(scope, &window.frame, &Why::Clause("a window frame"))
     }
+}
+
+/// The arguments of a function of an array behind the array: none, or a dimension.
+const fn single_or_dimension(rest: &[Expr]) -> bool {
+    rest.len() <= 1
 }
 
 /// The site of an operation on two expressions, for messages.

@@ -47,7 +47,10 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
         let sealed = (1..)
             .zip(outputs)
             .filter(|(_, output)| output.column.is_some());
-        opens.extend(sealed.map(|(number, _): (u32, _)| number.to_string()));
+        opens.extend(sealed.map(|(number, output): (u32, _)| match output.array {
+            true => format!("{number}[]"),
+            false => number.to_string(),
+        }));
     }
     match (seals.is_empty(), opens.is_empty()) {
         (true, true) => "as written".into(),
