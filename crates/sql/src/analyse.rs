@@ -41,7 +41,7 @@ const THREAD_STACK_BYTES: usize = 64 << 20;
 enum Outcome {
     Untouched,
     Planned {
-        outputs: Vec<Output>,
+        outputs: Outputs,
         params: Vec<Param>,
         edits: Vec<Edit>,
         relations: Vec<u32>,
@@ -173,7 +173,8 @@ fn script(
                 edits,
                 relations,
             } => {
-                let carries_values = !(params.is_empty() && edits.is_empty() && outputs.is_empty())
+                let returns_rows = !matches!(&outputs, Outputs::Columns(list) if list.is_empty());
+                let carries_values = !(params.is_empty() && edits.is_empty() && !returns_rows)
                     || matches!(
                         statement.kind,
                         StatementKind::Query(_) | StatementKind::Copy(_)
@@ -191,7 +192,7 @@ fn script(
                     .into());
                 }
                 touched = true;
-                plan.statements.push(Outputs::Columns(outputs));
+                plan.statements.push(outputs);
                 plan.params = params;
                 plan.edits.extend(edits);
                 plan.relations.extend(relations);
@@ -304,7 +305,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
                     relations,
                 } => Ok(Outcome::Planned {
                     // One column of text, JSON or XML.
-                    outputs: vec![Output::PLAIN],
+                    outputs: Outputs::Columns(vec![Output::PLAIN]),
                     params,
                     edits,
                     relations,
@@ -405,7 +406,7 @@ fn finish(
     let grounded = splice::ground(text, analyser)?;
     tripwire(tokens, script, statement, analyser)?;
     Ok(Outcome::Planned {
-        outputs,
+        outputs: Outputs::Columns(outputs),
         params: grounded.params,
         edits: grounded.edits,
         relations: std::mem::take(&mut analyser.relations),

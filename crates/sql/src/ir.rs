@@ -36,7 +36,7 @@ pub(crate) struct Statement {
 }
 
 /// A relation name in a statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RelationRef {
     pub(crate) schema: Option<String>,
     pub(crate) name: String,
@@ -79,6 +79,12 @@ pub(crate) struct Cte {
     pub(crate) name: Name,
     pub(crate) columns: Vec<Name>,
     pub(crate) query: Query,
+    /// Columns by which `SEARCH` orders or `CYCLE` tells rows apart: they go into row values.
+    pub(crate) tracked: Vec<Name>,
+    /// Constants of `CYCLE`.
+    pub(crate) marks: Vec<Expr>,
+    /// Columns that `SEARCH` and `CYCLE` add.
+    pub(crate) added: Vec<Name>,
     pub(crate) at: usize,
 }
 
@@ -89,7 +95,8 @@ pub(crate) struct Select {
     pub(crate) order: Vec<Expr>,
     pub(crate) limits: Vec<Expr>,
     pub(crate) locked: Vec<Name>,
-    pub(crate) into: Option<Table>,
+    /// Where the name of the relation stands that `SELECT INTO` creates.
+    pub(crate) into: Option<usize>,
     pub(crate) at: usize,
 }
 
@@ -164,6 +171,14 @@ pub(crate) enum FromItem {
     Function {
         functions: Vec<TableFunction>,
         ordinality: bool,
+        alias: Option<Alias>,
+        at: usize,
+    },
+    /// `XMLTABLE` or `JSON_TABLE`: plain values in, plain columns out.
+    Document {
+        what: &'static str,
+        args: Vec<Expr>,
+        columns: Vec<Name>,
         alias: Option<Alias>,
         at: usize,
     },
@@ -350,10 +365,26 @@ pub(crate) enum Action {
         parts: Vec<Part>,
         creates: bool,
     },
-    /// Stores the result of a query on the server.
-    Store(Query),
+    /// Stores the result of a query on the server in a new relation.
+    Store {
+        query: Query,
+        target: RelationRef,
+        kept: Kept,
+        at: usize,
+    },
     /// Stores a query on the server.
     View(Query),
+    /// Runs a procedure with these arguments.
+    Call(Expr),
+}
+
+/// What a new relation keeps of the query that fills it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Its rows alone.
+    Rows,
+    /// The query, too: what its columns are can be read from its definition.
+    Definition,
 }
 
 /// A part of a definition.
@@ -371,6 +402,8 @@ pub(crate) enum Part {
     },
     /// A column to which anything may happen.
     AnyColumn(Name),
+    /// The condition of a trigger, over the rows `old` and `new`.
+    RowCondition(Expr),
     /// A new column.
     NewColumn {
         name: Name,
@@ -399,6 +432,11 @@ pub(crate) enum ExprKind {
     Column {
         parts: Vec<Name>,
         star: bool,
+    },
+    /// `(relation).field`, or `(relation).*`: the name may also be a column of a composite type.
+    Field {
+        relation: Name,
+        field: Option<Name>,
     },
     Cast {
         arg: Box<Expr>,

@@ -4,6 +4,7 @@
 //! The adapter takes every node apart field by field: a node kind, or a field with something in
 //! it, that it does not know makes the statement [`Unsupported`], never a smaller statement.
 
+mod document;
 mod expr;
 mod query;
 mod statement;

@@ -220,7 +220,8 @@ pub(crate) fn construct(what: &str, at: Option<usize>) -> Refusal {
         RefusalKind::UnsupportedConstruct,
         format!("refusing to run {what} on a protected relation"),
     )
-    .detail("its effect on encrypted columns is not known to be safe");
+    .detail("its effect on encrypted columns is not known to be safe")
+    .hint("leave the relation out of it; docs/sql-support.md lists what works");
     refusal.offset = at;
     refusal
 }

@@ -195,8 +195,10 @@ fn array_output(analyser: &Analyser<'_, '_, '_>, column: ColumnId) -> Refusal {
 fn nested_array(at: usize) -> Refusal {
     refuse(
         RefusalKind::UnsupportedConstruct,
-        "refusing to seal an array of arrays",
+        "refusing to use an array of arrays of encrypted values",
     )
+    .detail("only the elements of one array are sealed and opened")
+    .hint("use one array, or one row per value")
     .at(at)
 }
 

@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
-use crate::ir::{Action, Part, Query, StatementKind, Table, TypeName, Utility};
-use crate::plan::{Refusal, RefusalKind};
+use crate::ir::{
+    Action, Expr, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
+};
+use crate::plan::{Outputs, Refusal, RefusalKind};
 use crate::refuse::{Finish, Why, refuse};
 use crate::relation::{RelationColumn, RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
@@ -25,7 +27,7 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
 fn as_it_is(protected: bool) -> Outcome {
     if protected {
         Outcome::Planned {
-            outputs: Vec::new(),
+            outputs: Outputs::Columns(Vec::new()),
             params: Vec::new(),
             edits: Vec::new(),
             relations: Vec::new(),
@@ -72,9 +74,20 @@ impl<'a> One<'a, '_, '_> {
                 .at(start)
                 .into())
             }
+            Action::Store { target, at, .. } if self.is_listed(target) => Err(refuse(
+                RefusalKind::CatalogueMismatch,
+                format!("refusing to run {what} under the name of a protected relation"),
+            )
+            .detail("its columns would not be those that the manifest lists")
+            .hint("create the table with `CREATE TABLE`, and fill it with `INSERT`")
+            .at(*at)
+            .into()),
             _ if !protected => Ok(Outcome::Untouched),
-            Action::Store(query) => self.stored_query(query, what, true),
-            Action::View(query) => self.stored_query(query, what, false),
+            Action::Store { query, kept, .. } => {
+                self.stored_query(query, what, *kept == Kept::Rows, true)
+            }
+            Action::View(query) => self.stored_query(query, what, false, false),
+            Action::Call(call) => self.procedure(call),
             Action::Define {
                 table,
                 parts,
@@ -83,12 +96,43 @@ impl<'a> One<'a, '_, '_> {
         }
     }
 
+    /// Whether the manifest lists a relation of this name.
+    fn is_listed(&self, target: &RelationRef) -> bool {
+        let policy = self.resolver.context.policy;
+        match &target.schema {
+            Some(schema) => policy.table(schema, &target.name).is_some(),
+            None => policy.tables_named(&target.name).next().is_some(),
+        }
+    }
+
+    /// `CALL`: a procedure computes on the server, so that its arguments must be plain.
+    fn procedure(&mut self, call: &'a Expr) -> Result<Outcome, Stop> {
+        let (text, tokens, script, statement) =
+            (self.text, self.tokens, self.script, self.statement);
+        let mut analyser = self.analyser();
+        let ctes = Ctes {
+            parent: None,
+            list: Vec::new(),
+        };
+        let scope = Scope::new(None, &ctes);
+        analyser.plain(&scope, call, Why::Clause("a procedure's arguments"))?;
+        let mut outcome = finish(text, tokens, script, statement, &mut analyser, Vec::new())?;
+        if let Outcome::Planned { outputs, .. } = &mut outcome {
+            // The procedure may return a row; what is in it passes as it is.
+            *outputs = Outputs::Untouched;
+        }
+        Ok(outcome)
+    }
+
     /// A query whose rows (`CREATE TABLE AS`), or whose text (`CREATE VIEW`), the server keeps.
+    /// `unlisted`: the rows alone are kept, so that nothing says of the new relation's columns that
+    /// they are encrypted.
     fn stored_query(
         &mut self,
         query: &'a Query,
         what: &'static str,
-        rows: bool,
+        unlisted: bool,
+        params: bool,
     ) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
@@ -99,16 +143,16 @@ impl<'a> One<'a, '_, '_> {
         };
         let columns = analyser.query(query, None, &ctes)?;
         for column in &columns {
-            if rows && analyser.types.ground(column.ty) != Ground::Plain {
+            if unlisted && analyser.types.ground(column.ty) != Ground::Plain {
                 return Err(on_protected(what, statement.range.start)
                     .detail(
                         "the new relation would hold an unprotected copy of an encrypted column",
                     )
-                    .hint("leave encrypted columns out of the select list")
+                    .hint("leave encrypted columns out of the select list, or create the table first and list it in the manifest")
                     .into());
             }
         }
-        if !rows && !analyser.params.is_empty() {
+        if !params && !analyser.params.is_empty() {
             return Err(on_protected(what, statement.range.start)
                 .detail("a view cannot have parameters")
                 .hint("write the value as a literal")
@@ -217,6 +261,18 @@ fn define_part<'a>(
     };
     match part {
         Part::Expr(expr) => analyser.plain(scope, expr, Why::Clause("a definition")),
+        Part::RowCondition(expr) => {
+            let mut rows = Scope::new(None, scope.ctes);
+            for item in &scope.items {
+                for name in ["old", "new"] {
+                    let mut item = item.clone();
+                    item.name = Some(name.to_owned());
+                    item.relation = None;
+                    rows.items.push(item);
+                }
+            }
+            analyser.plain(&rows, expr, Why::Clause("a trigger's condition"))
+        }
         Part::AnyColumn(name) => {
             analyser.account(name);
             Ok(())

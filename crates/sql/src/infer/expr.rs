@@ -143,6 +143,9 @@ impl<'a> Analyser<'a, '_, '_> {
                 ty
             }
             ExprKind::Column { parts, star } => self.column(scope, parts, *star, expr.at)?,
+            ExprKind::Field { relation, field } => {
+                self.field(scope, relation, field.as_ref(), expr.at)?
+            }
             ExprKind::Cast { arg, ty, form } => self.cast(scope, arg, ty, form, expr.at)?,
             ExprKind::Binary {
                 operator,
@@ -190,7 +193,10 @@ impl<'a> Analyser<'a, '_, '_> {
                 return Ok(self.operator_result("AND"));
             }
             ExprKind::NullTest(arg) => {
-                self.shape(scope, arg)?;
+                // A cell is NULL where its value is, so that a row of them can be tested as well.
+                if !self.is_row(scope, arg) {
+                    self.shape(scope, arg)?;
+                }
                 return Ok(self.operator_result("IS NULL"));
             }
             ExprKind::Case {
@@ -562,6 +568,58 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(self.types.plain(Why::Column(relation.text.clone())))
     }
 
+    /// `(relation).field` is the column `relation.field`. Where the name is a column, it is one of a
+    /// composite type, which cannot be encrypted.
+    fn field(
+        &mut self,
+        scope: &Scope<'_>,
+        relation: &'a Name,
+        field: Option<&'a Name>,
+        at: usize,
+    ) -> Result<TypeId> {
+        let found = scope.column(&relation.text);
+        let Some(field) = field else {
+            return Err(refuse::construct("expansion of a composite value", Some(at)).into());
+        };
+        self.account(relation);
+        if !matches!(found, Found::Nothing) {
+            // The field's name is left to the tripwire: only a relation's columns are known here.
+            let ty = self.found(found, relation, at)?;
+            let what = "a field selection";
+            let site = Site { at, param: None };
+            self.require_plain(ty, Why::Operand(what.to_owned()), site)?;
+            return Ok(self.types.plain(Why::OperatorResult(what.to_owned())));
+        }
+        match scope.relation(None, &relation.text) {
+            Ok(Some(item)) => match item.column(&field.text) {
+                Found::Nothing => Err(attribute_notation(item, field, at).into()),
+                found => {
+                    self.account(field);
+                    self.found(found, field, at)
+                }
+            },
+            _ => Err(unknown_name(std::slice::from_ref(relation), at).into()),
+        }
+    }
+
+    /// Whether an expression is a relation's row and nothing else; its names are accounted for then.
+    fn is_row(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> bool {
+        let ExprKind::Column { parts, star } = &expr.kind else {
+            return false;
+        };
+        let relation = match parts.as_slice() {
+            [name] if *star || matches!(scope.column(&name.text), Found::Nothing) => {
+                scope.relation(None, &name.text)
+            }
+            _ => return false,
+        };
+        let is_row = matches!(relation, Ok(Some(_)));
+        if is_row {
+            self.account_all(parts);
+        }
+        is_row
+    }
+
     fn call(&mut self, scope: &Scope<'_>, call: &'a Call, at: usize) -> Result<TypeId> {
         let name = call.parts.last().map(String::as_str).unwrap_or_default();
         let schema = match call.parts.as_slice() {
@@ -591,6 +649,9 @@ impl<'a> Analyser<'a, '_, '_> {
         let usual = builtin && !call.variadic && !call.named_args && !call.within_group;
         let result = || Why::Result(name.to_owned());
         match (name, call.args.as_slice()) {
+            ("count", [arg]) if usual && !call.distinct && self.is_row(scope, arg) => {
+                Ok(self.types.plain(result()))
+            }
             ("count", [arg]) if usual => {
                 let ty = self.value(scope, arg)?;
                 if call.distinct {

@@ -75,6 +75,27 @@ impl<'a> Analyser<'a, '_, '_> {
                 scope.lateral_active = active;
                 Ok(vec![item?])
             }
+            FromItem::Document {
+                what,
+                args,
+                columns,
+                alias,
+                at,
+            } => {
+                let active = std::mem::replace(&mut scope.lateral_active, true);
+                let checked = self.plain_all(scope, args, &Why::Argument((*what).to_owned()));
+                scope.lateral_active = active;
+                checked?;
+                self.account_all(columns);
+                let columns = columns.iter().map(|name| OutColumn {
+                    name: name.text.clone(),
+                    ty: self.types.plain(Why::Result((*what).to_owned())),
+                    by_catalogue: false,
+                    unpinned: false,
+                });
+                let columns = columns.collect();
+                Ok(vec![self.derived(columns, alias.as_ref(), *at)?])
+            }
             FromItem::Join(join) => self.join(scope, join),
             FromItem::Sample { relation, args } => {
                 self.plain_all(scope, args, &Why::Clause("TABLESAMPLE"))?;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::expr::Shape;
 use super::{Analyser, OutColumn, Result};
 use crate::ir::{
-    Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple, Target,
-    With,
+    Cte, Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple,
+    Target, With,
 };
 use crate::plan::RefusalKind;
 use crate::refuse::{self, Finish, Why, refuse};
@@ -66,7 +66,9 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
                 query => self.query(query, parent, ctes)?,
             };
-            let columns = Rc::new(self.renamed(columns, &cte.columns, cte.at)?);
+            let mut columns = self.renamed(columns, &cte.columns, cte.at)?;
+            self.tracking(cte, parent, ctes, &mut columns)?;
+            let columns = Rc::new(columns);
             if with.recursive {
                 let slot = ctes.list.iter_mut().find(|slot| slot.name == cte.name.text);
                 if let Some(slot) = slot {
@@ -79,6 +81,40 @@ impl<'a> Analyser<'a, '_, '_> {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// `SEARCH` and `CYCLE`: they put columns into row values, which must not hold cells, and add
+    /// columns of their own.
+    fn tracking(
+        &mut self,
+        cte: &'a Cte,
+        parent: Option<&Scope<'_>>,
+        ctes: &Ctes<'_>,
+        columns: &mut Vec<ScopeColumn>,
+    ) -> Result<()> {
+        self.account_all(&cte.tracked);
+        self.account_all(&cte.added);
+        for name in &cte.tracked {
+            let tracked = columns.iter().find(|column| column.name == name.text);
+            if let Some(column) = tracked.cloned() {
+                let ty = self.reference(&column, cte.at)?;
+                let site = Site {
+                    at: cte.at,
+                    param: None,
+                };
+                self.require_plain(ty, Why::Clause("SEARCH or CYCLE"), site)?;
+            }
+        }
+        let scope = Scope::new(parent, ctes);
+        self.plain_all(&scope, &cte.marks, &Why::Clause("SEARCH or CYCLE"))?;
+        columns.extend(cte.added.iter().map(|name| ScopeColumn {
+            name: name.text.clone(),
+            holds: Holds::Plain,
+            by_catalogue: false,
+            unpinned: false,
+            source: None,
+        }));
         Ok(())
     }
 
@@ -124,8 +160,8 @@ impl<'a> Analyser<'a, '_, '_> {
         self.with(select.with.as_ref(), parent, &mut ctes)?;
         self.account_all(&select.locked);
         let mut scope = Scope::new(parent, &ctes);
-        if let Some(into) = &select.into {
-            return Err(refuse::construct("SELECT INTO", Some(into.at)).into());
+        if select.into.is_some() {
+            return Err(refuse::construct("SELECT INTO in this place", select.into).into());
         }
         let columns = match &select.body {
             SelectBody::Simple(simple) => {
@@ -285,6 +321,19 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             if let ExprKind::Column { parts, star: true } = &target.expr.kind {
                 self.star(scope, parts, target.expr.at, &mut columns)?;
+                continue;
+            }
+            if let ExprKind::Field {
+                relation,
+                field: None,
+            } = &target.expr.kind
+            {
+                let at = target.expr.at;
+                if !matches!(scope.column(&relation.text), Found::Nothing) {
+                    let what = "expansion of a composite value";
+                    return Err(refuse::construct(what, Some(at)).into());
+                }
+                self.star(scope, std::slice::from_ref(relation), at, &mut columns)?;
                 continue;
             }
             let ty = self.value(scope, &target.expr)?;

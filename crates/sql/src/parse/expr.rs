@@ -190,7 +190,13 @@ impl Lower<'_> {
                 let args = Vec::new();
                 (ExprKind::Plain { what, args }, n.location)
             }
-            other => return Err(unsupported(node_words(other), None)),
+            other => match self.document(other)? {
+                Some(document) => document,
+                None => {
+                    let what = "an expression of a kind that is not known";
+                    return Err(unsupported(what, None));
+                }
+            },
         };
         Ok(Expr {
             kind,
@@ -488,6 +494,9 @@ impl Lower<'_> {
 
     fn indirection(&mut self, node: &pg::A_Indirection) -> Result<(ExprKind, i32)> {
         let pg::A_Indirection { arg, indirection } = node;
+        if let Some(field) = self.row_field(arg.as_ref(), indirection)? {
+            return Ok(field);
+        }
         let arg = self.expr(arg.as_ref())?;
         let location = i32::try_from(arg.at).unwrap_or(-1);
         let mut args = vec![arg];
@@ -512,7 +521,30 @@ impl Lower<'_> {
         Ok((ExprKind::Plain { what, args }, location))
     }
 
-    fn call(&mut self, node: &pg::FuncCall) -> Result<(ExprKind, i32)> {
+    /// `(u).email` and `(u).*`, where `u` may be a relation.
+    fn row_field(
+        &mut self,
+        arg: Option<&pg::Node>,
+        indirection: &pg::List,
+    ) -> Result<Option<(ExprKind, i32)>> {
+        let (Some(pg::Node::ColumnRef(column)), [Some(step)]) = (arg, indirection.as_slice())
+        else {
+            return Ok(None);
+        };
+        let [Some(pg::Node::String(relation))] = column.fields.as_slice() else {
+            return Ok(None);
+        };
+        let field = match step {
+            pg::Node::String(field) => Some(field),
+            pg::Node::A_Star(_) => None,
+            _ => return Ok(None),
+        };
+        let relation = self.name(relation);
+        let field = field.map(|field| self.name(field));
+        Ok(Some((ExprKind::Field { relation, field }, column.location)))
+    }
+
+    pub(super) fn call(&mut self, node: &pg::FuncCall) -> Result<(ExprKind, i32)> {
         let pg::FuncCall {
             funcname,
             args,
@@ -669,25 +701,5 @@ impl Lower<'_> {
             }
             _ => Err::<Query, Fault>(unsupported("a sub-select like this", offset(location))),
         }
-    }
-}
-
-/// What an unknown node is, in words for the user.
-fn node_words(node: &pg::Node) -> &'static str {
-    match node {
-        pg::Node::XmlExpr(_) | pg::Node::XmlSerialize(_) => "an XML expression",
-        pg::Node::JsonAggConstructor(_)
-        | pg::Node::JsonArrayAgg(_)
-        | pg::Node::JsonArrayConstructor(_)
-        | pg::Node::JsonArrayQueryConstructor(_)
-        | pg::Node::JsonFuncExpr(_)
-        | pg::Node::JsonIsPredicate(_)
-        | pg::Node::JsonObjectAgg(_)
-        | pg::Node::JsonObjectConstructor(_)
-        | pg::Node::JsonParseExpr(_)
-        | pg::Node::JsonScalarExpr(_)
-        | pg::Node::JsonSerializeExpr(_)
-        | pg::Node::JsonValueExpr(_) => "an SQL/JSON expression",
-        _ => "an expression of a kind that is not known",
     }
 }

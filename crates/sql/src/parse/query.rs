@@ -69,17 +69,33 @@ impl Lower<'_> {
                 && ctecoltypmods.is_empty()
                 && ctecolcollations.is_empty();
             expect_empty(raw, "a tree that is not raw", *location)?;
-            expect_empty(search_clause.is_none(), "SEARCH in a CTE", *location)?;
-            expect_empty(cycle_clause.is_none(), "CYCLE in a CTE", *location)?;
             let (Some(ctename), Some(ctequery)) = (ctename, ctequery) else {
                 return Err(unsupported("WITH like this", offset(*location)));
             };
-            ctes.push(Cte {
+            let mut cte = Cte {
                 name: self.name(ctename),
                 columns: self.name_list(aliascolnames)?,
                 query: self.query(ctequery)?,
+                tracked: Vec::new(),
+                marks: Vec::new(),
+                added: Vec::new(),
                 at: offset(*location).unwrap_or(0),
-            });
+            };
+            if let Some(search) = search_clause {
+                cte.tracked.extend(self.name_list(&search.search_col_list)?);
+                let added = self.optional_name(search.search_seq_column.as_ref());
+                cte.added.extend(added);
+            }
+            if let Some(cycle) = cycle_clause {
+                cte.tracked.extend(self.name_list(&cycle.cycle_col_list)?);
+                for mark in [&cycle.cycle_mark_value, &cycle.cycle_mark_default] {
+                    cte.marks.extend(self.optional_expr(mark.as_ref())?);
+                }
+                for added in [&cycle.cycle_mark_column, &cycle.cycle_path_column] {
+                    cte.added.extend(self.optional_name(added.as_ref()));
+                }
+            }
+            ctes.push(cte);
             if !*recursive {
                 self.ctes.push(ctename.to_string());
             }
@@ -206,8 +222,8 @@ impl Lower<'_> {
                 }
             }
         }
-        let into = match intoClause {
-            Some(into) => Some(self.table(into.rel.as_deref())?),
+        let into = match intoClause.as_deref() {
+            Some(into) => Some(self.new_relation(Some(into))?.1),
             None => None,
         };
         Ok(Select {
@@ -310,8 +326,8 @@ impl Lower<'_> {
                     args,
                 })
             }
-            pg::Node::RangeTableFunc(n) => Err(unsupported("XMLTABLE", offset(n.location))),
-            pg::Node::JsonTable(_) => Err(unsupported("JSON_TABLE", None)),
+            pg::Node::RangeTableFunc(n) => lower.xml_table(n),
+            pg::Node::JsonTable(n) => lower.json_table(n),
             _ => Err(unsupported("a FROM item of a kind that is not known", None)),
         })
     }

@@ -4,7 +4,8 @@ use rupg_sql::nodes as pg;
 
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
-    Action, Copy, CopyTarget, IndexKey, IndexPart, Part, StatementKind, TypeName, Utility,
+    Action, Copy, CopyTarget, Expr, IndexKey, IndexPart, Kept, Part, Query, RelationRef,
+    StatementKind, TypeName, Utility,
 };
 
 /// Settings that decide what a text or a name in it means.
@@ -28,6 +29,22 @@ fn utility(what: &'static str, action: Action, changes_names: bool) -> Statement
 impl Lower<'_> {
     pub(super) fn statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
         Ok(match node {
+            pg::Node::SelectStmt(n) if n.intoClause.is_some() => {
+                let into = n.intoClause.as_deref();
+                let (target, at) = self.new_relation(into)?;
+                let mut query = self.query(node)?;
+                if let Query::Select(select) = &mut query {
+                    select.into = None;
+                }
+                let kept = Kept::Rows;
+                let action = Action::Store {
+                    query,
+                    target,
+                    kept,
+                    at,
+                };
+                utility("SELECT INTO", action, true)
+            }
             pg::Node::SelectStmt(_)
             | pg::Node::InsertStmt(_)
             | pg::Node::UpdateStmt(_)
@@ -191,8 +208,29 @@ impl Lower<'_> {
                 if matches!(query, pg::Node::ExecuteStmt(_)) {
                     return Ok(utility("CREATE TABLE AS", Action::Refused, true));
                 }
+                let (target, at) = self.new_relation(n.into.as_deref())?;
                 let query = self.query(query)?;
-                utility("CREATE TABLE AS", Action::Store(query), true)
+                let (what, kept) = match n.objtype {
+                    pg::ObjectType::OBJECT_MATVIEW => {
+                        ("CREATE MATERIALIZED VIEW", Kept::Definition)
+                    }
+                    _ => ("CREATE TABLE AS", Kept::Rows),
+                };
+                let action = Action::Store {
+                    query,
+                    target,
+                    kept,
+                    at,
+                };
+                utility(what, action, true)
+            }
+            pg::Node::CallStmt(n) => {
+                let Some(call) = n.funccall.as_deref() else {
+                    return Err(unsupported("CALL like this", None));
+                };
+                let (kind, location) = self.call(call)?;
+                let at = offset(location).unwrap_or(0);
+                utility("CALL", Action::Call(Expr { kind, at }), true)
             }
             pg::Node::ViewStmt(n) => {
                 let Some(query) = &n.query else {
@@ -217,15 +255,42 @@ impl Lower<'_> {
                 define("CREATE POLICY", table, parts)
             }
             pg::Node::CreateTrigStmt(n) => {
-                // WHEN sees `old` and `new`, which have no place in a scope of one relation.
-                if n.whenClause.is_some() {
-                    return Ok(utility("CREATE TRIGGER", Action::Refused, false));
-                }
                 let table = self.target_table(n.relation.as_deref())?;
-                define("CREATE TRIGGER", table, Vec::new())
+                let mut parts = Vec::new();
+                for column in self.name_list(&n.columns)? {
+                    parts.push(Part::AnyColumn(column));
+                }
+                if let Some(condition) = &n.whenClause {
+                    parts.push(Part::RowCondition(self.expr(Some(condition))?));
+                }
+                define("CREATE TRIGGER", table, parts)
             }
             _ => utility("a statement of this kind", Action::Refused, true),
         })
+    }
+
+    /// The relation that a statement creates from a query.
+    pub(super) fn new_relation(
+        &mut self,
+        into: Option<&pg::IntoClause>,
+    ) -> Result<(RelationRef, usize)> {
+        let relation = into.and_then(|into| into.rel.as_deref());
+        let (Some(into), Some(relation)) = (into, relation) else {
+            return Err(unsupported("a new relation without a name", None));
+        };
+        let Some(name) = &relation.relname else {
+            return Err(unsupported("a new relation without a name", None));
+        };
+        self.settled_name(name);
+        if let Some(schema) = &relation.schemaname {
+            self.settled_name(schema);
+        }
+        self.settled_list(&into.colNames)?;
+        let target = RelationRef {
+            schema: relation.schemaname.as_ref().map(ToString::to_string),
+            name: name.to_string(),
+        };
+        Ok((target, offset(relation.location).unwrap_or(0)))
     }
 
     fn named_relations(&mut self, list: &pg::List) -> Result<()> {
@@ -273,7 +338,7 @@ impl Lower<'_> {
     fn index(&mut self, node: &pg::IndexStmt) -> Result<StatementKind> {
         let table = self.target_table(node.relation.as_deref())?;
         if !node.excludeOpNames.is_empty() {
-            return Err(unsupported("an exclusion constraint", Some(table.at)));
+            return Err(unsupported("an index of a constraint", Some(table.at)));
         }
         let method = node.accessMethod.as_deref().map(str::to_owned);
         let mut parts: Vec<Part> = self
@@ -527,6 +592,30 @@ impl Lower<'_> {
                 if node.pktable.is_some() {
                     self.target_table(node.pktable.as_deref())?;
                     self.settled_list(&node.pk_attrs)?;
+                }
+            }
+            Type::CONSTR_EXCLUSION => {
+                for pair in &node.exclusions {
+                    let Some(pg::Node::List(pair)) = pair else {
+                        return Err(unsupported("an exclusion constraint like this", Some(at)));
+                    };
+                    let element = pair.first().cloned();
+                    for part in self.index_parts(&vec![element.flatten()])? {
+                        parts.push(match part.key {
+                            IndexKey::Column(name) => Part::PlainColumn {
+                                name,
+                                what: "an exclusion constraint",
+                                at,
+                            },
+                            IndexKey::Expr(expr) => Part::Expr(expr),
+                        });
+                    }
+                    if let Some(Some(pg::Node::List(operator))) = pair.get(1) {
+                        self.settled_list(operator)?;
+                    }
+                }
+                if let Some(filter) = &node.where_clause {
+                    parts.push(Part::Expr(self.expr(Some(filter))?));
                 }
             }
             _ => return Err(unsupported("a constraint like this", Some(at))),
