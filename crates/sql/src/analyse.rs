@@ -5,6 +5,7 @@ mod mutation;
 #[cfg(test)]
 #[path = "../tests/common/schema.rs"]
 mod schema;
+mod session;
 mod utility;
 
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ use crate::plan::{
 use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{Resolver, Stop};
 use crate::scope::{Ctes, Scope};
+use crate::session::{Definition, Local, may_use_names, uses_names};
 use crate::splice;
 use crate::types::Ground;
 
@@ -51,7 +53,8 @@ enum Outcome {
 /// Analyses one text.
 pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
     let matcher = Matcher::new(context.policy, context.catalogue);
-    if !matcher.mentions(text) {
+    let mentions = matcher.mentions(text);
+    if !mentions && !(may_use_names(text) && uses_names(text, context.names)) {
         return Verdict::Untouched;
     }
     let verdict = match Tokens::new(text) {
@@ -64,6 +67,10 @@ pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Ver
     };
     match verdict {
         Ok(verdict) => verdict,
+        // The server's grammar is no larger than this one: what cannot be read uses no name.
+        Err(Stop::Refused(refusal)) if !mentions && refusal.kind == RefusalKind::Syntax => {
+            Verdict::Untouched
+        }
         Err(Stop::Needs(names)) => Verdict::NeedsRelations(names),
         Err(Stop::TooDeep { at }) => Verdict::Refused(too_complex("levels", DEPTH_MAX).at(at)),
         Err(Stop::Refused(mut refusal)) => {
@@ -156,7 +163,8 @@ fn script(
     let mut plan = Plan::default();
     let mut touched = false;
     let mut renamed_by: Option<&'static str> = None;
-    for statement in &script.statements {
+    let mut names = Local::new(resolver.context.names);
+    for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
             text,
             tokens,
@@ -164,8 +172,27 @@ fn script(
             statement,
             matcher,
             resolver: &mut *resolver,
+            names: &names,
+            definition: None,
+            executes: Vec::new(),
+            uses_cursor: false,
         };
-        match one.outcome()? {
+        let outcome = one.outcome()?;
+        let One {
+            definition,
+            executes,
+            uses_cursor,
+            ..
+        } = one;
+        plan.uses_names |= uses_cursor || !executes.is_empty();
+        plan.executes.extend(executes);
+        if let Some(definition) = definition {
+            names.apply(&definition);
+            // Something else may have had the name.
+            touched = true;
+            plan.definitions.push((at, definition));
+        }
+        match outcome {
             Outcome::Untouched => plan.statements.push(Outputs::Untouched),
             Outcome::Planned {
                 outputs,
@@ -177,7 +204,11 @@ fn script(
                 let carries_values = !(params.is_empty() && edits.is_empty() && !returns_rows)
                     || matches!(
                         statement.kind,
-                        StatementKind::Query(_) | StatementKind::Copy(_)
+                        StatementKind::Query(_)
+                            | StatementKind::Copy(_)
+                            | StatementKind::Prepare(_)
+                            | StatementKind::Execute(_)
+                            | StatementKind::Declare(_)
                     );
                 if let Some(what) = renamed_by
                     && carries_values
@@ -269,6 +300,11 @@ struct One<'a, 'c, 'r> {
     statement: &'a Statement,
     matcher: &'a Matcher,
     resolver: &'r mut Resolver<'c>,
+    /// Prepared statements and cursors as the statements before leave them.
+    names: &'r Local<'c>,
+    definition: Option<Definition>,
+    executes: Vec<String>,
+    uses_cursor: bool,
 }
 
 impl<'a, 'c> One<'a, 'c, '_> {
@@ -294,9 +330,23 @@ impl<'a, 'c> One<'a, 'c, '_> {
                 Ok(Outcome::Untouched)
             }
             StatementKind::Utility(utility) => self.utility(utility, protected),
-            _ if !protected => Ok(Outcome::Untouched),
+            StatementKind::Prepare(prepare) => self.prepare(prepare, protected),
+            StatementKind::Execute(execute) => self.execute(execute),
+            StatementKind::Declare(declare) => self.declare(declare, protected),
+            StatementKind::Fetch { name, is_move } => Ok(self.fetch(name, *is_move)),
+            StatementKind::Deallocate(name) => {
+                self.definition = Some(Definition::Deallocate(name.clone()));
+                Ok(Outcome::Untouched)
+            }
+            StatementKind::Close(name) => {
+                self.definition = Some(Definition::Close(name.clone()));
+                Ok(Outcome::Untouched)
+            }
+            StatementKind::Query(_) | StatementKind::Copy(_) if !protected => {
+                Ok(Outcome::Untouched)
+            }
             StatementKind::Query(query) => self.query(query),
-            StatementKind::Explain(inner) => match self.kind(inner, protected)? {
+            StatementKind::Explain(inner) => match self.explained(inner, protected)? {
                 Outcome::Untouched => Ok(Outcome::Untouched),
                 Outcome::Planned {
                     outputs: _,
@@ -313,6 +363,13 @@ impl<'a, 'c> One<'a, 'c, '_> {
             },
             StatementKind::Copy(copy) => self.copy(copy),
         }
+    }
+
+    /// What `EXPLAIN` is about: it does not define the names that the statement would.
+    fn explained(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+        let outcome = self.kind(kind, protected);
+        self.definition = None;
+        outcome
     }
 
     fn analyser(&mut self) -> Analyser<'a, 'c, '_> {

@@ -48,8 +48,40 @@ pub(crate) enum StatementKind {
     Explain(Box<Self>),
     Copy(Copy),
     Utility(Utility),
+    Prepare(Box<Prepare>),
+    Execute(Execute),
+    /// `None` for `ALL`, here and in `Close`.
+    Deallocate(Option<String>),
+    Declare(Box<Declare>),
+    Fetch {
+        name: String,
+        is_move: bool,
+    },
+    Close(Option<String>),
     /// A node that the adapter does not know.
     Unsupported(Unsupported),
+}
+
+#[derive(Debug)]
+pub(crate) struct Prepare {
+    pub(crate) name: String,
+    pub(crate) types: Vec<TypeName>,
+    pub(crate) query: Query,
+}
+
+#[derive(Debug)]
+pub(crate) struct Execute {
+    pub(crate) name: String,
+    pub(crate) args: Vec<Expr>,
+    /// `CREATE TABLE … AS EXECUTE`.
+    pub(crate) stored: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Declare {
+    pub(crate) name: String,
+    pub(crate) hold: bool,
+    pub(crate) query: Query,
 }
 
 /// Something that the adapter does not know, in words.
@@ -350,11 +382,8 @@ pub(crate) struct Utility {
 pub(crate) enum Action {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
-    /// Not supported when a relation that it names is protected.
-    RefusedOn {
-        why: &'static str,
-        hint: &'static str,
-    },
+    /// Every prepared statement and cursor goes.
+    DiscardAll,
     /// Not supported when it mentions a protected relation in any way.
     Refused,
     /// Carries code in strings, and in its tokens too if so marked.

@@ -9,6 +9,7 @@ mod plan;
 mod refuse;
 mod relation;
 mod scope;
+mod session;
 mod splice;
 mod types;
 
@@ -22,6 +23,7 @@ pub use plan::{
     Replacement, Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
+pub use session::{Definition, Named, Names, NoNames, may_use_names, uses_names};
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};
 use sealwire_core::policy::Policy;
@@ -35,6 +37,8 @@ pub struct Context<'a> {
     pub catalogue: &'a Catalogue,
     /// The session's search path and role.
     pub facts: &'a SessionFacts,
+    /// The session's prepared statements and cursors.
+    pub names: &'a (dyn Names + Sync),
 }
 
 /// [`Matcher::mentions`] with a matcher built for this one text.

@@ -7,6 +7,7 @@
 mod document;
 mod expr;
 mod query;
+mod session;
 mod statement;
 mod tokens;
 

@@ -8,6 +8,8 @@ use sealwire_core::types::ScalarType;
 use sealwire_core::value::Usage;
 use zeroize::Zeroizing;
 
+use crate::session::Definition;
+
 /// Which protocol a text came in by. An extended Parse holds one statement and may have
 /// parameters; a simple Query may hold several statements and has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +58,13 @@ pub struct Plan {
     /// Object identifiers of the relations that names were resolved to, for noticing later that
     /// the same text means something else.
     pub relations: Vec<u32>,
+    /// What statements of the text do to the session's names, by their position in `statements`.
+    pub definitions: Vec<(usize, Definition)>,
+    /// Prepared statements that the text executes, and whether it depends on such names or on
+    /// cursors at all: its plan holds only as long as they mean what they meant.
+    pub executes: Vec<String>,
+    /// See `executes`.
+    pub uses_names: bool,
 }
 
 /// A parameter.
@@ -211,6 +220,8 @@ pub enum RefusalKind {
     SessionSetting,
     /// Writes are off (`column_encryption=results_only`).
     ResultsOnly,
+    /// A prepared statement that was to be planned and was never prepared.
+    NotPrepared,
 }
 
 impl RefusalKind {
@@ -221,6 +232,7 @@ impl RefusalKind {
             Self::TooComplex => "54001",
             Self::Name => "42703",
             Self::CatalogueMismatch => "42P17",
+            Self::NotPrepared => "26000",
             _ => "0A000",
         }
     }

@@ -234,6 +234,7 @@ impl<'a> Resolver<'a> {
             policy,
             catalogue,
             facts,
+            ..
         } = self.context;
         if let Some(relation) = self.read_by_view(schema, name) {
             return self.described_for_use(&relation, at);

@@ -313,7 +313,7 @@ fn cut(
 
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
 /// family and does not narrow.
-fn suits(target: &TypeName, ty: DeclaredType) -> bool {
+pub(crate) fn suits(target: &TypeName, ty: DeclaredType) -> bool {
     let name = match target.parts.as_slice() {
         [name] => name.text.as_str(),
         [schema, name] if schema.text == "pg_catalog" => name.text.as_str(),

@@ -95,6 +95,7 @@ async fn live(
             policy,
             catalogue: &loader.catalogue,
             facts: &loader.facts,
+            names: &sealwire_sql::NoNames,
         };
         match sealwire_sql::analyse(text, protocol, &context) {
             Verdict::NeedsRelations(names) => loader.load(names).await?,

@@ -11,6 +11,7 @@ use crate::plan::{Outputs, Refusal, RefusalKind};
 use crate::refuse::{Finish, Why, refuse};
 use crate::relation::{RelationColumn, RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
+use crate::session::Definition;
 use crate::splice;
 use crate::types::Ground;
 
@@ -51,10 +52,10 @@ impl<'a> One<'a, '_, '_> {
         };
         match &utility.action {
             Action::Harmless => Ok(as_it_is(protected)),
-            Action::RefusedOn { why, hint } if protected => {
-                Err(on_protected(what, start).detail(*why).hint(*hint).into())
+            Action::DiscardAll => {
+                self.definition = Some(Definition::DiscardAll);
+                Ok(as_it_is(protected))
             }
-            Action::RefusedOn { .. } => Ok(Outcome::Untouched),
             Action::Refused if protected || mentioned(self) => Err(on_protected(what, start)
                 .detail("its effect on encrypted columns is not known to be safe")
                 .into()),

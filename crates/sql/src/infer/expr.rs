@@ -37,7 +37,7 @@ fn site(expr: &Expr) -> Site {
 
 impl<'a> Analyser<'a, '_, '_> {
     /// An expression that must give one value.
-    pub(super) fn value(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<TypeId> {
+    pub(crate) fn value(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<TypeId> {
         match self.shape(scope, expr)? {
             Shape::Value(ty) => Ok(ty),
             row @ Shape::Row(_) => {

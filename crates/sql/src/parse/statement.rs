@@ -28,6 +28,9 @@ fn utility(what: &'static str, action: Action, changes_names: bool) -> Statement
 
 impl Lower<'_> {
     pub(super) fn statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+        if let Some(kind) = self.session_statement(node)? {
+            return Ok(kind);
+        }
         Ok(match node {
             pg::Node::SelectStmt(n) if n.intoClause.is_some() => {
                 let into = n.intoClause.as_deref();
@@ -85,11 +88,16 @@ impl Lower<'_> {
                     });
                 utility("SET", Action::Harmless, changes)
             }
-            pg::Node::DiscardStmt(_) => utility("DISCARD", Action::Harmless, true),
+            pg::Node::DiscardStmt(n) => {
+                let all = n.target == pg::DiscardMode::DISCARD_ALL;
+                let action = if all {
+                    Action::DiscardAll
+                } else {
+                    Action::Harmless
+                };
+                utility("DISCARD", action, true)
+            }
             pg::Node::VariableShowStmt(_)
-            | pg::Node::DeallocateStmt(_)
-            | pg::Node::FetchStmt(_)
-            | pg::Node::ClosePortalStmt(_)
             | pg::Node::ListenStmt(_)
             | pg::Node::NotifyStmt(_)
             | pg::Node::UnlistenStmt(_)
@@ -169,26 +177,6 @@ impl Lower<'_> {
                 utility("ALTER … SET SCHEMA", Action::Harmless, true)
             }
             pg::Node::AlterOwnerStmt(_) => utility("ALTER … OWNER", Action::Harmless, false),
-            pg::Node::PrepareStmt(n) => {
-                if let Some(query) = &n.query {
-                    self.statement(query)?;
-                }
-                refused_on(
-                    "PREPARE",
-                    "what EXECUTE would send and return is not analysed",
-                    "prepare it through the protocol, as drivers do",
-                )
-            }
-            pg::Node::DeclareCursorStmt(n) => {
-                if let Some(query) = &n.query {
-                    self.statement(query)?;
-                }
-                refused_on(
-                    "DECLARE CURSOR",
-                    "what FETCH returns would not be opened",
-                    "run the query itself, with a row limit on the portal if it is large",
-                )
-            }
             pg::Node::DoStmt(n) => {
                 let strings = code_strings(&n.args);
                 code("DO", strings, false)
@@ -205,8 +193,11 @@ impl Lower<'_> {
                 let Some(query) = &n.query else {
                     return Err(unsupported("CREATE TABLE AS like this", None));
                 };
-                if matches!(query, pg::Node::ExecuteStmt(_)) {
-                    return Ok(utility("CREATE TABLE AS", Action::Refused, true));
+                if let pg::Node::ExecuteStmt(execute) = query {
+                    self.new_relation(n.into.as_deref())?;
+                    let mut execute = self.execute(execute)?;
+                    execute.stored = true;
+                    return Ok(StatementKind::Execute(execute));
                 }
                 let (target, at) = self.new_relation(n.into.as_deref())?;
                 let query = self.query(query)?;
@@ -631,10 +622,6 @@ fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> Stat
         creates: false,
     };
     utility(what, action, false)
-}
-
-fn refused_on(what: &'static str, why: &'static str, hint: &'static str) -> StatementKind {
-    utility(what, Action::RefusedOn { why, hint }, false)
 }
 
 fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {

@@ -20,6 +20,7 @@ impl World {
             policy: &self.policy,
             catalogue: &self.catalogue,
             facts: &self.facts,
+            names: &sealwire_sql::NoNames,
         }
     }
 }

@@ -1,12 +1,19 @@
 //! A verdict in a few words.
 
-use sealwire_sql::{Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse};
+use sealwire_sql::{
+    Definition, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
+};
 
 use crate::schema::World;
 
 /// `untouched`, `refused: Kind`, or what is sealed and opened.
 pub(crate) fn summary(world: &World, sql: &str) -> String {
-    let plan = match analyse(sql, Protocol::Extended, &world.context()) {
+    // A text of several statements comes in a simple Query only.
+    let protocol = match sql.contains("; ") {
+        true => Protocol::Simple,
+        false => Protocol::Extended,
+    };
+    let plan = match analyse(sql, protocol, &world.context()) {
         Verdict::Untouched => return "untouched".into(),
         Verdict::Refused(refusal) => {
             assert!(
@@ -25,11 +32,28 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
         other => return format!("{other:?}"),
     };
     let mut seals: Vec<String> = Vec::new();
-    for (number, param) in (1..).zip(&plan.params) {
-        match param {
-            Param::Sealed { array: false, .. } => seals.push(format!("${number}")),
-            Param::Sealed { array: true, .. } => seals.push(format!("${number}[]")),
-            Param::Plain => {}
+    let mut sealed_params = |params: &[Param]| {
+        for (number, param) in (1..).zip(params) {
+            match param {
+                Param::Sealed { array: false, .. } => seals.push(format!("${number}")),
+                Param::Sealed { array: true, .. } => seals.push(format!("${number}[]")),
+                Param::Plain => {}
+            }
+        }
+    };
+    sealed_params(&plan.params);
+    // What a statement prepares, or shows by a cursor, is part of what it does.
+    let mut statements: Vec<&Outputs> = plan.statements.iter().collect();
+    for (_, definition) in &plan.definitions {
+        match definition {
+            Definition::Prepare {
+                plan: Some(plan), ..
+            } => {
+                sealed_params(&plan.params);
+                statements.extend(&plan.statements);
+            }
+            Definition::Declare { outputs, .. } => statements.push(outputs),
+            _ => {}
         }
     }
     let literal =
@@ -40,7 +64,7 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
         n => seals.push(format!("{n} literals")),
     }
     let mut opens: Vec<String> = Vec::new();
-    for outputs in &plan.statements {
+    for outputs in statements {
         let Outputs::Columns(outputs) = outputs else {
             continue;
         };

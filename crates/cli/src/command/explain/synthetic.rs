@@ -37,6 +37,7 @@ impl Synthetic {
             policy,
             catalogue: &self.catalogue,
             facts: &self.facts,
+            names: &sealwire_sql::NoNames,
         }
     }
 }

@@ -1,0 +1,189 @@
+//! What a session has given names to: prepared statements and cursors, as SQL refers to them.
+//!
+//! `EXECUTE q('x')` and `FETCH FROM c` name no relation. What their values and rows are is known from
+//! the statement that made the name.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::matcher::Word;
+use crate::parse::each_word;
+use crate::plan::{CheckedPlan, Outputs};
+
+/// A prepared statement.
+#[derive(Clone, Debug)]
+pub enum Named {
+    /// It was planned; the plan is that of the statement itself, with one entry of outputs.
+    Planned(Arc<CheckedPlan>),
+    /// It was to be planned, or was refused, and was never prepared: no value must go to whatever
+    /// else has the name.
+    Failed,
+}
+
+/// The prepared statements and cursors that mean something to the analysis, by their names as the
+/// server has them. A plain one need not be among them.
+pub trait Names: fmt::Debug {
+    /// The prepared statement of this name.
+    fn prepared(&self, name: &str) -> Option<Named>;
+    /// What the rows of the cursor of this name hold.
+    fn cursor(&self, name: &str) -> Option<Outputs>;
+}
+
+/// No names: a session that has prepared nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNames;
+
+impl Names for NoNames {
+    fn prepared(&self, _name: &str) -> Option<Named> {
+        None
+    }
+
+    fn cursor(&self, _name: &str) -> Option<Outputs> {
+        None
+    }
+}
+
+/// What a statement of a text does to the session's names once it has run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Definition {
+    /// `PREPARE`. `None`: a plain statement.
+    Prepare {
+        /// The name.
+        name: String,
+        /// The plan of the statement behind `AS`.
+        plan: Option<Arc<CheckedPlan>>,
+        /// The whole `PREPARE` in the text, for analysing it anew.
+        range: Range<usize>,
+    },
+    /// `DEALLOCATE`; `None` for `ALL`.
+    Deallocate(Option<String>),
+    /// `DECLARE … CURSOR`.
+    Declare {
+        /// The name.
+        name: String,
+        /// What its rows hold; [`Outputs::Untouched`] for a plain query.
+        outputs: Outputs,
+        /// `WITH HOLD`: it survives the transaction.
+        hold: bool,
+    },
+    /// `CLOSE`; `None` for `ALL`.
+    Close(Option<String>),
+    /// `DISCARD ALL`: every name goes.
+    DiscardAll,
+}
+
+/// Words of the statements that use names.
+const NAMING_WORDS: [&str; 8] = [
+    "execute",
+    "fetch",
+    "move",
+    "close",
+    "declare",
+    "deallocate",
+    "prepare",
+    "discard",
+];
+
+/// Whether a text has a word of a statement that uses or changes such names. `false` is a proof that
+/// it has no such statement.
+pub fn may_use_names(text: &str) -> bool {
+    let read = each_word(
+        text,
+        |word| matches!(word, Word::Keyword(word) if NAMING_WORDS.contains(&word)),
+    );
+    read.unwrap_or_else(|_| {
+        let lower = text.to_ascii_lowercase();
+        NAMING_WORDS.iter().any(|word| lower.contains(word))
+    })
+}
+
+/// Whether a text that [`may_use_names`] refers to one of these, or to all of them.
+pub fn uses_names(text: &str, names: &dyn Names) -> bool {
+    let is_name = |word: &str| names.prepared(word).is_some() || names.cursor(word).is_some();
+    let read = each_word(text, |word| match word {
+        Word::Name(word) => is_name(word),
+        Word::Keyword(word) => matches!(word, "all" | "discard") || is_name(word),
+        Word::String(_) => false,
+    });
+    // What cannot be read here cannot be read by the server either.
+    read.unwrap_or(false)
+}
+
+/// The names as a text leaves them behind, statement by statement.
+#[derive(Debug)]
+pub(crate) struct Local<'n> {
+    before: &'n (dyn Names + Sync),
+    prepared: HashMap<String, Option<Named>>,
+    cursors: HashMap<String, Option<Outputs>>,
+    /// Nothing is left of the names before.
+    prepared_cleared: bool,
+    cursors_cleared: bool,
+}
+
+impl<'n> Local<'n> {
+    pub(crate) fn new(before: &'n (dyn Names + Sync)) -> Self {
+        Self {
+            before,
+            prepared: HashMap::new(),
+            cursors: HashMap::new(),
+            prepared_cleared: false,
+            cursors_cleared: false,
+        }
+    }
+
+    /// Notes what a statement has done.
+    pub(crate) fn apply(&mut self, definition: &Definition) {
+        match definition {
+            Definition::Prepare { name, plan, .. } => {
+                let plan = plan.clone().map(Named::Planned);
+                self.prepared.insert(name.clone(), plan);
+            }
+            Definition::Deallocate(Some(name)) => {
+                self.prepared.insert(name.clone(), None);
+            }
+            Definition::Deallocate(None) => self.clear_prepared(),
+            Definition::Declare { name, outputs, .. } => {
+                self.cursors.insert(name.clone(), Some(outputs.clone()));
+            }
+            Definition::Close(Some(name)) => {
+                self.cursors.insert(name.clone(), None);
+            }
+            Definition::Close(None) => self.clear_cursors(),
+            Definition::DiscardAll => {
+                self.clear_prepared();
+                self.clear_cursors();
+            }
+        }
+    }
+
+    fn clear_prepared(&mut self) {
+        self.prepared.clear();
+        self.prepared_cleared = true;
+    }
+
+    fn clear_cursors(&mut self) {
+        self.cursors.clear();
+        self.cursors_cleared = true;
+    }
+}
+
+impl Names for Local<'_> {
+    fn prepared(&self, name: &str) -> Option<Named> {
+        match self.prepared.get(name) {
+            Some(named) => named.clone(),
+            None if self.prepared_cleared => None,
+            None => self.before.prepared(name),
+        }
+    }
+
+    fn cursor(&self, name: &str) -> Option<Outputs> {
+        match self.cursors.get(name) {
+            Some(outputs) => outputs.clone(),
+            None if self.cursors_cleared => None,
+            None => self.before.cursor(name),
+        }
+    }
+}
