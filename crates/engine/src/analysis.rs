@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
-use sealwire_sql::{Context, Matcher, MismatchKind, Plan, Protocol, Verdict};
+use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
 
 use crate::effect::{self, Effect, Stale};
 use crate::statement::Prepared;
@@ -80,8 +80,9 @@ impl Analysis {
         self.epoch
     }
 
-    fn context(&self) -> Context<'_> {
+    fn context<'c>(&'c self, names: &'c (dyn Names + Sync)) -> Context<'c> {
         Context {
+            names,
             policy: &self.policy,
             catalogue: &self.catalogue,
             facts: &self.facts,
@@ -124,8 +125,13 @@ impl Analysis {
     }
 
     /// Analyses a text that can name something protected.
-    pub(crate) fn analyse(&self, text: &str, protocol: Protocol) -> Verdict {
-        sealwire_sql::analyse(text, protocol, &self.context())
+    pub(crate) fn analyse(
+        &self,
+        text: &str,
+        protocol: Protocol,
+        names: &(dyn Names + Sync),
+    ) -> Verdict {
+        sealwire_sql::analyse(text, protocol, &self.context(names))
     }
 
     /// Whether every one of these names has been asked for already.

@@ -57,7 +57,9 @@ pub(crate) fn parameters(
             _ => {
                 let is_bytea =
                     oid == ScalarType::Bytea.oid() || oid == ScalarType::Bytea.array_oid();
-                let explained = declared == oid || prepared.plain_bytea;
+                // A statement that is planned only for the name that it gives or uses touches no cell.
+                let touches = !prepared.plan.relations.is_empty();
+                let explained = declared == oid || prepared.plain_bytea || !touches;
                 if analysis.is_cell_domain(oid) || is_bytea && !explained {
                     return Err(disagreement(format!(
                         "parameter ${number} holds cells, but was planned as plain"

@@ -28,6 +28,8 @@ pub(crate) struct Effect {
     pub(crate) harmless_set: bool,
     /// What has become doubtful afterwards, whatever the tag says.
     pub(crate) after: Stale,
+    /// It may refer to a prepared statement or a cursor by name.
+    pub(crate) naming: bool,
 }
 
 /// Commands that change nothing a fact depends on. `COMMIT` and the like only do when something

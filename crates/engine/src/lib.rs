@@ -20,6 +20,7 @@ mod error;
 mod frame;
 mod keys;
 mod message;
+mod names;
 mod need;
 mod open;
 mod options;

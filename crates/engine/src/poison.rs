@@ -75,6 +75,28 @@ impl Report {
         }
     }
 
+    /// A statement prepared earlier is not what it was.
+    pub(crate) fn moved() -> Self {
+        Self::new(
+            "0A000",
+            "refusing to run a prepared statement that means something else now",
+        )
+        .with_detail(
+            "the search path, the role or the catalogue has changed since it was prepared, \
+             and other columns of it are encrypted",
+        )
+        .with_hint("prepare it again")
+    }
+
+    /// The server describes a statement otherwise than it was planned.
+    pub(crate) fn disagrees() -> Self {
+        Self::new(
+            "42P17",
+            "refusing to run a statement that the server describes differently than planned",
+        )
+        .with_hint("prepare it again; check with `sealwire columns check`")
+    }
+
     /// A value that does not fit `column`.
     pub(crate) fn value(error: &ValueError, column: &str) -> Self {
         Self::new(error.sqlstate, error.message.clone())

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::effect::Effect;
+use crate::names::NameChange;
 use crate::poison::Poison;
 use crate::statement::{Portal, QueryRun, Statement};
 
@@ -71,8 +72,12 @@ pub(crate) struct Entry {
     pub(crate) change: Change,
     /// The message was the session's own: its response goes nowhere.
     pub(crate) injected: bool,
+    /// An error in answer to it is not the client's either: it ends with a Sync of its own.
+    pub(crate) private: bool,
     /// What running it may do to the session's facts.
     pub(crate) effect: Effect,
+    /// What its statements do to names once each has completed.
+    pub(crate) names: Vec<(usize, NameChange)>,
     /// What must come before the last message of the response has come: ParameterDescription of a
     /// statement; a completion or an error of a Query; a result or an error of a FunctionCall.
     pub(crate) begun: bool,
@@ -86,7 +91,9 @@ impl Entry {
             work: Work::Plain,
             change: Change::None,
             injected: false,
+            private: false,
             effect: Effect::default(),
+            names: Vec::new(),
             begun: false,
         }
     }
@@ -144,6 +151,11 @@ impl Queue {
 
     pub(crate) fn front(&self) -> Option<&Entry> {
         self.entries.front()
+    }
+
+    /// The entry that was added last.
+    pub(crate) fn back(&self) -> Option<&Entry> {
+        self.entries.back()
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut Entry> {

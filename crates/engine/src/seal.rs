@@ -100,6 +100,9 @@ impl fmt::Debug for Scratch {
     }
 }
 
+/// The cells of an array's elements; NULL stays NULL.
+type Cells = Vec<Option<Vec<u8>>>;
+
 /// What sealing takes.
 pub(crate) struct Sealer<'a> {
     pub(crate) policy: &'a Policy,
@@ -195,7 +198,7 @@ impl Sealer<'_> {
         usage: Usage,
         value: Wire<'_>,
         client_oid: u32,
-    ) -> Result<(Array, Vec<Option<Vec<u8>>>), Stop> {
+    ) -> Result<(Array, Cells), Stop> {
         let path = || self.policy.column(column).path();
         let failed = |sqlstate, message: &str| {
             let error = ValueError {

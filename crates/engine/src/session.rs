@@ -3,6 +3,7 @@
 mod bind;
 mod client;
 mod load;
+mod naming;
 mod parse;
 mod result;
 mod server;
@@ -134,6 +135,10 @@ pub struct Session {
     /// Number of the last entry that may change facts, and of the last that may protect names.
     last_risky: u64,
     last_renaming: u64,
+    /// Number of the last entry that gives names of SQL a meaning.
+    last_defining: u64,
+    /// Number of the description that the client's frame has waited for already, if it has.
+    described_in_vain: Option<u64>,
     analysis: Option<Analysis>,
     keys: Keys,
     load: Option<Load>,
@@ -207,6 +212,8 @@ impl Session {
             last_sync: 0,
             last_risky: 0,
             last_renaming: 0,
+            last_defining: 0,
+            described_in_vain: None,
             analysis,
             keys: Keys::default(),
             load: None,

@@ -127,12 +127,31 @@ impl<T> Slots<T> {
         });
     }
 
-    /// Everything confirmed is gone; what is on its way stays.
-    pub(crate) fn forget_confirmed(&mut self) {
+    /// Everything confirmed is gone unless it satisfies `stays`; what is on its way stays.
+    pub(crate) fn forget_confirmed(&mut self, stays: impl Fn(&T) -> bool) {
         self.by_name.retain(|_, slot| {
-            slot.confirmed = None;
-            !slot.pending.is_empty()
+            if !slot.confirmed.as_ref().is_some_and(&stays) {
+                slot.confirmed = None;
+            }
+            slot.confirmed.is_some() || !slot.pending.is_empty()
         });
+    }
+
+    /// The server has given a name a meaning, in answer to a message that is no pending change.
+    pub(crate) fn define(&mut self, name: &[u8], meaning: Option<T>) {
+        if meaning.is_some() && !self.by_name.contains_key(key(name)) {
+            let slot = Slot {
+                confirmed: None,
+                pending: VecDeque::new(),
+            };
+            self.by_name.insert(key(name).into(), slot);
+        }
+        self.settle(name, |slot| slot.confirmed = meaning);
+    }
+
+    /// Whether no name means anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
     }
 }
 
@@ -189,9 +208,24 @@ mod tests {
         slots.set(b"p", 1, Some('a'));
         slots.set(b"q", 2, Some('b'));
         slots.commit(b"p", 1);
-        slots.forget_confirmed();
+        slots.forget_confirmed(|_| false);
         assert_eq!(slots.get(b"p"), None);
         assert_eq!(slots.get(b"q"), Some(&'b'));
+    }
+
+    #[test]
+    fn what_sql_defines_counts_at_once() {
+        let mut slots = Slots::default();
+        slots.define(b"p", Some('a'));
+        slots.define(b"h", Some('h'));
+        assert_eq!(slots.get(b"p"), Some(&'a'));
+        slots.set(b"p", 1, Some('b'));
+        slots.forget_confirmed(|meaning| *meaning == 'h');
+        assert_eq!(slots.get(b"h"), Some(&'h'));
+        assert_eq!(slots.get(b"p"), Some(&'b'));
+        slots.abandon(b"p", 1);
+        slots.define(b"h", None);
+        assert!(slots.is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use sealwire_sql::{CheckedPlan, Output, Outputs};
 use zeroize::Zeroizing;
 
 use crate::effect::Effect;
+use crate::names::declared_oids;
 
 /// A prepared statement that is more than plain.
 pub(crate) struct Statement {
@@ -20,6 +21,8 @@ pub(crate) struct Statement {
     pub(crate) effect: Effect,
     /// The session's epoch in which the analysis was last seen to hold.
     pub(crate) epoch: AtomicU64,
+    /// `text` is a `PREPARE` of SQL, and the plan that of the statement in it.
+    pub(crate) by_sql: bool,
 }
 
 /// Why a statement is remembered.
@@ -48,6 +51,34 @@ impl Statement {
             kind: Kind::Failed(before),
             effect: Effect::default(),
             epoch: AtomicU64::new(0),
+            by_sql: false,
+        }
+    }
+
+    /// The same statement with another plan.
+    pub(crate) fn replanned(&self, prepared: &Arc<Prepared>) -> Self {
+        Self {
+            text: self.text.clone(),
+            kind: Kind::Planned(Arc::clone(prepared)),
+            effect: self.effect,
+            epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
+            by_sql: self.by_sql,
+        }
+    }
+
+    /// A statement that SQL has prepared.
+    pub(crate) fn by_sql(
+        text: &str,
+        plan: Arc<CheckedPlan>,
+        plain_bytea: bool,
+        epoch: u64,
+    ) -> Self {
+        Self {
+            text: Zeroizing::new(text.into()),
+            kind: Kind::Planned(Arc::new(Prepared::untyped(plan, plain_bytea))),
+            effect: Effect::default(),
+            epoch: AtomicU64::new(epoch),
+            by_sql: true,
         }
     }
 }
@@ -109,6 +140,24 @@ impl Prepared {
         }
     }
 
+    /// A statement or cursor for which no client declares a type.
+    pub(crate) fn untyped(plan: Arc<CheckedPlan>, plain_bytea: bool) -> Self {
+        let declared = declared_oids(&plan, &[]);
+        let none = Box::default();
+        Self::new(plan, none, declared.into(), Box::default(), plain_bytea)
+    }
+
+    /// The same declarations with another plan, which the server has not described yet.
+    pub(crate) fn replanned(&self, plan: Arc<CheckedPlan>) -> Self {
+        Self::new(
+            plan,
+            self.client_oids.clone(),
+            self.declared_oids.clone(),
+            self.keys.clone(),
+            self.plain_bytea,
+        )
+    }
+
     pub(crate) fn check(&self) -> Check {
         match self.check.load(Ordering::Relaxed) {
             0 => Check::Open,
@@ -154,9 +203,23 @@ pub(crate) struct Portal {
     pub(crate) statement: Arc<Statement>,
     /// The format in which the client wants each output column; empty unless the plan has some.
     pub(crate) formats: Box<[Format]>,
+    /// The format in which the server sends cells.
+    pub(crate) cells: Format,
+    /// It survives its transaction.
+    pub(crate) hold: bool,
 }
 
 impl Portal {
+    /// A cursor that SQL has declared: the protocol can execute it too, and gets text.
+    pub(crate) fn cursor(plan: Arc<CheckedPlan>, hold: bool, epoch: u64) -> Self {
+        Self {
+            statement: Arc::new(Statement::by_sql("", plan, false, epoch)),
+            formats: Box::default(),
+            cells: Format::Text,
+            hold,
+        }
+    }
+
     pub(crate) fn prepared(&self) -> Option<&Arc<Prepared>> {
         match &self.statement.kind {
             Kind::Planned(prepared) => Some(prepared),
@@ -176,6 +239,8 @@ pub(crate) struct QueryRun {
     pub(crate) plan: Arc<CheckedPlan>,
     /// The statement of the text whose responses come now.
     pub(crate) at: usize,
+    /// Its rows are in binary format: `FETCH` from a binary cursor.
+    pub(crate) binary: bool,
 }
 
 impl QueryRun {

@@ -54,7 +54,8 @@ enum Outcome {
 pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
     let matcher = Matcher::new(context.policy, context.catalogue);
     let mentions = matcher.mentions(text);
-    if !mentions && !(may_use_names(text) && uses_names(text, context.names)) {
+    let by_name = || may_use_names(text) && uses_names(text, context.names);
+    if !mentions && !by_name() {
         return Verdict::Untouched;
     }
     let verdict = match Tokens::new(text) {

@@ -67,6 +67,16 @@ pub struct Plan {
     pub uses_names: bool,
 }
 
+impl Plan {
+    /// The columns that literals of the text are sealed for, and whether as arrays.
+    pub fn sealed_literals(&self) -> impl Iterator<Item = (ColumnId, bool)> {
+        self.edits.iter().filter_map(|edit| match edit.replacement {
+            Replacement::Literal { column, array, .. } => Some((column, array)),
+            Replacement::Text(_) => None,
+        })
+    }
+}
+
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Param {

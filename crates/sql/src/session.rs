@@ -64,8 +64,8 @@ pub enum Definition {
     Declare {
         /// The name.
         name: String,
-        /// What its rows hold; [`Outputs::Untouched`] for a plain query.
-        outputs: Outputs,
+        /// A plan whose one entry of outputs says what its rows hold. `None`: a plain query.
+        plan: Option<Arc<CheckedPlan>>,
         /// `WITH HOLD`: it survives the transaction.
         hold: bool,
     },
@@ -145,8 +145,9 @@ impl<'n> Local<'n> {
                 self.prepared.insert(name.clone(), None);
             }
             Definition::Deallocate(None) => self.clear_prepared(),
-            Definition::Declare { name, outputs, .. } => {
-                self.cursors.insert(name.clone(), Some(outputs.clone()));
+            Definition::Declare { name, plan, .. } => {
+                let outputs = plan.as_ref().and_then(|plan| plan.statements.first());
+                self.cursors.insert(name.clone(), outputs.cloned());
             }
             Definition::Close(Some(name)) => {
                 self.cursors.insert(name.clone(), None);

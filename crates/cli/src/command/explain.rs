@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use sealwire_core::policy::{ColumnId, Policy};
 use sealwire_core::value::Usage;
 use sealwire_sql::{
-    Context, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
+    Context, Definition, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
 };
 use serde::Serialize;
 
@@ -165,7 +165,23 @@ impl Explained {
     }
 
     fn planned(policy: &Policy, statement: &str, plan: &Plan) -> Self {
-        let parameters = plan.params.iter().zip(1..).map(|(param, n)| {
+        // What `PREPARE` and `DECLARE` name is explained as the statement in them.
+        let mut outputs: Vec<&Outputs> = plan.statements.iter().collect();
+        let mut params: Vec<(&Param, usize)> = plan.params.iter().zip(1..).collect();
+        for (at, definition) in &plan.definitions {
+            let (Definition::Prepare { plan: inner, .. } | Definition::Declare { plan: inner, .. }) =
+                definition
+            else {
+                continue;
+            };
+            if let Some(inner) = inner {
+                params.extend(inner.params.iter().zip(1..));
+                if let (Some(slot), Some(rows)) = (outputs.get_mut(*at), inner.statements.first()) {
+                    *slot = rows;
+                }
+            }
+        }
+        let parameters = params.into_iter().map(|(param, n)| {
             let name = format!("${n}");
             match *param {
                 Param::Plain => Typed {
@@ -194,29 +210,39 @@ impl Explained {
             rest = edit.range.end;
             match &edit.replacement {
                 Replacement::Text(text) => sent.push_str(text),
-                Replacement::Literal { column, usage, .. } => {
+                Replacement::Literal {
+                    column,
+                    usage,
+                    array,
+                    ..
+                } => {
                     let (line, at_column) = line_and_column(statement, edit.range.start);
                     literals.push(Typed {
                         name: format!("{line}:{at_column}"),
                         cells: Some(Cells::new(policy, *column)),
-                        array: false,
+                        array: *array,
                         usage: Some(usage_name(*usage)),
                     });
-                    sent.push_str("'\\x…'::pg_catalog.bytea");
+                    sent.push_str(match array {
+                        true => "'{…}'::pg_catalog.bytea[]",
+                        false => "'\\x…'::pg_catalog.bytea",
+                    });
                 }
                 _ => sent.push('…'),
             }
         }
         sent.push_str(statement.get(rest..).unwrap_or_default());
-        let outputs = plan.statements.iter().map(|outputs| match outputs {
+        let outputs = outputs.into_iter().map(|outputs| match outputs {
             Outputs::Untouched => None,
             Outputs::Columns(columns) => {
-                let cells = columns.iter().map(|output| output.column);
-                Some(
-                    cells
-                        .map(|id| id.map(|id| Cells::new(policy, id)))
-                        .collect(),
-                )
+                let cells = columns.iter().map(|output| {
+                    let mut cells = Cells::new(policy, output.column?);
+                    if output.array {
+                        cells.r#type.push_str("[]");
+                    }
+                    Some(cells)
+                });
+                Some(cells.collect())
             }
         });
         Self {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BufMut;
-use sealwire_sql::{Protocol, Verdict};
+use sealwire_core::value::Format;
+use sealwire_sql::{CheckedPlan, Definition, Protocol, Verdict};
 
 use super::parse::Readiness;
 use super::{Session, Wait};
@@ -18,8 +19,12 @@ use crate::seal::{Sealer, Stop};
 use crate::statement::{Check, Kind, Portal, Prepared, Statement};
 
 /// Whether a prepared statement still means what was planned.
-enum Standing {
+pub(super) enum Standing {
     Same,
+    /// Its rows are others now, and nothing else about it is.
+    Replanned(Arc<Prepared>),
+    /// Nothing about it concerns the session now.
+    Plain,
     Wait,
     Refused(Report),
 }
@@ -62,9 +67,15 @@ impl Session {
             }
         };
         let standing = self.standing(&statement)?;
-        if matches!(standing, Standing::Wait) {
-            return Ok(Step::Wait);
-        }
+        let (statement, prepared, standing) = match standing {
+            Standing::Wait => return Ok(Step::Wait),
+            Standing::Plain => return Ok(self.forward_bind(head, portal, Some(statement))),
+            Standing::Replanned(anew) => {
+                let statement = Arc::new(statement.replanned(&anew));
+                (statement, Some(anew), Standing::Same)
+            }
+            standing => (statement, prepared, standing),
+        };
         let Some(prepared) = prepared else {
             return match standing {
                 Standing::Refused(report) => match self.whole(head, rest)? {
@@ -86,49 +97,86 @@ impl Session {
     }
 
     /// Whether a statement prepared earlier means what it meant then.
-    fn standing(&mut self, statement: &Arc<Statement>) -> Result<Standing, Error> {
+    pub(super) fn standing(&mut self, statement: &Arc<Statement>) -> Result<Standing, Error> {
         match self.ready_to_analyse()? {
             Readiness::Ready => {}
             Readiness::Wait => return Ok(Standing::Wait),
             Readiness::Refused(report) => return Ok(Standing::Refused(report)),
         }
         let epoch = self.analysis()?.epoch();
-        if statement.epoch.load(Ordering::Relaxed) == epoch {
+        // Names of SQL change their meaning without an epoch of their own.
+        let by_names = match &statement.kind {
+            Kind::Planned(prepared) => prepared.plan.uses_names,
+            Kind::Untouched => statement.effect.naming && self.uses_names(&statement.text),
+            _ => false,
+        };
+        if !by_names && statement.epoch.load(Ordering::Relaxed) == epoch {
             return Ok(Standing::Same);
         }
-        let verdict = match self.verdict(&statement.text, Protocol::Extended)? {
+        if statement.text.is_empty() {
+            // A cursor of SQL: it has its rows already.
+            return Ok(Standing::Same);
+        }
+        let protocol = match statement.by_sql {
+            true => Protocol::Simple,
+            false => Protocol::Extended,
+        };
+        let verdict = match self.verdict(&statement.text, protocol)? {
             Ok(verdict) => verdict,
             Err(Readiness::Refused(report)) => return Ok(Standing::Refused(report)),
             Err(_) => return Ok(Standing::Wait),
         };
-        let same = match (&statement.kind, &verdict) {
-            (Kind::Untouched, Verdict::Untouched) => true,
-            (Kind::Planned(prepared), Verdict::Planned(plan)) => {
-                let before = &prepared.plan;
-                before.params == plan.params
-                    && before.statements == plan.statements
-                    && before.relations == plan.relations
+        let verdict = match verdict {
+            Verdict::Refused(refusal) => {
+                return Ok(Standing::Refused(Report::refusal(
+                    &refusal,
+                    &statement.text,
+                )));
             }
-            (_, Verdict::Refused(refusal)) => {
-                return Ok(Standing::Refused(Report::refusal(refusal, &statement.text)));
+            Verdict::Planned(plan) if statement.by_sql => prepared_by(plan),
+            Verdict::Planned(plan) => {
+                match self.executed_ready(&plan)? {
+                    Readiness::Ready => {}
+                    Readiness::Wait => return Ok(Standing::Wait),
+                    Readiness::Refused(report) => return Ok(Standing::Refused(report)),
+                }
+                Some(Arc::new(plan))
             }
-            _ => false,
+            _ => None,
         };
-        if same {
+        let Kind::Planned(prepared) = &statement.kind else {
+            // It was none of ours, and still is or has become.
+            return Ok(match verdict {
+                None => Standing::Same,
+                Some(plan) if plan.params.is_empty() && plan.edits.is_empty() => {
+                    let plain_bytea = self.analysis()?.reads_plain_bytea(&plan);
+                    Standing::Replanned(Arc::new(Prepared::untyped(plan, plain_bytea)))
+                }
+                Some(_) => Standing::Refused(Report::moved()),
+            });
+        };
+        let before = &prepared.plan;
+        let Some(plan) = verdict else {
+            // What was a cursor or a prepared statement of ours is none now.
+            return Ok(match before.uses_names && before.edits.is_empty() {
+                true => Standing::Plain,
+                false => Standing::Refused(Report::moved()),
+            });
+        };
+        let same_values = before.params == plan.params
+            && before.sealed_literals().eq(plan.sealed_literals())
+            && before.relations == plan.relations;
+        if same_values && before.statements == plan.statements {
             statement.epoch.store(epoch, Ordering::Relaxed);
             return Ok(Standing::Same);
         }
-        Ok(Standing::Refused(
-            Report::new(
-                "0A000",
-                "refusing to run a prepared statement that means something else now",
-            )
-            .with_detail(
-                "the search path, the role or the catalogue has changed since it was prepared, \
-                 and other columns of it are encrypted",
-            )
-            .with_hint("prepare it again"),
-        ))
+        let rows_only = plan.params.is_empty() && plan.sealed_literals().next().is_none();
+        if before.uses_names && plan.uses_names && rows_only {
+            // `FETCH` from another cursor of the same name.
+            let anew = prepared.replanned(plan);
+            return Ok(Standing::Replanned(Arc::new(anew)));
+        }
+        Ok(Standing::Refused(Report::moved()))
     }
 
     fn planned_bind(
@@ -149,12 +197,7 @@ impl Session {
         match prepared.check() {
             Check::Agrees => {}
             Check::Disagrees => {
-                let report = Report::new(
-                    "42P17",
-                    "refusing to run a statement that the server describes differently than planned",
-                )
-                .with_hint("prepare it again; check with `sealwire columns check`");
-                return self.refuse_bind(head, bind, Some(required), report);
+                return self.refuse_bind(head, bind, Some(required), Report::disagrees());
             }
             // Without a parameter no value can leak, and its rows come after the description.
             Check::Open if required == 0 => {}
@@ -227,10 +270,17 @@ impl Session {
         &mut self,
         name: &[u8],
         statement: Option<Arc<Statement>>,
-        formats: Box<[sealwire_core::value::Format]>,
+        formats: Box<[Format]>,
         work: Work,
     ) {
-        let portal = statement.map(|statement| Arc::new(Portal { statement, formats }));
+        let portal = statement.map(|statement| {
+            Arc::new(Portal {
+                statement,
+                formats,
+                cells: Format::Binary,
+                hold: false,
+            })
+        });
         let seq = self.queue.next_seq();
         let mut entry = Entry {
             work,
@@ -282,6 +332,16 @@ impl Session {
         self.skipping = true;
         Ok(Step::Took(head.len))
     }
+}
+
+/// The plan of the statement that a `PREPARE` of SQL prepares.
+fn prepared_by(plan: CheckedPlan) -> Option<Arc<CheckedPlan>> {
+    plan.definitions
+        .iter()
+        .find_map(|(_, definition)| match definition {
+            Definition::Prepare { plan, .. } => plan.clone(),
+            _ => None,
+        })
 }
 
 fn read(body: &[u8]) -> Result<Bind<'_>, Error> {

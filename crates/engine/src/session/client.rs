@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::frame::{Head, Step};
 use crate::message::frontend::{self, Parse, Target};
 use crate::message::{Malformed, frame};
+use crate::names;
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::statement::{Kind, Statement};
 
@@ -31,6 +32,11 @@ impl Session {
                 self.skip_parse(body)?;
             }
             return Ok(Step::Drop(head.len));
+        }
+        if matches!(head.tag, b'P' | b'B' | b'D' | b'E' | b'C')
+            && !self.queue.answered(self.last_defining)
+        {
+            return Ok(self.wait_for(self.last_defining));
         }
         if self.queue.len() >= self.options.limits.expected_responses_max {
             if self.batch_open {
@@ -119,6 +125,7 @@ impl Session {
     pub(super) fn expect(&mut self, entry: Entry) -> u64 {
         self.batch_open = true;
         self.note_effect(entry.effect);
+        self.note_defining(&entry);
         self.queue.push(entry)
     }
 
@@ -210,14 +217,26 @@ impl Session {
             return Ok(Step::Wait);
         }
         let mut entry = Entry::new(Expect::Execute);
+        let mut names = Vec::new();
         if let Some(portal) = self.portals.get(name) {
             entry.effect = portal.statement.effect;
-            if portal.prepared().is_some() {
+            if let Some(prepared) = portal.prepared() {
+                if !prepared.plan.definitions.is_empty() {
+                    names =
+                        names::changes(&portal.statement.text, &prepared.plan, self.analysis()?);
+                }
                 entry.work = Work::Portal(portal.clone());
             }
         }
+        let forward = names.is_empty();
+        entry.names = names;
         self.expect(entry);
-        Ok(Step::Forward(head.len))
+        if forward {
+            return Ok(Step::Forward(head.len));
+        }
+        self.to_server.extend_from_slice(&rest[..head.len]);
+        self.describe_prepared()?;
+        Ok(Step::Took(head.len))
     }
 
     fn client_close(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealwire_sql::{
     CheckedPlan, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
-    may_change_session,
+    may_change_session, may_use_names,
 };
 use zeroize::Zeroizing;
 
@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::frame::{Head, Step};
 use crate::message::Malformed;
 use crate::message::frontend::{self, Oids, Parse, Target};
+use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
 use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
 use crate::queue::{Change, Entry, Expect, Work};
@@ -104,7 +105,7 @@ impl Session {
             other => return Ok(Err(other)),
         }
         let analysis = self.analysis()?;
-        let names = match analysis.analyse(text, protocol) {
+        let names = match analysis.analyse(text, protocol, &self.names()) {
             Verdict::NeedsRelations(names) => names,
             verdict => return Ok(Ok(verdict)),
         };
@@ -129,6 +130,11 @@ impl Session {
         if effect::only_ends_transaction(bytes) {
             return Ok(Look::Plain(effect::effect(bytes, true)));
         }
+        // What a name of SQL means is known only once the statement that gives it is answered.
+        if !self.queue.answered(self.last_defining) {
+            self.wait_for(self.last_defining);
+            return Ok(Look::Wait);
+        }
         // A name may become protected only by a statement that mentions a protected one.
         if !self.queue.answered(self.last_renaming) {
             self.wait_for(self.last_renaming);
@@ -142,18 +148,24 @@ impl Session {
             }
         }
         let text = str::from_utf8(bytes);
-        let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
+        let analysis = self.analysis()?;
         let (text, mut effect) = match (text, self.reported.unreadable()) {
             (Ok(text), None) => {
                 if let Some(Known::Plain(effect)) = analysis.known(text) {
-                    return Ok(Look::Plain(*effect));
+                    let effect = *effect;
+                    if !(effect.naming && self.uses_names(text)) {
+                        return Ok(Look::Plain(effect));
+                    }
                 }
                 let mut effect = effect::effect(bytes, true);
+                effect.naming = may_use_names(text);
+                let by_name = effect.naming && self.uses_names(text);
+                let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
                 if may_change_session(text) {
                     effect.risky = true;
                     effect.after = effect.after.max(Stale::Facts);
                 }
-                if !analysis.mentions(text) {
+                if !by_name && !analysis.mentions(text) {
                     analysis.remember_plain(text, effect);
                     return Ok(Look::Plain(effect));
                 }
@@ -189,7 +201,11 @@ impl Session {
             Ok(Verdict::Untouched) => Look::Untouched(effect),
             Ok(Verdict::Planned(plan)) => match self.refuse_sealing(&plan) {
                 Some(report) => Look::Refused(report),
-                None => Look::Planned(plan, effect),
+                None => match self.executed_ready(&plan)? {
+                    Readiness::Ready => Look::Planned(plan, effect),
+                    Readiness::Wait => Look::Wait,
+                    Readiness::Refused(report) => Look::Refused(report),
+                },
             },
             Ok(Verdict::Refused(refusal)) => Look::Refused(Report::refusal(&refusal, text)),
             Ok(_) => Look::Refused(Report::new("XX000", "unknown verdict on the statement")),
@@ -227,7 +243,12 @@ impl Session {
                 Look::Wait => return Ok(Step::Wait),
                 Look::Refused(report) => return self.refuse_parse(head, &parse, report),
                 Look::Plain(effect) => {
-                    let kind = effect.risky.then_some(Kind::Risky);
+                    let kind = match effect {
+                        // The name may come to mean something before it is used again.
+                        Effect { naming: true, .. } => Some(Kind::Untouched),
+                        Effect { risky: true, .. } => Some(Kind::Risky),
+                        _ => None,
+                    };
                     return Ok(self.forward_parse(head, &parse, kind, effect));
                 }
                 Look::Untouched(effect) => {
@@ -252,7 +273,6 @@ impl Session {
         let client_oids: Vec<u32> = parse.oids.iter().collect();
         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
         let policy = Arc::clone(analysis.policy());
-        let mut declared = client_oids.clone();
         for (at, param) in plan.params.iter().enumerate() {
             let &Param::Sealed { column, array, .. } = param else {
                 continue;
@@ -272,18 +292,15 @@ impl Session {
                 .with_hint("declare the column's own type, or none");
                 return Ok(Err(report));
             }
-            if declared.len() <= at {
-                declared.resize(at + 1, 0);
-            }
-            // Whatever the client declared: a parameter that the analysis missed then fails in
-            // Parse, before a value is sent.
-            declared[at] = if array { 1001 } else { 17 };
         }
+        // Whatever the client declared: a parameter that the analysis missed then fails in Parse,
+        // before a value is sent.
+        let declared = declared_oids(&plan, &client_oids);
         let keys = param_keys(&plan, &policy);
         // Asked for now so that they are there at Bind; a failure counts only there.
         let _ = self.keys.require_all(&keys);
         let plain_bytea = analysis.reads_plain_bytea(&plan);
-        let keep = !has_literals(&plan);
+        let keep = !has_literals(&plan) && !plan.uses_names && plan.definitions.is_empty();
         let prepared = Arc::new(Prepared::new(
             Arc::new(plan),
             client_oids.into(),
@@ -395,6 +412,7 @@ impl Session {
             kind,
             effect,
             epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, Analysis::epoch)),
+            by_sql: false,
         })
     }
 
@@ -446,6 +464,7 @@ impl Session {
         };
         let bytes = frontend::query_text(body)
             .map_err(|Malformed| Error::ClientMisbehaved("malformed Query"))?;
+        let mut names = Vec::new();
         let (work, effect, text) = match self.look(bytes, Protocol::Simple, None)? {
             Look::Wait => return Ok(Step::Wait),
             Look::Refused(report) => (
@@ -460,9 +479,14 @@ impl Session {
                 let text = str::from_utf8(bytes).unwrap_or_default();
                 match self.edit(text, &plan)? {
                     Ok(edited) => {
-                        let plan = Arc::new(plan);
+                        names = names::changes(text, &plan, self.analysis()?);
                         let text = edited.map(String::into_bytes);
-                        (Work::Query(QueryRun { plan, at: 0 }), effect, text)
+                        let run = QueryRun {
+                            plan: Arc::new(plan),
+                            at: 0,
+                            binary: false,
+                        };
+                        (Work::Query(run), effect, text)
                     }
                     Err(Stop::Awaited) => {
                         self.client_wait = Some(Wait::Keys);
@@ -482,23 +506,29 @@ impl Session {
         let statement = self.statements.set(b"", seq, None);
         let portal = self.portals.set(b"", seq, None);
         self.note_effect(effect);
-        self.queue.push(Entry {
+        let defines = !names.is_empty();
+        let entry = Entry {
             work,
             effect,
+            names,
             change: if statement || portal {
                 Change::Unnamed
             } else {
                 Change::None
             },
             ..Entry::new(Expect::Query)
-        });
+        };
+        self.note_defining(&entry);
+        self.queue.push(entry);
         match text {
-            None => Ok(Step::Forward(head.len)),
-            Some(text) => {
-                frontend::query(&mut self.to_server, &text)?;
-                Ok(Step::Took(head.len))
-            }
+            None if !defines => return Ok(Step::Forward(head.len)),
+            None => self.to_server.extend_from_slice(&rest[..head.len]),
+            Some(text) => frontend::query(&mut self.to_server, &text)?,
         }
+        if defines {
+            self.describe_prepared()?;
+        }
+        Ok(Step::Took(head.len))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::message::Malformed;
 use crate::message::backend;
 use crate::open::Opener;
 use crate::poison::Report;
-use crate::queue::{Expect, Work};
+use crate::queue::{Entry, Expect, Work};
 use crate::seal::Stop;
 use crate::statement::{Check, Kind, Portal, Prepared, QueryRun, Statement, has_cells};
 
@@ -174,8 +174,20 @@ impl Session {
             }
             return Ok(false);
         }
+        let mut formats = planned.formats().map(<[Format]>::to_vec);
+        if planned.is_query() && fields.iter().any(|field| field.format != 0) {
+            // `FETCH` from a binary cursor is all that gives a simple Query binary rows.
+            formats = Some(vec![Format::Binary; fields.len()]);
+            if let Some(Entry {
+                work: Work::Query(run),
+                ..
+            }) = self.queue.front_mut()
+            {
+                run.binary = true;
+            }
+        }
         if !quiet && body.is_some() {
-            let formats = planned.formats();
+            let formats = formats.as_deref();
             check::write_columns(outputs, &fields, formats, &policy, &mut self.to_client)?;
         }
         Ok(true)
@@ -237,11 +249,15 @@ impl Session {
             settings: &self.reported.settings,
             scratch: &mut self.scratch,
         };
-        let formats = planned.formats().unwrap_or_default();
-        let cells = if planned.is_query() {
-            Format::Text
-        } else {
-            Format::Binary
+        let cells = planned.cells();
+        let all_binary;
+        let formats = match planned.formats() {
+            Some(formats) => formats,
+            None if cells == Format::Binary => {
+                all_binary = vec![Format::Binary; outputs.len()];
+                &all_binary
+            }
+            None => &[],
         };
         match opener.row(body, outputs, formats, cells, &mut self.to_client) {
             Ok(()) => Ok(Step::Took(head.len)),
@@ -290,6 +306,16 @@ impl Described {
         match self {
             Self::Portal(portal) => Some(&portal.formats),
             _ => None,
+        }
+    }
+
+    /// The format in which the server sends cells.
+    fn cells(&self) -> Format {
+        match self {
+            Self::Query(run) if run.binary => Format::Binary,
+            Self::Query(_) => Format::Text,
+            Self::Portal(portal) => portal.cells,
+            Self::Statement(_) => Format::Binary,
         }
     }
 

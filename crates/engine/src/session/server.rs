@@ -218,9 +218,15 @@ impl Session {
         let (expect, injected, effect) = (front.expect, front.injected, front.effect);
         let is_load = matches!(front.work, Work::Load);
         front.begun = true;
-        if let Work::Query(run) = &mut front.work {
-            run.at += 1;
-        }
+        let at = match &mut front.work {
+            Work::Query(run) => {
+                run.at += 1;
+                run.binary = false;
+                run.at - 1
+            }
+            _ => 0,
+        };
+        self.note_names(at);
         if is_load {
             self.load_command_complete();
         } else if let Some(analysis) = &mut self.analysis {
@@ -271,7 +277,7 @@ impl Session {
         }
         if status == b'I' {
             // Portals end with their transaction, save those bound behind this point.
-            self.portals.forget_confirmed();
+            self.portals.forget_confirmed(|portal| portal.hold);
             if let Some(analysis) = &mut self.analysis {
                 analysis.note_transaction_end();
             }
@@ -326,7 +332,7 @@ impl Session {
             return Ok(Step::Forward(head.len));
         }
         let ends_itself = front.expect.ends_itself();
-        let mut step = self.outward(false, head.len);
+        let mut step = self.outward(front.private, head.len);
         match &front.work {
             Work::Load => {
                 if !self.load_error(body) {

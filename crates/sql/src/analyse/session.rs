@@ -218,16 +218,23 @@ impl<'a> One<'a, '_, '_> {
             true => self.query(&declare.query)?,
             false => Outcome::Untouched,
         };
-        let outputs = match &mut outcome {
-            Outcome::Untouched => Outputs::Untouched,
-            // The statement itself returns nothing.
-            Outcome::Planned { outputs, .. } => {
-                std::mem::replace(outputs, Outputs::Columns(Vec::new()))
+        let plan = match &mut outcome {
+            Outcome::Untouched => None,
+            Outcome::Planned {
+                outputs, relations, ..
+            } => {
+                // The statement itself returns nothing.
+                let rows = std::mem::replace(outputs, Outputs::Columns(Vec::new()));
+                Some(Arc::new(CheckedPlan(Plan {
+                    statements: vec![rows],
+                    relations: relations.clone(),
+                    ..Plan::default()
+                })))
             }
         };
         self.definition = Some(Definition::Declare {
             name: declare.name.clone(),
-            outputs,
+            plan,
             hold: declare.hold,
         });
         Ok(outcome)

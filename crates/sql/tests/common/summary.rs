@@ -52,7 +52,9 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
                 sealed_params(&plan.params);
                 statements.extend(&plan.statements);
             }
-            Definition::Declare { outputs, .. } => statements.push(outputs),
+            Definition::Declare {
+                plan: Some(plan), ..
+            } => statements.extend(&plan.statements),
             _ => {}
         }
     }

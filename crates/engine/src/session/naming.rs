@@ -1,0 +1,171 @@
+//! Prepared statements and cursors of SQL: what texts refer to, and what has become of the names.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sealwire_sql::{Plan, uses_names};
+
+use super::Session;
+use super::bind::Standing;
+use super::parse::Readiness;
+use crate::error::Error;
+use crate::message::frontend::{self, Target};
+use crate::names::{NameChange, SessionNames};
+use crate::poison::Report;
+use crate::queue::{Entry, Expect, Work};
+use crate::statement::{Check, Kind, Statement};
+
+impl Session {
+    pub(super) fn names(&self) -> SessionNames<'_> {
+        SessionNames {
+            statements: &self.statements,
+            portals: &self.portals,
+        }
+    }
+
+    /// Whether a text refers to a name that means something to the session.
+    pub(super) fn uses_names(&self, text: &str) -> bool {
+        let names = self.names();
+        !names.is_empty() && uses_names(text, &names)
+    }
+
+    /// Notes that the next entry gives names a meaning.
+    pub(super) fn note_defining(&mut self, entry: &Entry) {
+        if !entry.names.is_empty() {
+            self.last_defining = self.queue.next_seq();
+        }
+    }
+
+    /// The statement at this position of the entry at the front has completed.
+    pub(super) fn note_names(&mut self, at: usize) {
+        let Some(front) = self.queue.front_mut() else {
+            return;
+        };
+        if front.names.is_empty() {
+            return;
+        }
+        for (_, change) in front.names.extract_if(.., |(of, _)| *of == at) {
+            match change {
+                NameChange::Statement(name, statement) => {
+                    self.statements.define(name.as_bytes(), statement);
+                }
+                NameChange::NoStatements => self.statements.forget_confirmed(|_| false),
+                NameChange::Cursor(name, portal) => self.portals.define(name.as_bytes(), portal),
+                NameChange::NoCursors => self.portals.forget_confirmed(|_| false),
+            }
+        }
+    }
+
+    /// Asks the server to describe what the last entry prepares, so that its parameters are checked
+    /// before `EXECUTE` has values for them. Outside of the client's batch the descriptions end with
+    /// a Sync of their own: should the statement fail, their error is nobody's.
+    pub(super) fn describe_prepared(&mut self) -> Result<(), Error> {
+        let Some(entry) = self.queue.back() else {
+            return Ok(());
+        };
+        let prepared: Vec<_> = entry
+            .names
+            .iter()
+            .filter_map(|(_, change)| match change {
+                NameChange::Statement(name, Some(statement)) => {
+                    Some((name.clone(), Arc::clone(statement)))
+                }
+                _ => None,
+            })
+            .collect();
+        if prepared.is_empty() {
+            return Ok(());
+        }
+        let private = !self.batch_open;
+        for (name, statement) in &prepared {
+            self.describe_by_name(name, statement, private)?;
+        }
+        if private {
+            self.private_sync();
+        }
+        Ok(())
+    }
+
+    fn describe_by_name(
+        &mut self,
+        name: &str,
+        statement: &Arc<Statement>,
+        private: bool,
+    ) -> Result<(), Error> {
+        Target::Statement(name.as_bytes()).describe(&mut self.to_server)?;
+        let work = Work::Statement(Arc::clone(statement));
+        let seq = self.queue.push(Entry {
+            private,
+            ..Entry::injected(Expect::DescribeStatement, work)
+        });
+        if let Kind::Planned(prepared) = &statement.kind {
+            prepared.describe_seq.store(seq, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn private_sync(&mut self) {
+        frontend::bare(&mut self.to_server, b'S');
+        self.queue.push(Entry {
+            private: true,
+            ..Entry::injected(Expect::Sync, Work::Plain)
+        });
+    }
+
+    /// Whether the prepared statements that a text executes mean what was planned, and have been
+    /// described by the server as planned.
+    pub(super) fn executed_ready(&mut self, plan: &Plan) -> Result<Readiness, Error> {
+        for name in &plan.executes {
+            // A name that the text itself prepares has been planned with it just now.
+            let Some(statement) = self.statements.get(name.as_bytes()).cloned() else {
+                continue;
+            };
+            match self.standing(&statement)? {
+                Standing::Same => {}
+                Standing::Replanned(_) | Standing::Plain => {
+                    return Ok(Readiness::Refused(Report::moved()));
+                }
+                Standing::Wait => return Ok(Readiness::Wait),
+                Standing::Refused(report) => return Ok(Readiness::Refused(report)),
+            }
+            let Kind::Planned(prepared) = &statement.kind else {
+                continue;
+            };
+            match prepared.check() {
+                Check::Agrees => continue,
+                Check::Disagrees => return Ok(Readiness::Refused(Report::disagrees())),
+                Check::Open => {}
+            }
+            let asked = prepared.describe_seq.load(Ordering::Relaxed);
+            if !self.queue.answered(asked) {
+                self.wait_for(asked);
+                return Ok(Readiness::Wait);
+            }
+            if self
+                .described_in_vain
+                .take()
+                .is_some_and(|seq| seq == asked)
+            {
+                // In an aborted transaction the server describes nothing; it says so itself of what
+                // is sent in place of the statement.
+                let report = Report::new(
+                    "0A000",
+                    "refusing to execute a prepared statement that the server does not describe",
+                )
+                .with_hint("prepare the statement again");
+                return Ok(Readiness::Refused(report));
+            }
+            let private = !self.batch_open;
+            self.describe_by_name(name, &statement, private)?;
+            if private {
+                self.private_sync();
+            }
+            let seq = prepared.describe_seq.load(Ordering::Relaxed);
+            self.described_in_vain = Some(seq);
+            self.wait_for(seq);
+            return Ok(Readiness::Wait);
+        }
+        self.described_in_vain = None;
+        Ok(Readiness::Ready)
+    }
+}
