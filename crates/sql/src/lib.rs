@@ -18,7 +18,8 @@ extern crate self as sealwire_sql;
 pub use matcher::Matcher;
 
 pub use plan::{
-    CheckedPlan, Edit, LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
+    CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,
+    LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
     Replacement, Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};

@@ -1,6 +1,6 @@
 //! A verdict in a few words.
 
-use sealwire_sql::{Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse};
+use sealwire_sql::{CopyDirection, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse};
 
 use crate::schema::World;
 
@@ -41,13 +41,23 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
     }
     let mut opens: Vec<String> = Vec::new();
     for outputs in &plan.statements {
-        let Outputs::Columns(outputs) = outputs else {
-            continue;
+        let (columns, list): (Vec<_>, _) = match outputs {
+            Outputs::Untouched => continue,
+            Outputs::Columns(outputs) => {
+                let columns = outputs.iter().map(|output| output.column);
+                (columns.collect(), &mut opens)
+            }
+            Outputs::Copy(stream) => {
+                let columns = stream.columns.iter().map(|column| column.column);
+                let list = match stream.direction {
+                    CopyDirection::In => &mut seals,
+                    CopyDirection::Out => &mut opens,
+                };
+                (columns.collect(), list)
+            }
         };
-        let sealed = (1..)
-            .zip(outputs)
-            .filter(|(_, output)| output.column.is_some());
-        opens.extend(sealed.map(|(number, _): (u32, _)| number.to_string()));
+        let sealed = (1..).zip(columns).filter(|(_, column)| column.is_some());
+        list.extend(sealed.map(|(number, _): (u32, _)| number.to_string()));
     }
     match (seals.is_empty(), opens.is_empty()) {
         (true, true) => "as written".into(),
