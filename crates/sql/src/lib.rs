@@ -19,8 +19,8 @@ pub use matcher::Matcher;
 
 pub use plan::{
     CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,
-    LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Replacement, Verdict,
+    LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement,
+    Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
 

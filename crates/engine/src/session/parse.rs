@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
+    CheckedPlan, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
     may_change_session,
 };
 use zeroize::Zeroizing;
@@ -65,6 +65,10 @@ fn has_literals(plan: &Plan) -> bool {
     plan.edits
         .iter()
         .any(|edit| matches!(edit.replacement, Replacement::Literal { .. }))
+}
+
+fn seals_rows(outputs: &Outputs) -> bool {
+    matches!(outputs, Outputs::Copy(stream) if stream.sealed().next().is_some())
 }
 
 impl Session {
@@ -202,7 +206,8 @@ impl Session {
             || plan
                 .params
                 .iter()
-                .any(|param| matches!(param, Param::Sealed { .. }));
+                .any(|param| matches!(param, Param::Sealed { .. }))
+            || plan.statements.iter().any(seals_rows);
         if self.options.enforcement == Enforcement::Enabled || !seals {
             return None;
         }
@@ -482,6 +487,7 @@ impl Session {
         let statement = self.statements.set(b"", seq, None);
         let portal = self.portals.set(b"", seq, None);
         self.note_effect(effect);
+        let planned = !matches!(work, Work::Plain);
         self.queue.push(Entry {
             work,
             effect,
@@ -492,6 +498,7 @@ impl Session {
             },
             ..Entry::new(Expect::Query)
         });
+        self.note_copy_data(planned);
         match text {
             None => Ok(Step::Forward(head.len)),
             Some(text) => {

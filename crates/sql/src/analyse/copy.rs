@@ -259,7 +259,9 @@ fn known_format(copy: &Copy, columns: &[CopyColumn], path: &str) -> Result<Forma
         let lines_only = options.delimiter.is_some()
             || options.null.is_some()
             || options.default.is_some()
-            || options.header.is_some_and(|header| header != CopyHeader::No);
+            || options
+                .header
+                .is_some_and(|header| header != CopyHeader::No);
         return Ok(match lines_only {
             true => Format::Impossible,
             false => Format::Known(CopyFormat::Binary),
@@ -384,15 +386,18 @@ fn lines(copy: &Copy, options: &Options<'_>) -> Format {
     let impossible = matches!(delimiter, b'\r' | b'\n')
         || !csv && NO_DELIMITERS.contains(&delimiter)
         || !csv && (options.quote.is_some() || options.escape.is_some())
-        || !csv && ["force_quote", "force_not_null", "force_null"].into_iter().any(forced)
+        || !csv
+            && ["force_quote", "force_not_null", "force_null"]
+                .into_iter()
+                .any(forced)
         || csv && delimiter == quote
         || forced("force_quote") && copy.from
         || (forced("force_not_null") || forced("force_null")) && !copy.from
         || options.header == Some(CopyHeader::Match) && !copy.from
         || odd_marker(null)
-        || options.default.is_some_and(|default| {
-            odd_marker(default) || default == null || !copy.from
-        });
+        || options
+            .default
+            .is_some_and(|default| odd_marker(default) || default == null || !copy.from);
     if impossible {
         return Format::Impossible;
     }
@@ -457,9 +462,11 @@ fn refuse_ambiguous(
     };
     let mut forced = columns.iter().filter(|column| column.force_not_null);
     if !text.null.is_empty() && forced.any(|column| column.column.is_some()) {
-        return Err(refused("force_not_null", "FORCE_NOT_NULL and a NULL string")
-            .detail("the string would be stored, and the server reads it in the statement")
-            .hint("leave the column out of FORCE_NOT_NULL, or NULL out of the options"));
+        return Err(
+            refused("force_not_null", "FORCE_NOT_NULL and a NULL string")
+                .detail("the string would be stored, and the server reads it in the statement")
+                .hint("leave the column out of FORCE_NOT_NULL, or NULL out of the options"),
+        );
     }
     Ok(())
 }

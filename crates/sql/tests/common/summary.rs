@@ -1,6 +1,8 @@
 //! A verdict in a few words.
 
-use sealwire_sql::{CopyDirection, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse};
+use sealwire_sql::{
+    CopyDirection, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
+};
 
 use crate::schema::World;
 
