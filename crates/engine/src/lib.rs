@@ -15,6 +15,7 @@
 mod analysis;
 mod catalogue;
 mod check;
+mod copy;
 mod effect;
 mod error;
 mod frame;

@@ -130,6 +130,17 @@ impl Opener<'_> {
         Ok(())
     }
 
+    /// The value of one cell in the format that the cell is in.
+    pub(crate) fn value(
+        &mut self,
+        column: ColumnId,
+        format: Format,
+        cell: &[u8],
+    ) -> Result<&[u8], Stop> {
+        self.cell(column, cell, format, format)?;
+        Ok(&self.scratch.value)
+    }
+
     /// Opens one cell into `scratch.value`.
     fn cell(
         &mut self,

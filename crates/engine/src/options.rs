@@ -33,6 +33,8 @@ pub struct Limits {
     pub rewritten_frame_bytes_max: usize,
     /// Client bytes held back while the session waits for something.
     pub held_client_bytes_max: usize,
+    /// A row of a COPY that must be held whole to be rewritten.
+    pub copied_row_bytes_max: usize,
     /// Responses that the server still owes.
     pub expected_responses_max: usize,
     /// Texts whose analysis is kept per session.
@@ -44,6 +46,7 @@ impl Default for Limits {
         Self {
             rewritten_frame_bytes_max: 256 << 20,
             held_client_bytes_max: 64 << 20,
+            copied_row_bytes_max: 256 << 20,
             expected_responses_max: 1 << 20,
             cached_plans_max: 512,
         }

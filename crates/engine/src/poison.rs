@@ -27,6 +27,11 @@ pub(crate) const REFUSED_FORMAT: i16 = 2;
 /// number of parameters gives before it.
 pub(crate) const REFUSED_BIND_SQLSTATES: &[&str] = &["22023", "08P01"];
 
+/// What ends a copy whose rows cannot be sealed.
+pub(crate) const COPY_FAIL_TEXT: &[u8] = b"sealwire ended this copy\0";
+/// `query_canceled`: what CopyFail gives.
+pub(crate) const COPY_FAIL_SQLSTATES: &[&str] = &["57014"];
+
 /// What the client reads. Never carries a value of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -35,7 +40,9 @@ pub(crate) struct Report {
     pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
     /// Character of the statement, from 1.
-    pub(crate) position: Option<usize>,
+    pub(crate) position: Option<u32>,
+    /// Where in the rows of a COPY.
+    pub(crate) context: Option<Box<str>>,
 }
 
 impl Report {
@@ -46,6 +53,7 @@ impl Report {
             detail: None,
             hint: None,
             position: None,
+            context: None,
         }
     }
 
@@ -65,13 +73,14 @@ impl Report {
         let position = refusal
             .offset
             .and_then(|offset| text.get(..offset))
-            .map(|before| before.chars().count() + 1);
+            .and_then(|before| u32::try_from(before.chars().count() + 1).ok());
         Self {
             sqlstate: Cow::Borrowed(refusal.kind.sqlstate()),
             message: refusal.message.clone(),
             detail: refusal.detail.clone(),
             hint: refusal.hint.clone(),
             position,
+            context: None,
         }
     }
 
@@ -124,6 +133,9 @@ impl Report {
             }
             if let Some(position) = self.position {
                 field(b'P', &position.to_string());
+            }
+            if let Some(context) = &self.context {
+                field(b'W', context);
             }
             out.put_u8(0);
             Ok(())

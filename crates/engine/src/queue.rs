@@ -206,6 +206,11 @@ impl Queue {
         self.copying_in.then_some(ignored)
     }
 
+    /// Whether the server reads copy data that the client has not ended, for this entry.
+    pub(crate) fn copies_in(&self, seq: u64) -> bool {
+        self.copying_in && self.front().is_some_and(|front| front.seq == seq)
+    }
+
     /// The ignored Syncs will be sent again.
     pub(crate) fn forget_ignored_syncs(&mut self) {
         self.ignored_syncs = 0;

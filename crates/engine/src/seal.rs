@@ -8,7 +8,7 @@ use sealwire_core::cell::{Header, SealError};
 use sealwire_core::policy::{ColumnId, KeyId, Policy};
 use sealwire_core::types::{Family, ScalarType};
 use sealwire_core::value::{Format, Settings, Target, Usage, ValueError, canonicalise};
-use sealwire_sql::{Param, Plan, Replacement};
+use sealwire_sql::{CopyStream, Param, Plan, Replacement};
 use zeroize::Zeroizing;
 
 use crate::catalogue::push_hex;
@@ -60,11 +60,16 @@ pub(crate) fn wire_type(client_oid: u32, array: bool, declared: ScalarType) -> O
 
 /// The keys that a plan's parameters are sealed under.
 pub(crate) fn param_keys(plan: &Plan, policy: &Policy) -> Box<[KeyId]> {
-    let columns = plan.params.iter().filter_map(|param| match param {
+    let params = plan.params.iter().filter_map(|param| match param {
         Param::Sealed { column, .. } => Some(*column),
         Param::Plain => None,
     });
-    distinct(columns.map(|column| policy.sealing_key(column)))
+    distinct(params.map(|column| policy.sealing_key(column)))
+}
+
+/// The keys that the rows of a COPY are sealed under.
+pub(crate) fn copy_keys(stream: &CopyStream, policy: &Policy) -> Box<[KeyId]> {
+    distinct(stream.sealed().map(|column| policy.sealing_key(column)))
 }
 
 /// The keys that a plan's literals are sealed under.
@@ -126,6 +131,18 @@ struct Wire<'v> {
 }
 
 impl Sealer<'_> {
+    /// Appends the cell of a value that is stored and comes in the column's own type.
+    pub(crate) fn stored(
+        &mut self,
+        column: ColumnId,
+        format: Format,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let ty = self.policy.column(column).ty.scalar();
+        self.cell(column, Usage::Assign, Wire { ty, format, bytes }, out)
+    }
+
     /// Appends the cell of one value.
     fn cell(
         &mut self,

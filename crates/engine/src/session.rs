@@ -2,6 +2,7 @@
 
 mod bind;
 mod client;
+mod copy;
 mod load;
 mod naming;
 mod parse;
@@ -78,6 +79,8 @@ enum Wait {
     Keys,
     /// Room in the queue.
     Room,
+    /// That the server reads copy data for this entry, or has answered it.
+    Copy(u64),
 }
 
 /// Whether the client has been told of an error that the server does not know of, so that what the
@@ -130,6 +133,7 @@ pub struct Session {
     swallow: Swallow,
     /// CopyFail has to be sent at the next boundary between client frames, with this many Syncs.
     abort_copy: Option<usize>,
+    copying: copy::Copying,
     /// Number of the entry of the client's last Sync.
     last_sync: u64,
     /// Number of the last entry that may change facts, and of the last that may protect names.
@@ -209,6 +213,7 @@ impl Session {
             load_broke_batch: false,
             swallow: Swallow::No,
             abort_copy: None,
+            copying: copy::Copying::default(),
             last_sync: 0,
             last_risky: 0,
             last_renaming: 0,
@@ -439,6 +444,7 @@ impl Session {
             Wait::Answered(seq) => self.queue.answered(*seq),
             Wait::Keys => self.keys.settled(),
             Wait::Room => self.queue.len() < self.options.limits.expected_responses_max,
+            Wait::Copy(seq) => self.queue.answered(*seq) || self.queue.copies_in(*seq),
         }
     }
 

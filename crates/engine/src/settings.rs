@@ -10,6 +10,8 @@ pub(crate) struct Reported {
     standard_conforming_strings: Option<bool>,
     search_path: Option<Vec<u8>>,
     integer_datetimes: bool,
+    /// Major version, `None` where it is not understood.
+    server_version: Option<u32>,
 }
 
 impl Default for Reported {
@@ -23,6 +25,7 @@ impl Default for Reported {
             standard_conforming_strings: None,
             search_path: None,
             integer_datetimes: true,
+            server_version: None,
         }
     }
 }
@@ -38,6 +41,7 @@ impl Reported {
             b"standard_conforming_strings" => {
                 self.standard_conforming_strings = Some(value == b"on");
             }
+            b"server_version" => self.server_version = major_version(value),
             b"integer_datetimes" => self.integer_datetimes = value == b"on",
             // PostgreSQL 18 and later report it.
             b"search_path" => {
@@ -69,8 +73,19 @@ impl Reported {
         }
     }
 
+    /// The server's major version.
+    pub(crate) fn server_version(&self) -> Option<u32> {
+        self.server_version
+    }
+
     /// Whether date and time values are 64-bit integers, as every supported server has them.
     pub(crate) fn integer_datetimes(&self) -> bool {
         self.integer_datetimes
     }
+}
+
+/// `18` of `18.1 (Debian 18.1-1)` or `18beta2`.
+fn major_version(text: &[u8]) -> Option<u32> {
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    str::from_utf8(&text[..digits]).ok()?.parse().ok()
 }

@@ -184,6 +184,8 @@ impl Prepared {
     pub(crate) fn outputs(&self) -> Option<&[Output]> {
         match self.plan.statements.first() {
             Some(Outputs::Columns(columns)) => Some(columns),
+            // Its rows are in the stream.
+            Some(Outputs::Copy(_)) => Some(&[]),
             _ => None,
         }
     }
@@ -248,6 +250,7 @@ impl QueryRun {
     pub(crate) fn outputs(&self) -> Option<&[Output]> {
         match self.plan.statements.get(self.at) {
             Some(Outputs::Columns(columns)) => Some(columns),
+            Some(Outputs::Copy(_)) => Some(&[]),
             Some(Outputs::Untouched) => None,
             // More results than statements: nothing is known of them, so no column may be a cell's.
             None => Some(&[]),

@@ -1,5 +1,6 @@
 //! One text, from tokens to verdict.
 
+mod copy;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
@@ -9,21 +10,22 @@ mod session;
 mod utility;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::Context;
 use crate::infer::{Analyser, Voice};
-use crate::ir::{CopyTarget, Query, Script, Statement, StatementKind, Unsupported};
+use crate::ir::{Query, Script, Statement, StatementKind, Unsupported};
 use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
-    CheckedPlan, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict,
+    CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
+    Verdict,
 };
-use crate::refuse::{self, Finish, Why, refuse};
+use crate::refuse::{self, Finish, refuse};
 use crate::relation::{Resolver, Stop};
-use crate::scope::{Ctes, Scope};
+use crate::scope::Ctes;
 use crate::session::{Definition, Local, may_use_names, uses_names};
 use crate::splice;
-use crate::types::Ground;
 
 /// Tokens that a text may have. The parser needs stack in proportion to them: the measured worst
 /// case of 16,000 is 4 MiB in a build without optimisation.
@@ -45,6 +47,11 @@ enum Outcome {
     Planned {
         outputs: Outputs,
         params: Vec<Param>,
+        edits: Vec<Edit>,
+        relations: Vec<u32>,
+    },
+    Copy {
+        stream: Arc<CopyStream>,
         edits: Vec<Edit>,
         relations: Vec<u32>,
     },
@@ -193,16 +200,28 @@ fn script(
             touched = true;
             plan.definitions.push((at, definition));
         }
-        match outcome {
-            Outcome::Untouched => plan.statements.push(Outputs::Untouched),
+        let (outputs, params, edits, relations) = match outcome {
+            Outcome::Untouched => (Outputs::Untouched, Vec::new(), Vec::new(), Vec::new()),
             Outcome::Planned {
                 outputs,
                 params,
                 edits,
                 relations,
-            } => {
-                let returns_rows = !matches!(&outputs, Outputs::Columns(list) if list.is_empty());
-                let carries_values = !(params.is_empty() && edits.is_empty() && !returns_rows)
+            } => (outputs, params, edits, relations),
+            Outcome::Copy {
+                stream,
+                edits,
+                relations,
+            } => (Outputs::Copy(stream), Vec::new(), edits, relations),
+        };
+        let passes = outputs == Outputs::Untouched && params.is_empty() && edits.is_empty();
+        match outputs {
+            Outputs::Untouched if passes && relations.is_empty() => {
+                plan.statements.push(Outputs::Untouched);
+            }
+            outputs => {
+                let returns_none = outputs == Outputs::Columns(Vec::new());
+                let carries_values = !(params.is_empty() && edits.is_empty() && returns_none)
                     || matches!(
                         statement.kind,
                         StatementKind::Query(_)
@@ -348,7 +367,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
             }
             StatementKind::Query(query) => self.query(query),
             StatementKind::Explain(inner) => match self.explained(inner, protected)? {
-                Outcome::Untouched => Ok(Outcome::Untouched),
+                outcome @ (Outcome::Untouched | Outcome::Copy { .. }) => Ok(outcome),
                 Outcome::Planned {
                     outputs: _,
                     params,
@@ -394,62 +413,6 @@ impl<'a, 'c> One<'a, 'c, '_> {
         let outputs = splice::outputs(&mut analyser, &columns)?;
         finish(text, tokens, script, statement, &mut analyser, outputs)
     }
-
-    fn copy(&mut self, copy: &'a crate::ir::Copy) -> Result<Outcome, Stop> {
-        let (text, tokens, script, statement) =
-            (self.text, self.tokens, self.script, self.statement);
-        let mut analyser = self.analyser();
-        let ctes = Ctes {
-            parent: None,
-            list: Vec::new(),
-        };
-        match &copy.target {
-            CopyTarget::Query(query) => {
-                let columns = analyser.query(query, None, &ctes)?;
-                for column in &columns {
-                    if analyser.types.ground(column.ty) != Ground::Plain {
-                        let what = "COPY of a query with an encrypted column";
-                        return Err(copy_refusal(what, copy.at).into());
-                    }
-                }
-            }
-            CopyTarget::Table { table, columns } => {
-                let info = analyser.relation(table)?;
-                analyser.account_all(columns);
-                let sealed = info.columns.iter().find(|column| {
-                    column.column.is_some()
-                        && (columns.is_empty()
-                            || columns.iter().any(|name| name.text == column.name))
-                });
-                if let Some(column) = sealed {
-                    let what = format!("COPY of encrypted column `{}.{}`", info.path, column.name);
-                    return Err(copy_refusal(&what, copy.at).into());
-                }
-                let mut scope = Scope::new(None, &ctes);
-                scope.items.push(analyser.table_item(&info, table)?);
-                if let Some(filter) = &copy.filter {
-                    analyser.plain(&scope, filter, Why::Clause("a condition"))?;
-                }
-            }
-        }
-        if !analyser.params.is_empty() {
-            // The server does not type the parameters of COPY when it parses it, so that nothing
-            // would confirm what the analysis says of them.
-            let what = "COPY with parameters";
-            return Err(copy_refusal(what, copy.at).into());
-        }
-        finish(text, tokens, script, statement, &mut analyser, Vec::new())
-    }
-}
-
-fn copy_refusal(what: &str, at: usize) -> Refusal {
-    refuse(
-        RefusalKind::UnsupportedConstruct,
-        format!("refusing to run {what}"),
-    )
-    .detail("the values of a COPY stream are not sealed or opened")
-    .hint("leave encrypted columns out of the list, or use INSERT and SELECT")
-    .at(at)
 }
 
 /// Grounds a statement and looks for names that the resolver has not seen.

@@ -357,8 +357,31 @@ pub(crate) enum MergeAction {
 #[derive(Debug)]
 pub(crate) struct Copy {
     pub(crate) target: CopyTarget,
+    pub(crate) from: bool,
+    /// Whose data it is when it is not the client's: a file or a program of the server's.
+    pub(crate) server_side: Option<&'static str>,
+    pub(crate) options: Vec<CopyOption>,
     pub(crate) filter: Option<Expr>,
     pub(crate) at: usize,
+}
+
+/// An option of COPY, in whichever spelling it was written.
+#[derive(Debug)]
+pub(crate) struct CopyOption {
+    pub(crate) name: String,
+    pub(crate) value: CopyValue,
+    pub(crate) at: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum CopyValue {
+    Nothing,
+    /// A string or a word.
+    Text(String),
+    Number(String),
+    /// `*`.
+    All,
+    Columns(Vec<Name>),
 }
 
 #[derive(Debug)]

@@ -19,8 +19,9 @@ extern crate self as sealwire_sql;
 pub use matcher::Matcher;
 
 pub use plan::{
-    CheckedPlan, Edit, LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Replacement, Verdict,
+    CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,
+    LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement,
+    Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
 pub use session::{Definition, Named, Names, NoNames, may_use_names, uses_names};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use sealwire_core::policy::ColumnId;
 use sealwire_core::types::ScalarType;
@@ -100,6 +101,9 @@ pub enum Outputs {
     Untouched,
     /// Its output columns, none when it returns no rows. RowDescription must agree in number.
     Columns(Vec<Output>),
+    /// It is a `COPY FROM STDIN` or `COPY TO STDOUT`: its rows are in the stream.
+    /// CopyInResponse and CopyOutResponse must agree in number and format.
+    Copy(Arc<CopyStream>),
 }
 
 /// An output column.
@@ -117,6 +121,103 @@ impl Output {
         column: None,
         array: false,
     };
+}
+
+/// The stream of a COPY between client and server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyStream {
+    /// Which way it goes.
+    pub direction: CopyDirection,
+    /// The relation as PostgreSQL's messages name it, without its schema; empty for a query.
+    pub relation: String,
+    /// How rows are written. Of no meaning when no column is encrypted.
+    pub format: CopyFormat,
+    /// The columns in the order of the stream.
+    pub columns: Vec<CopyColumn>,
+}
+
+impl CopyStream {
+    /// Whether a column of it is encrypted.
+    pub fn has_cells(&self) -> bool {
+        self.columns.iter().any(|column| column.column.is_some())
+    }
+
+    /// The encrypted columns that values of the stream are sealed for.
+    pub fn sealed(&self) -> impl Iterator<Item = ColumnId> {
+        let columns = match self.direction {
+            CopyDirection::In => self.columns.as_slice(),
+            CopyDirection::Out => &[],
+        };
+        columns.iter().filter_map(|column| column.column)
+    }
+}
+
+/// Which way a COPY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// `FROM STDIN`: the client sends rows.
+    In,
+    /// `TO STDOUT`: the server sends rows.
+    Out,
+}
+
+/// How the rows of a COPY are written (PostgreSQL documentation, COPY, "File Formats").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// `FORMAT text`.
+    Text(CopyText),
+    /// `FORMAT csv`.
+    Csv {
+        /// What it shares with the text format.
+        text: CopyText,
+        /// `QUOTE`.
+        quote: u8,
+        /// `ESCAPE`.
+        escape: u8,
+    },
+    /// `FORMAT binary`.
+    Binary,
+}
+
+/// The options of the formats that have lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyText {
+    /// `DELIMITER`.
+    pub delimiter: u8,
+    /// `NULL`.
+    pub null: String,
+    /// `DEFAULT` (PostgreSQL 16).
+    pub default: Option<String>,
+    /// `HEADER`.
+    pub header: CopyHeader,
+    /// `ENCODING 'UTF8'` is said, so that `client_encoding` does not matter.
+    pub says_utf8: bool,
+}
+
+/// `HEADER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyHeader {
+    /// No header line.
+    No,
+    /// The first line is not a row.
+    Yes,
+    /// The same, and it must name the columns (PostgreSQL 15).
+    Match,
+}
+
+/// A column of a COPY.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyColumn {
+    /// Its name.
+    pub name: String,
+    /// The encrypted column whose values it holds, or `None` for plain.
+    pub column: Option<ColumnId>,
+    /// `FORCE_QUOTE`.
+    pub force_quote: bool,
+    /// `FORCE_NOT_NULL`.
+    pub force_not_null: bool,
+    /// `FORCE_NULL`.
+    pub force_null: bool,
 }
 
 /// A change to the text.

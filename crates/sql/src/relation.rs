@@ -136,6 +136,8 @@ pub(crate) struct RelationColumn {
     pub(crate) name: String,
     pub(crate) column: Option<ColumnId>,
     pub(crate) has_default: bool,
+    /// The server computes it from other columns; COPY leaves it out of its default list.
+    pub(crate) computed: bool,
     /// Why the column must not be used as it is.
     pub(crate) mismatch: Option<Mismatch>,
 }
@@ -345,6 +347,8 @@ impl<'a> Resolver<'a> {
                     name: attribute.name.clone(),
                     column: None,
                     has_default: attribute.has_default || attribute.generated,
+                    // An identity column has no `atthasdef`.
+                    computed: attribute.has_default && attribute.generated,
                     mismatch: None,
                 })
                 .collect(),
@@ -466,6 +470,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
             name: spec.name.clone(),
             column: Some(id),
             has_default: false,
+            computed: false,
             mismatch,
         }),
     }

@@ -57,14 +57,16 @@ fn params(policy: &Policy, plan: &Plan) -> Vec<String> {
 }
 
 fn columns(policy: &Policy, plan: &Plan) -> Vec<String> {
-    let [Outputs::Columns(outputs)] = plan.statements.as_slice() else {
-        panic!("one statement with typed columns: {:?}", plan.statements);
+    let columns: Vec<_> = match plan.statements.as_slice() {
+        [Outputs::Columns(outputs)] => outputs.iter().map(|output| output.column).collect(),
+        [Outputs::Copy(stream)] => stream.columns.iter().map(|column| column.column).collect(),
+        statements => panic!("one statement with typed columns: {statements:?}"),
     };
-    let class = |output: &sealwire_sql::Output| match output.column {
+    let class = |column: Option<_>| match column {
         None => "plain".to_owned(),
         Some(column) => policy.column(column).class.clone(),
     };
-    outputs.iter().map(class).collect()
+    columns.into_iter().map(class).collect()
 }
 
 /// Applies the edits as the engine would, with `<cell>` for a sealed literal.

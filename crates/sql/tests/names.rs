@@ -460,7 +460,7 @@ fn no_refusal_repeats_a_literal() {
         "SELECT id FROM users WHERE email = 'marker' 'x'",
         "SELECT id FROM users WHERE email = 'marker'::int",
         "SELECT id FROM users WHERE email = 'marker' AND nosuch = 1",
-        "COPY (SELECT email FROM users WHERE email = 'marker') TO STDOUT",
+        "COPY (SELECT email FROM users WHERE email = 'marker') TO 'file'",
     ] {
         let Verdict::Refused(refusal) = analyse(sql, Protocol::Extended, &world.context()) else {
             panic!("{sql}");

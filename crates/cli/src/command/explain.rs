@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use sealwire_core::policy::{ColumnId, Policy};
 use sealwire_core::value::Usage;
 use sealwire_sql::{
-    Context, Definition, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
+    Context, CopyDirection, CopyStream, Definition, Outputs, Param, Plan, Protocol, Refusal,
+    RefusalKind, Replacement, Verdict,
 };
 use serde::Serialize;
 
@@ -114,7 +115,59 @@ struct Explained {
     literals: Vec<Typed>,
     /// One list per statement; `None` where a statement names nothing encrypted.
     outputs: Vec<Option<Vec<Option<Cells>>>>,
+    /// One per statement; `None` where it is no COPY between client and server.
+    copies: Vec<Option<Copied>>,
     sent: String,
+}
+
+/// The stream of a COPY.
+#[derive(Serialize)]
+struct Copied {
+    direction: &'static str,
+    columns: Vec<CopiedColumn>,
+}
+
+/// A column of it; `cells` is `None` for a plain one.
+#[derive(Serialize)]
+struct CopiedColumn {
+    name: String,
+    #[serde(flatten)]
+    cells: Option<Cells>,
+}
+
+impl Copied {
+    fn new(policy: &Policy, stream: &CopyStream) -> Self {
+        let columns = stream.columns.iter().map(|column| CopiedColumn {
+            name: column.name.clone(),
+            cells: column.column.map(|id| Cells::new(policy, id)),
+        });
+        Self {
+            direction: match stream.direction {
+                CopyDirection::In => "in",
+                CopyDirection::Out => "out",
+            },
+            columns: columns.collect(),
+        }
+    }
+
+    fn text(&self, of: &str) -> String {
+        let (word, preposition) = match self.direction {
+            "in" => ("sealed", "for"),
+            _ => ("opened", "from"),
+        };
+        let mut text = format!("columns of the stream{of}\n");
+        for column in &self.columns {
+            let what = match &column.cells {
+                None => "plain".into(),
+                Some(c) => format!(
+                    "{}, {word} {preposition} {} ({})",
+                    c.r#type, c.column, c.mode
+                ),
+            };
+            text += &format!("  {:<4}  {what}\n", column.name);
+        }
+        text
+    }
 }
 
 /// How one parameter or literal is read; `cells` is `None` for a plain one.
@@ -160,6 +213,7 @@ impl Explained {
             parameters: Vec::new(),
             literals: Vec::new(),
             outputs: Vec::new(),
+            copies: Vec::new(),
             sent: statement.to_owned(),
         }
     }
@@ -244,12 +298,19 @@ impl Explained {
                 });
                 Some(cells.collect())
             }
+            // Its rows are in the stream.
+            Outputs::Copy(_) => Some(Vec::new()),
+        });
+        let copies = plan.statements.iter().map(|outputs| match outputs {
+            Outputs::Copy(stream) => Some(Copied::new(policy, stream)),
+            _ => None,
         });
         Self {
             verdict: "planned",
             parameters: parameters.collect(),
             literals,
             outputs: outputs.collect(),
+            copies: copies.collect(),
             sent,
         }
     }
@@ -286,6 +347,10 @@ impl Explained {
             } else {
                 String::new()
             };
+            if let Some(Some(copied)) = self.copies.get(at) {
+                text += &copied.text(&of);
+                continue;
+            }
             match outputs {
                 None => text += &format!("output columns{of}: passed as they are\n"),
                 Some(columns) if columns.is_empty() => {}

@@ -6,8 +6,8 @@ use super::{Session, Wait};
 use crate::effect::Effect;
 use crate::error::Error;
 use crate::frame::{Head, Step};
+use crate::message::Malformed;
 use crate::message::frontend::{self, Parse, Target};
-use crate::message::{Malformed, frame};
 use crate::names;
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::statement::{Kind, Statement};
@@ -63,13 +63,11 @@ impl Session {
             }
             b'F' => {
                 self.queue.push(Entry::new(Expect::FunctionCall));
+                self.note_copy_data(false);
                 Ok(Step::Forward(head.len))
             }
-            b'c' | b'f' => {
-                self.queue.end_copy_in();
-                Ok(Step::Forward(head.len))
-            }
-            b'd' | b'H' | b'X' => Ok(Step::Forward(head.len)),
+            b'd' | b'c' | b'f' => self.client_copy(head, rest),
+            b'H' | b'X' => Ok(Step::Forward(head.len)),
             _ => Err(Error::ClientMisbehaved("unknown message type")),
         }
     }
@@ -228,9 +226,11 @@ impl Session {
                 entry.work = Work::Portal(portal.clone());
             }
         }
+        let planned = matches!(entry.work, Work::Portal(_));
         let forward = names.is_empty();
         entry.names = names;
         self.expect(entry);
+        self.note_copy_data(planned);
         if forward {
             return Ok(Step::Forward(head.len));
         }
@@ -261,24 +261,5 @@ impl Session {
         }
         self.expect(entry);
         Ok(Step::Forward(head.len))
-    }
-
-    /// Ends a copy that the client knows nothing of: it has been told of an error before.
-    pub(super) fn send_copy_fail(&mut self) -> Result<(), Error> {
-        let Some(syncs) = self.abort_copy.take() else {
-            return Ok(());
-        };
-        frame(&mut self.to_server, b'f', |out| {
-            out.extend_from_slice(b"an earlier statement failed\0");
-            Ok(())
-        })?;
-        self.queue.end_copy_in();
-        self.queue.forget_ignored_syncs();
-        // The server ignored these in copy-in mode; the client expects their answers.
-        for _ in 0..syncs {
-            frontend::bare(&mut self.to_server, b'S');
-            self.queue.push(Entry::new(Expect::Sync));
-        }
-        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
+    CheckedPlan, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
     may_change_session, may_use_names,
 };
 use zeroize::Zeroizing;
@@ -66,6 +66,10 @@ fn has_literals(plan: &Plan) -> bool {
     plan.edits
         .iter()
         .any(|edit| matches!(edit.replacement, Replacement::Literal { .. }))
+}
+
+fn seals_rows(outputs: &Outputs) -> bool {
+    matches!(outputs, Outputs::Copy(stream) if stream.sealed().next().is_some())
 }
 
 impl Session {
@@ -218,7 +222,8 @@ impl Session {
             || plan
                 .params
                 .iter()
-                .any(|param| matches!(param, Param::Sealed { .. }));
+                .any(|param| matches!(param, Param::Sealed { .. }))
+            || plan.statements.iter().any(seals_rows);
         if self.options.enforcement == Enforcement::Enabled || !seals {
             return None;
         }
@@ -506,6 +511,7 @@ impl Session {
         let statement = self.statements.set(b"", seq, None);
         let portal = self.portals.set(b"", seq, None);
         self.note_effect(effect);
+        let planned = !matches!(work, Work::Plain);
         let defines = !names.is_empty();
         let entry = Entry {
             work,
@@ -520,6 +526,7 @@ impl Session {
         };
         self.note_defining(&entry);
         self.queue.push(entry);
+        self.note_copy_data(planned);
         match text {
             None if !defines => return Ok(Step::Forward(head.len)),
             None => self.to_server.extend_from_slice(&rest[..head.len]),

@@ -23,7 +23,7 @@ const MALFORMED_DESCRIPTION: Error = Error::ServerMisbehaved("malformed descript
 impl Session {
     /// The client gets this error in place of what the server sent, and nothing more until
     /// ReadyForQuery. The server does not know: what the client sent behind it runs.
-    fn fail_response(&mut self, report: &Report) -> Result<(), Error> {
+    pub(super) fn fail_response(&mut self, report: &Report) -> Result<(), Error> {
         report.write(&mut self.to_client, "ERROR")?;
         let extended = self
             .queue
@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// The plan and the server disagree: the catalogue is read anew before the next plan.
-    fn doubt_catalogue(&mut self) {
+    pub(super) fn doubt_catalogue(&mut self) {
         if let Some(analysis) = &mut self.analysis {
             analysis.doubt(Stale::Catalogue);
         }

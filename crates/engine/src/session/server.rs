@@ -24,7 +24,7 @@ const FAILED_NAMES_MAX: usize = 1024;
 /// an undefined table, column or operator, another type, a type that cannot be determined.
 const MOVED_SQLSTATES: &[&[u8]] = &[b"0A000", b"42P01", b"42703", b"42883", b"42804", b"42P18"];
 
-const OUT_OF_ORDER: Error = Error::ServerMisbehaved("message that nothing asked for");
+pub(super) const OUT_OF_ORDER: Error = Error::ServerMisbehaved("message that nothing asked for");
 
 /// What has become of a message that was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,11 +67,8 @@ impl Session {
             b'n' => self.no_data(head),
             b'Z' => self.ready_for_query(head, rest),
             b'E' => self.error_response(head, rest),
-            b'G' => self.copy_in_response(head),
-            b'H' | b'd' | b'c' => {
-                self.front_of(&[Expect::Execute, Expect::Query])?;
-                Ok(self.outward(false, head.len))
-            }
+            b'G' => self.copy_in_response(head, rest),
+            b'H' | b'd' | b'c' => self.copy_out(head, rest),
             b'V' => {
                 self.front_of(&[Expect::FunctionCall])?.begun = true;
                 Ok(self.outward(false, head.len))
@@ -237,19 +234,6 @@ impl Session {
             self.finish_front()?;
         }
         Ok(self.outward(injected, head.len))
-    }
-
-    fn copy_in_response(&mut self, head: Head) -> Result<Step, Error> {
-        let injected = self.front_of(&[Expect::Execute, Expect::Query])?.injected;
-        if injected {
-            return Err(OUT_OF_ORDER);
-        }
-        let in_vain = self.queue.begin_copy_in();
-        if self.swallow != Swallow::No {
-            // The client will not send data to a statement that it believes skipped.
-            self.abort_copy = in_vain;
-        }
-        Ok(self.outward(false, head.len))
     }
 
     fn ready_for_query(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {

@@ -219,7 +219,7 @@ impl<'a> One<'a, '_, '_> {
             false => Outcome::Untouched,
         };
         let plan = match &mut outcome {
-            Outcome::Untouched => None,
+            Outcome::Untouched | Outcome::Copy { .. } => None,
             Outcome::Planned {
                 outputs, relations, ..
             } => {

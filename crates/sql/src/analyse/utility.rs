@@ -225,6 +225,7 @@ impl<'a> One<'a, '_, '_> {
                 name: name.text.clone(),
                 column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
                 has_default: false,
+                computed: false,
                 mismatch: None,
             }),
             _ => None,

@@ -9,7 +9,7 @@ use crate::ir::{
     Conflict, Delete, Expr, ExprKind, IndexKey, IndexPart, Insert, Matched, Merge, MergeAction,
     Select, SelectBody, Set, Sublink, Table, TargetColumn, Update,
 };
-use crate::plan::RefusalKind;
+use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{RelationInfo, Stop};
 use crate::scope::{Ctes, Item, Scope};
@@ -132,19 +132,22 @@ impl<'a> Analyser<'a, '_, '_> {
     /// `DEFAULT`, said or left out: the server would write a plaintext default.
     fn assign_default(&self, target: &Written, at: usize) -> Result<()> {
         match target.column {
-            Some(id) if target.has_default => Err(refuse(
-                RefusalKind::MixedPlain,
-                format!(
-                    "refusing to store the default of encrypted column `{}`",
-                    self.path_of(id)
-                ),
-            )
-            .detail("the server would write it in the clear")
-            .hint("drop the default, or give the value in the statement")
-            .at(at)
-            .into()),
+            Some(id) if target.has_default => Err(self.stored_default(id, at).into()),
             _ => Ok(()),
         }
+    }
+
+    pub(crate) fn stored_default(&self, id: ColumnId, at: usize) -> Refusal {
+        refuse(
+            RefusalKind::MixedPlain,
+            format!(
+                "refusing to store the default of encrypted column `{}`",
+                self.path_of(id)
+            ),
+        )
+        .detail("the server would write it in the clear")
+        .hint("drop the default, or give the value in the statement")
+        .at(at)
     }
 
     /// Columns that an INSERT leaves out.

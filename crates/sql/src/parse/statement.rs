@@ -2,10 +2,11 @@
 
 use rupg_sql::nodes as pg;
 
+use super::tokens::Tok;
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
-    Action, Copy, CopyTarget, Expr, IndexKey, IndexPart, Kept, Part, Query, RelationRef,
-    StatementKind, TypeName, Utility,
+    Action, Copy, CopyOption, CopyTarget, CopyValue, Expr, IndexKey, IndexPart, Kept, Part, Query,
+    RelationRef, StatementKind, TypeName, Utility,
 };
 
 /// Settings that decide what a text or a name in it means.
@@ -301,10 +302,10 @@ impl Lower<'_> {
             relation,
             query,
             attlist,
-            is_from: _,
-            is_program: _,
-            filename: _,
-            options: _,
+            is_from,
+            is_program,
+            filename,
+            options,
             whereClause,
         } = node;
         let target = match (relation, query) {
@@ -321,9 +322,59 @@ impl Lower<'_> {
         };
         Ok(StatementKind::Copy(Copy {
             target,
+            from: *is_from,
+            server_side: match (is_program, filename) {
+                (true, _) => Some("a program on the server"),
+                (false, Some(_)) => Some("a file of the server"),
+                (false, None) => None,
+            },
+            options: self.copy_options(options)?,
             filter: self.optional_expr(whereClause.as_ref())?,
             at,
         }))
+    }
+
+    fn copy_options(&mut self, list: &pg::List) -> Result<Vec<CopyOption>> {
+        let odd = |location| unsupported("an option of COPY like this", offset(location));
+        let mut options = Vec::new();
+        for node in list {
+            let Some(pg::Node::DefElem(option)) = node else {
+                return Err(odd(-1));
+            };
+            let pg::DefElem {
+                defnamespace: None,
+                defname: Some(name),
+                arg,
+                defaction: _,
+                location,
+            } = option.as_ref()
+            else {
+                return Err(odd(option.location));
+            };
+            let value = match arg {
+                None => CopyValue::Nothing,
+                Some(pg::Node::String(text)) => CopyValue::Text(text.to_string()),
+                Some(pg::Node::Boolean(yes)) => CopyValue::Text(yes.to_string()),
+                Some(pg::Node::Integer(number)) => CopyValue::Number(number.to_string()),
+                Some(pg::Node::Float(number)) => CopyValue::Number(number.to_string()),
+                Some(pg::Node::A_Star(_)) => CopyValue::All,
+                Some(pg::Node::List(names)) => CopyValue::Columns(self.name_list(names)?),
+                Some(_) => return Err(odd(*location)),
+            };
+            let at = offset(*location).unwrap_or(0);
+            // The word of an option is no column, whatever columns are called. In the old spelling
+            // the option's name need not be a word of the text.
+            let token = self.tokens.index_at(at).and_then(|at| self.tokens.get(at));
+            if token.and_then(Tok::word) == Some(name) {
+                self.settled_name(name);
+            }
+            options.push(CopyOption {
+                name: name.to_string(),
+                value,
+                at,
+            });
+        }
+        Ok(options)
     }
 
     fn index(&mut self, node: &pg::IndexStmt) -> Result<StatementKind> {

@@ -1,7 +1,7 @@
 //! A verdict in a few words.
 
 use sealwire_sql::{
-    Definition, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
+    CopyDirection, Definition, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
 };
 
 use crate::schema::World;
@@ -67,13 +67,25 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
     }
     let mut opens: Vec<String> = Vec::new();
     for outputs in statements {
-        let Outputs::Columns(outputs) = outputs else {
-            continue;
+        let (columns, list): (Vec<_>, _) = match outputs {
+            Outputs::Untouched => continue,
+            Outputs::Columns(outputs) => {
+                let columns = outputs.iter().map(|output| (output.column, output.array));
+                (columns.collect(), &mut opens)
+            }
+            Outputs::Copy(stream) => {
+                let columns = stream.columns.iter().map(|column| (column.column, false));
+                let list = match stream.direction {
+                    CopyDirection::In => &mut seals,
+                    CopyDirection::Out => &mut opens,
+                };
+                (columns.collect(), list)
+            }
         };
         let sealed = (1..)
-            .zip(outputs)
-            .filter(|(_, output)| output.column.is_some());
-        opens.extend(sealed.map(|(number, output): (u32, _)| match output.array {
+            .zip(columns)
+            .filter(|(_, (column, _))| column.is_some());
+        list.extend(sealed.map(|(number, (_, array)): (u32, _)| match array {
             true => format!("{number}[]"),
             false => number.to_string(),
         }));
