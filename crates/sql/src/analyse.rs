@@ -417,7 +417,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
                 let info = analyser.relation(table)?;
                 analyser.account_all(columns);
                 let sealed = info.columns.iter().find(|column| {
-                    column.column.is_some()
+                    (column.column.is_some() || column.unlisted)
                         && (columns.is_empty()
                             || columns.iter().any(|name| name.text == column.name))
                 });

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sealwire_core::catalogue::{Relation, RelationKind, Resolution};
+use sealwire_core::catalogue::{Attribute, Relation, RelationKind, Resolution};
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
@@ -135,6 +135,8 @@ impl From<Refusal> for Stop {
 pub(crate) struct RelationColumn {
     pub(crate) name: String,
     pub(crate) column: Option<ColumnId>,
+    /// Its type says that it holds cells, and the manifest does not list it.
+    pub(crate) unlisted: bool,
     pub(crate) has_default: bool,
     /// Why the column must not be used as it is.
     pub(crate) mismatch: Option<Mismatch>,
@@ -160,8 +162,13 @@ pub(crate) struct RelationInfo {
 }
 
 impl RelationInfo {
-    /// Whether it has encrypted columns, or may have.
+    /// Whether it has encrypted columns, or may have, or others that hold cells.
     pub(crate) fn is_protected(&self) -> bool {
+        self.is_encrypted() || self.columns.iter().any(|column| column.unlisted)
+    }
+
+    /// Whether it has encrypted columns, or may have.
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.opaque.is_some() || self.columns.iter().any(|column| column.column.is_some())
     }
 }
@@ -344,6 +351,7 @@ impl<'a> Resolver<'a> {
                 .map(|attribute| RelationColumn {
                     name: attribute.name.clone(),
                     column: None,
+                    unlisted: false,
                     has_default: attribute.has_default || attribute.generated,
                     mismatch: None,
                 })
@@ -364,6 +372,10 @@ impl<'a> Resolver<'a> {
         let described = self.describe_into(relation, &mut info);
         self.open.pop();
         described?;
+        for column in info.columns.iter_mut().filter(|c| c.column.is_none()) {
+            let attribute = relation.attribute(&column.name);
+            column.unlisted = attribute.is_some_and(Attribute::holds_cells);
+        }
         let info = Rc::new(info);
         self.known.insert(relation.oid, Rc::clone(&info));
         Ok(info)
@@ -465,6 +477,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
         None => info.columns.push(RelationColumn {
             name: spec.name.clone(),
             column: Some(id),
+            unlisted: false,
             has_default: false,
             mismatch,
         }),

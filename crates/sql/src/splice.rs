@@ -4,7 +4,7 @@ use sealwire_core::policy::{ColumnId, Policy};
 use sealwire_core::types::{DeclaredType, ScalarType};
 use sealwire_core::value::Usage;
 
-use crate::infer::{Analyser, CastOperand, CastUse, OutColumn, literal_fits};
+use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, literal_fits};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
 use crate::refuse::{self, Finish, refuse};
@@ -42,6 +42,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Plain => continue,
             Ground::Sealed(sealed) => (sealed, false),
             Ground::Array(sealed) => (sealed, true),
+            Ground::Unlisted => return Err(analyser.types.unlisted_value(cast.ty, cast.at)),
             Ground::Deep => return Err(nested_array(cast.at)),
         };
         let edit = cut(text, policy, &cast, sealed, array)?;
@@ -61,6 +62,10 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Plain => continue,
             Ground::Sealed(sealed) => (sealed, false),
             Ground::Array(sealed) => (sealed, true),
+            Ground::Unlisted => {
+                let LiteralUse { ty, at, .. } = literal_use;
+                return Err(analyser.types.unlisted_value(ty, at));
+            }
             Ground::Deep => return Err(nested_array(literal_use.at)),
         };
         let literal = literal_use.literal;
@@ -88,7 +93,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     }
     for positional in std::mem::take(&mut analyser.positional) {
         for ty in positional.types {
-            if analyser.types.ground(ty) != Ground::Plain {
+            if !matches!(analyser.types.ground(ty), Ground::Plain | Ground::Unlisted) {
                 let what = positional.what;
                 return Err(refuse(
                     RefusalKind::UnsupportedConstruct,
@@ -122,6 +127,11 @@ fn param(
         Ground::Plain => (None, false),
         Ground::Sealed(sealed) => (Some(sealed), false),
         Ground::Array(sealed) => (Some(sealed), true),
+        Ground::Unlisted => {
+            let mut refusal = analyser.types.unlisted_value(ty, 0);
+            refusal.offset = None;
+            return Err(refusal);
+        }
         Ground::Deep => {
             return Err(refuse(
                 RefusalKind::UnsupportedConstruct,
@@ -153,7 +163,7 @@ pub(crate) fn outputs(
         .iter()
         .map(|column| {
             let (column, array) = match analyser.types.ground(column.ty) {
-                Ground::Plain => return Ok(Output::PLAIN),
+                Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
                 Ground::Sealed(sealed) => (sealed.column, false),
                 Ground::Array(sealed) => (sealed.column, true),
                 Ground::Deep => return Err(nested_array(0)),

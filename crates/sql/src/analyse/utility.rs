@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
+use sealwire_core::policy::Mode;
+
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
 use crate::ir::{
     Action, Expr, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
 };
 use crate::plan::{Outputs, Refusal, RefusalKind};
-use crate::refuse::{Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{RelationColumn, RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
 use crate::session::Definition;
@@ -224,6 +226,7 @@ impl<'a> One<'a, '_, '_> {
             Part::NewColumn { name, .. } => Some(RelationColumn {
                 name: name.text.clone(),
                 column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                unlisted: false,
                 has_default: false,
                 mismatch: None,
             }),
@@ -259,6 +262,10 @@ fn define_part<'a>(
     let sealed = |name: &str| {
         let column = info.columns.iter().find(|column| column.name == name);
         column.and_then(|column| column.column)
+    };
+    let unlisted = |name: &str| {
+        let column = info.columns.iter().find(|column| column.name == name);
+        column.is_some_and(|column| column.unlisted)
     };
     match part {
         Part::Expr(expr) => analyser.plain(scope, expr, Why::Clause("a definition")),
@@ -311,6 +318,10 @@ fn define_part<'a>(
         } => {
             analyser.account(name);
             match sealed(&name.text) {
+                None if unlisted(&name.text) => {
+                    let path = format!("{}.{}", info.path, name.text);
+                    Err(refuse::unlisted_value(&path, *at).into())
+                }
                 None => Ok(()),
                 Some(id) => Err(refuse(
                     RefusalKind::UnsupportedConstruct,
@@ -333,7 +344,17 @@ fn define_part<'a>(
         } => {
             analyser.account(name);
             let spec = sealed(&name.text).map(|id| policy.column(id));
-            let Some(spec) = spec else { return Ok(()) };
+            let Some(spec) = spec else {
+                let is = |mode| {
+                    let domain = sealwire_core::ddl::domain(mode);
+                    ty.as_ref().is_some_and(|ty| is_type(ty, domain))
+                };
+                if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
+                    let path = format!("{}.{}", info.path, name.text);
+                    return Err(refuse::unlisted_value(&path, *at).into());
+                }
+                return Ok(());
+            };
             let expected = sealwire_core::ddl::domain(spec.mode);
             let is_domain = ty.as_ref().is_some_and(|ty| is_type(ty, expected));
             if is_domain && !has_default {
