@@ -268,7 +268,7 @@ impl Analysis {
         for relation in self.catalogue.relations() {
             let table = self.table_of(relation, 0);
             for attribute in &relation.attributes {
-                if attribute.domain.starts_with("sealwire.") {
+                if attribute.holds_cells() {
                     cell_domains.insert(attribute.type_oid);
                 }
                 let column = table.and_then(|table| self.policy.column_of(table, &attribute.name));

@@ -403,7 +403,7 @@ impl Model {
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
             _ if text.contains("current_schemas") => (vec![], catalogue(5)),
-            _ if text.contains("RECURSIVE related") => (vec![25], catalogue(8)),
+            _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {
                 Some(_) => (vec![], catalogue(1)),
                 None => {
@@ -791,7 +791,7 @@ impl Model {
                 return Err(("42501", "permission denied for table pg_class".into()));
             }
             _ if text.contains("current_schemas") => vec![self.facts()],
-            _ if text.contains("RECURSIVE related") => self.relations(params[0].as_deref()),
+            _ if text.contains("related (oid)") => self.relations(params[0].as_deref()),
             _ if text.contains("sealwire.manifest") => {
                 let document = self.manifest.clone().flatten();
                 document
