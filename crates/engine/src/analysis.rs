@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
+use sealwire_core::catalogue::{Attribute, Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
 use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
@@ -158,6 +158,17 @@ impl Analysis {
     /// Whether a type is one of the cells' domains.
     pub(crate) fn is_cell_domain(&self, oid: u32) -> bool {
         self.cell_domains.contains(&oid)
+    }
+
+    /// The column at an origin that a RowDescription names, encrypted or not.
+    pub(crate) fn attribute(&self, relation: u32, number: i16) -> Option<&Attribute> {
+        let relation = self.catalogue.by_oid(relation)?;
+        // Columns are in the order of their numbers, with gaps where some were dropped.
+        let at = relation
+            .attributes
+            .binary_search_by_key(&number, |attribute| attribute.number)
+            .ok()?;
+        relation.attributes.get(at)
     }
 
     /// The encrypted column at an origin that a RowDescription names.
