@@ -310,17 +310,42 @@ impl Analysis {
     }
 
     /// What the policy and the catalogue disagree about so that no session can go on. A table that
-    /// does not exist yet is fine: a migration may create it. A column order other than the pinned
-    /// one only rules positional statements out, and the analysis does that.
+    /// does not exist yet is fine: a migration may create it. So is a column that does not while
+    /// the table has one of its kind that the manifest does not list: a migration may rename it. A
+    /// column order other than the pinned one only rules positional statements out, and the
+    /// analysis does that.
     pub(crate) fn mismatches(&self) -> Vec<String> {
         let mut mismatches: Vec<String> = self
             .catalogue
             .relations()
-            .flat_map(|relation| sealwire_sql::check_relation(&self.policy, relation))
-            .filter(|mismatch| mismatch.kind != MismatchKind::Order)
-            .map(|mismatch| mismatch.to_string())
+            .flat_map(|relation| {
+                sealwire_sql::check_relation(&self.policy, relation)
+                    .into_iter()
+                    .filter(|mismatch| mismatch.kind != MismatchKind::Order)
+                    .filter(|mismatch| {
+                        mismatch.kind != MismatchKind::Missing
+                            || !self.may_be_renamed(relation, &mismatch.path)
+                    })
+                    .map(|mismatch| mismatch.to_string())
+            })
             .collect();
         mismatches.sort();
         mismatches
+    }
+
+    /// Whether a relation has a column of the kind of this listed one that is not listed itself.
+    fn may_be_renamed(&self, relation: &Relation, path: &str) -> bool {
+        let Some(table) = self.policy.table(&relation.schema, &relation.name) else {
+            return false;
+        };
+        let specs = table.columns.iter().map(|&id| self.policy.column(id));
+        let mut wanted = specs.filter(|spec| spec.path() == path);
+        wanted.any(|spec| {
+            let domain = sealwire_core::ddl::domain(spec.mode);
+            relation.attributes.iter().any(|attribute| {
+                attribute.domain == domain
+                    && self.policy.column_of(table, &attribute.name).is_none()
+            })
+        })
     }
 }

@@ -241,7 +241,7 @@ pub(crate) fn unpinned(path: &str, order_differs: bool, what: &str, at: usize) -
             RefusalKind::CatalogueMismatch,
             format!("refusing to match the columns of `{path}` by position in {what}"),
         )
-        .detail("the server lists them in another order than the manifest pins")
+        .detail("the server lists other names, or in another order, than the manifest pins")
         .hint("name the columns, or pin the order again with `sealwire columns pin`")
         .at(at);
     }

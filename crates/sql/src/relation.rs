@@ -206,6 +206,17 @@ impl<'a> Resolver<'a> {
         catalogue.resolve(facts, schema, name) != Resolution::NotLoaded
     }
 
+    /// The relation that a name means to the server, whatever the policy says of the name.
+    pub(crate) fn found(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+        let Context {
+            catalogue, facts, ..
+        } = self.context;
+        match catalogue.resolve(facts, schema, name) {
+            Resolution::Found(relation) => Some(relation),
+            Resolution::NotLoaded | Resolution::Missing => None,
+        }
+    }
+
     /// Whether a relation name means, or could be made to mean, a protected relation.
     pub(crate) fn is_protected(&mut self, schema: Option<&str>, name: &str) -> Result<bool, Stop> {
         let policy = self.context.policy;

@@ -17,6 +17,8 @@ use crate::session::Definition;
 use crate::splice;
 use crate::types::Ground;
 
+mod rename;
+
 /// The statement, in words, if a name may mean something else after it.
 pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
     match kind {
@@ -85,6 +87,10 @@ impl<'a> One<'a, '_, '_> {
             .hint("create the table with `CREATE TABLE`, and fill it with `INSERT`")
             .at(*at)
             .into()),
+            Action::Rename { table, renamed } => {
+                self.rename(table, renamed)?;
+                Ok(as_it_is(protected))
+            }
             _ if !protected => Ok(Outcome::Untouched),
             Action::Store { query, kept, .. } => {
                 self.stored_query(query, what, *kept == Kept::Rows, true)
