@@ -79,7 +79,7 @@ Examples:
     /// List, create or rewrap column encryption keys
     #[command(subcommand)]
     Keys(Keys),
-    /// List, add, pin or check encrypted columns
+    /// List, add, rename, pin or check encrypted columns
     #[command(subcommand)]
     Columns(Columns),
     /// Print the DDL of the encrypted columns
@@ -157,6 +157,23 @@ Examples:
 Columns that are joined or compared with each other need the same key, class and type family.
 Class, key, mode and padding are part of every cell: choose them before the first value is stored.")]
     Add(AddColumn),
+    /// Give an encrypted column, or a table with encrypted columns, another name in the manifest
+    ///
+    /// Its class stays, and so its cells stay readable. Do this before the database changes: a
+    /// session with the old manifest refuses the statement that renames, one with the new manifest
+    /// lets it pass.
+    #[command(after_help = "\
+Examples:
+  sealwire columns rename public.users.email public.users.mail
+  sealwire columns rename public.users public.people")]
+    Rename {
+        /// The name in the manifest
+        #[arg(value_name = "SCHEMA.TABLE[.COLUMN]")]
+        old: String,
+        /// The name that it gets
+        #[arg(value_name = "SCHEMA.TABLE[.COLUMN]")]
+        new: String,
+    },
     /// Pin the column order of the tables with encrypted columns
     ///
     /// `INSERT` without a column list and `SELECT *` are positional; they are refused until the

@@ -21,6 +21,9 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
         Command::Keys(Keys::Rewrap { to }) => keys::rewrap(global, to, output).await,
         Command::Columns(Columns::List) => columns::list(global, output).await,
         Command::Columns(Columns::Add(add)) => columns::add(global, add, output).await,
+        Command::Columns(Columns::Rename { old, new }) => {
+            columns::rename(global, old, new, output).await
+        }
         Command::Columns(Columns::Pin { database, table }) => {
             columns::pin(global, &database.url, table, output).await
         }

@@ -157,6 +157,90 @@ async fn a_column_that_parts_from_the_manifest_is_named() {
     }
 }
 
+/// The manifest first, then the database: cells stay readable, and a session with the new manifest
+/// may rename.
+#[tokio::test]
+async fn a_column_and_its_table_are_renamed_without_losing_a_cell() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    shell.ok(&["init"]);
+    shell.ok(&["keys", "create", "clinic"]);
+    shell.ok(&["columns", "add", "public.patients.ssn", "--type", "text"]);
+    owner
+        .batch_execute(&shell.ok(&["sql", "--create"]))
+        .await
+        .unwrap();
+    let application = format!(
+        "{}?column_encryption=enabled&column_master_key=file:{key}&column_encryption_manifest=file:{manifest}",
+        database.url(),
+        key = directory.path().join("sealwire.key").display(),
+        manifest = directory.path().join("sealwire.toml").display(),
+    );
+    let connect = || async {
+        let (client, connection) = sealwire::connect(&application, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    };
+    let old = connect().await;
+    old.execute("INSERT INTO patients (ssn) VALUES ($1)", &[&"078-05-1120"])
+        .await
+        .unwrap();
+    let said = shell.ok(&[
+        "columns",
+        "rename",
+        "public.patients.ssn",
+        "public.patients.\"Tax\"",
+    ]);
+    let statement = "ALTER TABLE public.patients RENAME COLUMN ssn TO \"Tax\"";
+    assert!(said.contains(statement), "{said}");
+    // The session with the old manifest knows better.
+    let error = old.batch_execute(statement).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42P17");
+
+    let new = connect().await;
+    new.batch_execute(statement).await.unwrap();
+    let row = new
+        .query_one("SELECT \"Tax\" FROM patients", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "078-05-1120");
+    shell.ok(&["columns", "check"]);
+
+    let said = shell.ok(&["columns", "rename", "public.patients", "app.people"]);
+    let statement = "ALTER TABLE public.patients RENAME TO people; \
+                     ALTER TABLE public.people SET SCHEMA app";
+    assert!(said.contains(statement), "{said}");
+    owner.batch_execute("CREATE SCHEMA app").await.unwrap();
+    let error = new
+        .batch_execute("ALTER TABLE public.patients SET SCHEMA app")
+        .await
+        .unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42P17");
+    let new = connect().await;
+    for statement in statement.split("; ") {
+        new.batch_execute(statement).await.unwrap();
+    }
+    let row = new
+        .query_one("SELECT \"Tax\" FROM app.people", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), "078-05-1120");
+    shell.ok(&["columns", "check"]);
+
+    // A copy of the cells that nobody lists.
+    owner
+        .batch_execute("CREATE TABLE archive (LIKE app.people)")
+        .await
+        .unwrap();
+    let said = shell.fails(&["columns", "check"]);
+    assert!(said.contains("`public.archive.Tax` holds cells"), "{said}");
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

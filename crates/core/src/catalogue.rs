@@ -5,6 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::ddl;
+use crate::policy::Mode;
+
 /// `pg_class.relkind`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -46,7 +49,8 @@ pub struct Attribute {
     pub name: String,
     /// `atttypid`.
     pub type_oid: u32,
-    /// `schema.name` of the type when it is a domain, else empty.
+    /// `schema.name` of the type when it is a domain, else empty. For a domain over one of the
+    /// cells' domains that one's name, and for an array of cells the same followed by `[]`.
     pub domain: String,
     /// The type below the domain, or `type_oid` itself.
     pub base_type_oid: u32,
@@ -54,6 +58,16 @@ pub struct Attribute {
     pub has_default: bool,
     /// `attgenerated` or `attidentity` is set.
     pub generated: bool,
+}
+
+impl Attribute {
+    /// Whether the type says that the column holds cells, or arrays of them.
+    pub fn holds_cells(&self) -> bool {
+        let name = self.domain.strip_suffix("[]").unwrap_or(&self.domain);
+        [Mode::Deterministic, Mode::Randomized]
+            .into_iter()
+            .any(|mode| name == ddl::domain(mode))
+    }
 }
 
 /// A relation.

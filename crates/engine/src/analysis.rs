@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sealwire_core::catalogue::{Catalogue, Relation, SessionFacts};
+use sealwire_core::catalogue::{Attribute, Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
 use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
@@ -160,6 +160,17 @@ impl Analysis {
         self.cell_domains.contains(&oid)
     }
 
+    /// The column at an origin that a RowDescription names, encrypted or not.
+    pub(crate) fn attribute(&self, relation: u32, number: i16) -> Option<&Attribute> {
+        let relation = self.catalogue.by_oid(relation)?;
+        // Columns are in the order of their numbers, with gaps where some were dropped.
+        let at = relation
+            .attributes
+            .binary_search_by_key(&number, |attribute| attribute.number)
+            .ok()?;
+        relation.attributes.get(at)
+    }
+
     /// The encrypted column at an origin that a RowDescription names.
     pub(crate) fn encrypted_at(&self, relation: u32, attribute: i16) -> Option<ColumnId> {
         self.encrypted.get(&(relation, attribute)).copied()
@@ -268,7 +279,7 @@ impl Analysis {
         for relation in self.catalogue.relations() {
             let table = self.table_of(relation, 0);
             for attribute in &relation.attributes {
-                if attribute.domain.starts_with("sealwire.") {
+                if attribute.holds_cells() {
                     cell_domains.insert(attribute.type_oid);
                 }
                 let column = table.and_then(|table| self.policy.column_of(table, &attribute.name));
@@ -299,17 +310,42 @@ impl Analysis {
     }
 
     /// What the policy and the catalogue disagree about so that no session can go on. A table that
-    /// does not exist yet is fine: a migration may create it. A column order other than the pinned
-    /// one only rules positional statements out, and the analysis does that.
+    /// does not exist yet is fine: a migration may create it. So is a column that does not while
+    /// the table has one of its kind that the manifest does not list: a migration may rename it. A
+    /// column order other than the pinned one only rules positional statements out, and the
+    /// analysis does that.
     pub(crate) fn mismatches(&self) -> Vec<String> {
         let mut mismatches: Vec<String> = self
             .catalogue
             .relations()
-            .flat_map(|relation| sealwire_sql::check_relation(&self.policy, relation))
-            .filter(|mismatch| mismatch.kind != MismatchKind::Order)
-            .map(|mismatch| mismatch.to_string())
+            .flat_map(|relation| {
+                sealwire_sql::check_relation(&self.policy, relation)
+                    .into_iter()
+                    .filter(|mismatch| mismatch.kind != MismatchKind::Order)
+                    .filter(|mismatch| {
+                        mismatch.kind != MismatchKind::Missing
+                            || !self.may_be_renamed(relation, &mismatch.path)
+                    })
+                    .map(|mismatch| mismatch.to_string())
+            })
             .collect();
         mismatches.sort();
         mismatches
+    }
+
+    /// Whether a relation has a column of the kind of this listed one that is not listed itself.
+    fn may_be_renamed(&self, relation: &Relation, path: &str) -> bool {
+        let Some(table) = self.policy.table(&relation.schema, &relation.name) else {
+            return false;
+        };
+        let specs = table.columns.iter().map(|&id| self.policy.column(id));
+        let mut wanted = specs.filter(|spec| spec.path() == path);
+        wanted.any(|spec| {
+            let domain = sealwire_core::ddl::domain(spec.mode);
+            relation.attributes.iter().any(|attribute| {
+                attribute.domain == domain
+                    && self.policy.column_of(table, &attribute.name).is_none()
+            })
+        })
     }
 }

@@ -36,15 +36,29 @@ SELECT (SELECT pg_catalog.string_agg(
             OR n.nspname OPERATOR(pg_catalog.=) 'sealwire')))";
 
 macro_rules! relations_sql {
-    ($further:literal) => {
+    ($first:literal, $further:literal) => {
         concat!(
             "\
-WITH RECURSIVE related (oid) AS (
+WITH RECURSIVE cells (oid) AS (
+    SELECT t.oid FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+    WHERE n.nspname OPERATOR(pg_catalog.=) 'sealwire'
+      AND t.typname OPERATOR(pg_catalog.=) ANY ('{deterministic,randomized}'::pg_catalog.name[])
+  UNION
+    SELECT d.objid FROM cells t
+    JOIN pg_catalog.pg_depend d ON d.refobjid OPERATOR(pg_catalog.=) t.oid
+    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+      AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+), related (oid) AS (
     SELECT c.oid FROM pg_catalog.pg_class c
     WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
         SELECT pg_catalog.convert_from(pg_catalog.decode(h.name, 'hex'), 'UTF8')::pg_catalog.name
         FROM pg_catalog.unnest(pg_catalog.string_to_array($1::pg_catalog.text, ',')) AS h (name)))
       AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])
+  UNION
+    SELECT first.oid FROM (",
+            $first,
+            ") AS first (oid)
   UNION
     SELECT further.oid FROM related r, LATERAL (",
             $further,
@@ -70,9 +84,25 @@ SELECT c.oid,
   (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum,
       pg_catalog.encode(pg_catalog.convert_to(a.attname::pg_catalog.text, 'UTF8'), 'hex'),
       a.atttypid,
-      CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN pg_catalog.encode(
-        pg_catalog.convert_to(pg_catalog.concat(tn.nspname, '.', t.typname), 'UTF8'), 'hex')
-        ELSE '' END,
+      pg_catalog.encode(pg_catalog.convert_to(COALESCE(
+        (WITH RECURSIVE chain (oid, typtype, typbasetype, typelem, suffix) AS (
+            SELECT t.oid, t.typtype, t.typbasetype, t.typelem, ''
+            WHERE t.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT cells.oid FROM cells))
+          UNION ALL
+            SELECT u.oid, u.typtype, u.typbasetype, u.typelem,
+              CASE WHEN h.typtype OPERATOR(pg_catalog.=) 'd' THEN h.suffix ELSE '[]' END
+            FROM chain h
+            JOIN pg_catalog.pg_type u ON u.oid OPERATOR(pg_catalog.=)
+              CASE WHEN h.typtype OPERATOR(pg_catalog.=) 'd' THEN h.typbasetype
+                ELSE h.typelem END
+         ) SELECT pg_catalog.concat('sealwire.', y.typname, h.suffix)
+         FROM chain h
+         JOIN pg_catalog.pg_type y ON y.oid OPERATOR(pg_catalog.=) h.oid
+         JOIN pg_catalog.pg_namespace yn ON yn.oid OPERATOR(pg_catalog.=) y.typnamespace
+         WHERE yn.nspname OPERATOR(pg_catalog.=) 'sealwire' AND y.typname OPERATOR(pg_catalog.=)
+           ANY ('{deterministic,randomized}'::pg_catalog.name[])),
+        CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd'
+          THEN pg_catalog.concat(tn.nspname, '.', t.typname) ELSE '' END), 'UTF8'), 'hex'),
       (WITH RECURSIVE base (oid, typtype, typbasetype) AS (
           SELECT t.oid, t.typtype, t.typbasetype
         UNION ALL
@@ -99,9 +129,16 @@ WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
     };
 }
 
-/// Relations of the names in `$1` in any schema, everything that depends on them (children,
+/// Relations of the names in `$1` in any schema and relations with a column of a cells' type (found
+/// through `pg_depend`, which has an index for it), everything that depends on them (children,
 /// partitions, views, transitively), and every relation that shares a name with one of those.
 pub(crate) const DEPENDENTS_SQL: &str = relations_sql!(
+    "
+        SELECT d.objid FROM cells t
+        JOIN pg_catalog.pg_depend d ON d.refobjid OPERATOR(pg_catalog.=) t.oid
+        WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
+          AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+    ",
     "
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i
         WHERE i.inhparent OPERATOR(pg_catalog.=) r.oid
@@ -114,8 +151,10 @@ pub(crate) const DEPENDENTS_SQL: &str = relations_sql!(
     "
 );
 
-/// The same, with everything that they depend on instead (parents, what views read).
+/// Relations of the names in `$1`, everything that they depend on (parents, what views read), and
+/// every relation that shares a name with one of those.
 pub(crate) const ANCESTORS_SQL: &str = relations_sql!(
+    "SELECT NULL::pg_catalog.oid WHERE false",
     "
         SELECT i.inhparent FROM pg_catalog.pg_inherits i
         WHERE i.inhrelid OPERATOR(pg_catalog.=) r.oid

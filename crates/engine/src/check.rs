@@ -71,6 +71,17 @@ pub(crate) fn parameters(
     Ok(())
 }
 
+/// Whether the catalogue has every column that a RowDescription names as an origin.
+pub(crate) fn origins_known(fields: &[Field<'_>], analysis: &Analysis) -> bool {
+    fields.iter().all(|field| {
+        // Zero for what is computed, negative for system columns.
+        field.attribute <= 0
+            || analysis
+                .attribute(field.table_oid, field.attribute)
+                .is_some()
+    })
+}
+
 /// Compares a RowDescription with the planned columns.
 pub(crate) fn columns(
     outputs: &[Output],
@@ -94,6 +105,17 @@ pub(crate) fn columns(
                     return Err(disagreement(format!(
                         "column {number} is `{}`, but was planned as plain",
                         policy.column(origin).path()
+                    )));
+                }
+                // A column that was another type's and holds bytes now may hold cells.
+                let is_bytea = |oid| oid == ScalarType::Bytea.oid();
+                let attribute = analysis.attribute(field.table_oid, field.attribute);
+                if field.attribute > 0
+                    && is_bytea(field.type_oid)
+                    && !attribute.is_some_and(|attribute| is_bytea(attribute.base_type_oid))
+                {
+                    return Err(disagreement(format!(
+                        "column {number} holds bytes, but was planned as something else"
                     )));
                 }
             }

@@ -146,6 +146,8 @@ pub struct Session {
     analysis: Option<Analysis>,
     keys: Keys,
     load: Option<Load>,
+    /// The whole catalogue has been read for the client's frame at hand.
+    catalogue_fresh: bool,
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
     reported: Reported,
@@ -222,6 +224,7 @@ impl Session {
             analysis,
             keys: Keys::default(),
             load: None,
+            catalogue_fresh: false,
             load_failure: None,
             reported: Reported::default(),
             scratch: Scratch::default(),
@@ -498,7 +501,13 @@ impl Session {
             return Ok(Step::Starved);
         };
         match (&self.phase, head.tag) {
-            (Phase::Ready, _) => self.client_frame(head, rest),
+            (Phase::Ready, _) => {
+                let step = self.client_frame(head, rest)?;
+                if !matches!(step, Step::Starved | Step::Wait) {
+                    self.catalogue_fresh = false;
+                }
+                Ok(step)
+            }
             // Authentication is between the peers. Terminate needs no session.
             (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
             _ => {

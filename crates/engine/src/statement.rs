@@ -1,8 +1,8 @@
 //! What is remembered of prepared statements, portals and simple queries.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use sealwire_core::policy::KeyId;
 use sealwire_core::value::Format;
@@ -23,7 +23,13 @@ pub(crate) struct Statement {
     pub(crate) epoch: AtomicU64,
     /// `text` is a `PREPARE` of SQL, and the plan that of the statement in it.
     pub(crate) by_sql: bool,
+    /// The server has been asked to describe it since it was prepared: its description comes
+    /// before its rows.
+    pub(crate) described: AtomicBool,
 }
+
+/// `unknown` (pg_type.dat): declares nothing.
+const UNKNOWN_OID: u32 = 705;
 
 /// Why a statement is remembered.
 pub(crate) enum Kind {
@@ -52,6 +58,7 @@ impl Statement {
             effect: Effect::default(),
             epoch: AtomicU64::new(0),
             by_sql: false,
+            described: AtomicBool::new(false),
         }
     }
 
@@ -63,6 +70,7 @@ impl Statement {
             effect: self.effect,
             epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
             by_sql: self.by_sql,
+            described: AtomicBool::new(false),
         }
     }
 
@@ -79,6 +87,7 @@ impl Statement {
             effect: Effect::default(),
             epoch: AtomicU64::new(epoch),
             by_sql: true,
+            described: AtomicBool::new(false),
         }
     }
 }
@@ -99,8 +108,10 @@ pub(crate) struct Prepared {
     pub(crate) plan: Arc<CheckedPlan>,
     /// Types that the client declared, 0 where it left one open.
     pub(crate) client_oids: Box<[u32]>,
-    /// Types that the server was told.
+    /// Types that the server was told before it had described the statement.
     pub(crate) declared_oids: Box<[u32]>,
+    /// Those and the ones that it gave the other parameters when it did.
+    settled_oids: OnceLock<Box<[u32]>>,
     /// Keys that sealing a set of parameters takes.
     pub(crate) keys: Box<[KeyId]>,
     /// A relation of the plan has a column that is plainly `bytea`.
@@ -133,6 +144,7 @@ impl Prepared {
             plan,
             client_oids,
             declared_oids,
+            settled_oids: OnceLock::new(),
             keys,
             plain_bytea,
             check: AtomicU8::new(0),
@@ -156,6 +168,26 @@ impl Prepared {
             self.keys.clone(),
             self.plain_bytea,
         )
+    }
+
+    /// Types to declare. Once the server has said what type each parameter has, all are declared: if
+    /// the same text has come to mean something else to it since, it fails before any value is
+    /// looked at.
+    pub(crate) fn types_to_declare(&self) -> &[u32] {
+        self.settled_oids.get().unwrap_or(&self.declared_oids)
+    }
+
+    /// Takes the types of a description that agrees with the plan.
+    pub(crate) fn settle_types(&self, oids: &[u32]) {
+        let settle = || {
+            let declared = |at: usize| self.declared_oids.get(at).copied().unwrap_or(0);
+            let own = |(at, &oid): (usize, &u32)| match declared(at) {
+                0 | UNKNOWN_OID => oid,
+                declared => declared,
+            };
+            oids.iter().enumerate().map(own).collect()
+        };
+        self.settled_oids.get_or_init(settle);
     }
 
     pub(crate) fn check(&self) -> Check {

@@ -309,7 +309,11 @@ pub(crate) fn view(
         list: Vec::new(),
     };
     let columns = analyser.query(query, None, &ctes)?;
-    Ok(Some(splice::view_outputs(&mut analyser, &columns)?))
+    Ok(Some(splice::single_outputs(
+        &mut analyser,
+        &columns,
+        "a view",
+    )?))
 }
 
 /// One statement of a text.

@@ -15,9 +15,9 @@ pub(crate) use self::expr::literal_fits;
 use crate::ir::{CastForm, Literal, Name, TypeName};
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{Finish, Why, refuse};
-use crate::relation::{RelationInfo, Resolver, Stop};
+use crate::relation::{RelationColumn, RelationInfo, Resolver, Stop};
 use crate::scope::{Holds, ScopeColumn};
-use crate::types::{Site, TypeId, Types};
+use crate::types::{Site, TypeId, Types, Unlisted};
 
 pub(crate) type Result<T> = std::result::Result<T, Stop>;
 
@@ -91,8 +91,6 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     /// Names of the encrypted columns of the relations that the statement uses.
     pub(crate) sealed_names: HashSet<String>,
     pub(crate) relations: Vec<u32>,
-    /// A protected relation is used.
-    pub(crate) touched: bool,
 }
 
 impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
@@ -123,7 +121,6 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             accounted,
             sealed_names: HashSet::new(),
             relations: Vec::new(),
-            touched: false,
         }
     }
 
@@ -144,8 +141,8 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
         if !self.relations.contains(&info.oid) {
             self.relations.push(info.oid);
         }
-        for column in info.columns.iter().filter(|column| column.column.is_some()) {
-            self.touched = true;
+        let holds_cells = |column: &&RelationColumn| column.column.is_some() || column.unlisted;
+        for column in info.columns.iter().filter(holds_cells) {
             self.sealed_names.insert(column.name.clone());
         }
     }
@@ -157,7 +154,11 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             .enumerate()
             .map(|(position, column)| ScopeColumn {
                 name: column.name.clone(),
-                holds: column.column.map_or(Holds::Plain, Holds::Sealed),
+                holds: match column.column {
+                    Some(id) => Holds::Sealed(id),
+                    None if column.unlisted => Holds::Unlisted,
+                    None => Holds::Plain,
+                },
                 by_catalogue: column.column.is_none() && !info.pinned,
                 unpinned: !info.pinned,
                 source: Some((Rc::clone(info), position)),
@@ -177,6 +178,10 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
         }
         Ok(match column.holds {
             Holds::Plain => self.types.plain(Why::Column(column.label())),
+            Holds::Unlisted => self.types.unlisted(Unlisted {
+                relation: column.source.as_ref().map_or(0, |(info, _)| info.oid),
+                path: column.label().into(),
+            }),
             Holds::Sealed(id) => self.types.sealed(id),
             Holds::Of(ty) => ty,
         })
@@ -236,7 +241,7 @@ pub(crate) fn unpinned(path: &str, order_differs: bool, what: &str, at: usize) -
             RefusalKind::CatalogueMismatch,
             format!("refusing to match the columns of `{path}` by position in {what}"),
         )
-        .detail("the server lists them in another order than the manifest pins")
+        .detail("the server lists other names, or in another order, than the manifest pins")
         .hint("name the columns, or pin the order again with `sealwire columns pin`")
         .at(at);
     }

@@ -426,6 +426,8 @@ pub(crate) enum Action {
     },
     /// Stores a query on the server.
     View(Query),
+    /// Gives a relation, or a column of it, another name.
+    Rename { table: Table, renamed: Renamed },
     /// Runs a procedure with these arguments.
     Call(Expr),
 }
@@ -437,6 +439,17 @@ pub(crate) enum Kept {
     Rows,
     /// The query, too: what its columns are can be read from its definition.
     Definition,
+}
+
+/// What gets another name.
+#[derive(Debug)]
+pub(crate) enum Renamed {
+    /// A relation.
+    Relation { new: String },
+    /// A column of it.
+    Column { old: String, new: String },
+    /// It moves to another schema.
+    Schema { new: String },
 }
 
 /// A part of a definition.

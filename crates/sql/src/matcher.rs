@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sealwire_core::catalogue::Catalogue;
+use sealwire_core::catalogue::{Attribute, Catalogue};
 use sealwire_core::policy::Policy;
 
 use crate::parse::{Lexeme, Tokens, each_word};
 
 /// The names of the protected relations and of everything that the catalogue says depends on one
-/// (partitions and children, views and materialised views, transitively). Build it once per policy
+/// (partitions and children, views and materialised views, transitively), and of every relation
+/// with a column whose type says that it holds cells. Build it once per policy
 /// and state of the catalogue.
 #[derive(Clone, Debug)]
 pub struct Matcher {
@@ -34,7 +35,8 @@ impl Matcher {
             for &source in relation.parents.iter().chain(&relation.reads) {
                 dependents.entry(source).or_default().push(relation.oid);
             }
-            if policy.table(&relation.schema, &relation.name).is_some() {
+            let unlisted = || relation.attributes.iter().any(Attribute::holds_cells);
+            if policy.table(&relation.schema, &relation.name).is_some() || unlisted() {
                 open.push(relation.oid);
             }
         }

@@ -27,7 +27,7 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Column(path) => format!("plain column `{path}`"),
             Self::Argument(name) => format!("an argument of `{name}`"),
@@ -200,6 +200,31 @@ pub(crate) fn foreign_operator(
     )
     .detail("an operator of that name outside `pg_catalog` exists for cells")
     .hint("write `OPERATOR(pg_catalog.=)`, or drop the other operator")
+    .at(at)
+}
+
+/// A value for a column of cells that nobody knows the key of.
+pub(crate) fn unlisted_value(path: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::CatalogueMismatch,
+        format!(
+            "refusing to send a value to `{path}`: its type says that it holds cells, and the \
+             manifest does not list it"
+        ),
+    )
+    .detail("there is no telling under which key to seal the value")
+    .hint("see `sealwire columns check`; list the column with `sealwire columns add`")
+    .at(at)
+}
+
+/// Such a column with anything else than another one of its relation.
+pub(crate) fn unlisted_mixed(path: &str, with: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::CatalogueMismatch,
+        format!("refusing to mix `{path}` with {with}"),
+    )
+    .detail("its type says that it holds cells, and the manifest does not list it")
+    .hint("see `sealwire columns check`; list the column with `sealwire columns add`")
     .at(at)
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sealwire_core::catalogue::{Relation, RelationKind, Resolution};
+use sealwire_core::catalogue::{Attribute, Relation, RelationKind, Resolution};
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
@@ -135,6 +135,8 @@ impl From<Refusal> for Stop {
 pub(crate) struct RelationColumn {
     pub(crate) name: String,
     pub(crate) column: Option<ColumnId>,
+    /// Its type says that it holds cells, and the manifest does not list it.
+    pub(crate) unlisted: bool,
     pub(crate) has_default: bool,
     /// The server computes it from other columns; COPY leaves it out of its default list.
     pub(crate) computed: bool,
@@ -162,8 +164,13 @@ pub(crate) struct RelationInfo {
 }
 
 impl RelationInfo {
-    /// Whether it has encrypted columns, or may have.
+    /// Whether it has encrypted columns, or may have, or others that hold cells.
     pub(crate) fn is_protected(&self) -> bool {
+        self.is_encrypted() || self.columns.iter().any(|column| column.unlisted)
+    }
+
+    /// Whether it has encrypted columns, or may have.
+    pub(crate) fn is_encrypted(&self) -> bool {
         self.opaque.is_some() || self.columns.iter().any(|column| column.column.is_some())
     }
 }
@@ -199,6 +206,17 @@ impl<'a> Resolver<'a> {
             catalogue, facts, ..
         } = self.context;
         catalogue.resolve(facts, schema, name) != Resolution::NotLoaded
+    }
+
+    /// The relation that a name means to the server, whatever the policy says of the name.
+    pub(crate) fn found(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+        let Context {
+            catalogue, facts, ..
+        } = self.context;
+        match catalogue.resolve(facts, schema, name) {
+            Resolution::Found(relation) => Some(relation),
+            Resolution::NotLoaded | Resolution::Missing => None,
+        }
     }
 
     /// Whether a relation name means, or could be made to mean, a protected relation.
@@ -346,6 +364,7 @@ impl<'a> Resolver<'a> {
                 .map(|attribute| RelationColumn {
                     name: attribute.name.clone(),
                     column: None,
+                    unlisted: false,
                     has_default: attribute.has_default || attribute.generated,
                     // An identity column has no `atthasdef`.
                     computed: attribute.has_default && attribute.generated,
@@ -368,6 +387,10 @@ impl<'a> Resolver<'a> {
         let described = self.describe_into(relation, &mut info);
         self.open.pop();
         described?;
+        for column in info.columns.iter_mut().filter(|c| c.column.is_none()) {
+            let attribute = relation.attribute(&column.name);
+            column.unlisted = attribute.is_some_and(Attribute::holds_cells);
+        }
         let info = Rc::new(info);
         self.known.insert(relation.oid, Rc::clone(&info));
         Ok(info)
@@ -469,6 +492,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
         None => info.columns.push(RelationColumn {
             name: spec.name.clone(),
             column: Some(id),
+            unlisted: false,
             has_default: false,
             computed: false,
             mismatch,

@@ -15,6 +15,8 @@ pub(crate) enum Holds {
     Plain,
     /// An encrypted column.
     Sealed(ColumnId),
+    /// A column of cells that the manifest does not list.
+    Unlisted,
     /// A column of a sub-select, CTE or merged join, typed with what it comes from.
     Of(TypeId),
 }

@@ -4,7 +4,7 @@ use sealwire_core::policy::{ColumnId, Policy};
 use sealwire_core::types::{DeclaredType, ScalarType};
 use sealwire_core::value::Usage;
 
-use crate::infer::{Analyser, CastOperand, CastUse, OutColumn, literal_fits};
+use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, literal_fits};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
 use crate::refuse::{self, Finish, refuse};
@@ -42,6 +42,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Plain => continue,
             Ground::Sealed(sealed) => (sealed, false),
             Ground::Array(sealed) => (sealed, true),
+            Ground::Unlisted => return Err(analyser.types.unlisted_value(cast.ty, cast.at)),
             Ground::Deep => return Err(nested_array(cast.at)),
         };
         let edit = cut(text, policy, &cast, sealed, array)?;
@@ -61,6 +62,10 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Plain => continue,
             Ground::Sealed(sealed) => (sealed, false),
             Ground::Array(sealed) => (sealed, true),
+            Ground::Unlisted => {
+                let LiteralUse { ty, at, .. } = literal_use;
+                return Err(analyser.types.unlisted_value(ty, at));
+            }
             Ground::Deep => return Err(nested_array(literal_use.at)),
         };
         let literal = literal_use.literal;
@@ -88,7 +93,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     }
     for positional in std::mem::take(&mut analyser.positional) {
         for ty in positional.types {
-            if analyser.types.ground(ty) != Ground::Plain {
+            if !matches!(analyser.types.ground(ty), Ground::Plain | Ground::Unlisted) {
                 let what = positional.what;
                 return Err(refuse(
                     RefusalKind::UnsupportedConstruct,
@@ -122,6 +127,11 @@ fn param(
         Ground::Plain => (None, false),
         Ground::Sealed(sealed) => (Some(sealed), false),
         Ground::Array(sealed) => (Some(sealed), true),
+        Ground::Unlisted => {
+            let mut refusal = analyser.types.unlisted_value(ty, 0);
+            refusal.offset = None;
+            return Err(refusal);
+        }
         Ground::Deep => {
             return Err(refuse(
                 RefusalKind::UnsupportedConstruct,
@@ -153,7 +163,7 @@ pub(crate) fn outputs(
         .iter()
         .map(|column| {
             let (column, array) = match analyser.types.ground(column.ty) {
-                Ground::Plain => return Ok(Output::PLAIN),
+                Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
                 Ground::Sealed(sealed) => (sealed.column, false),
                 Ground::Array(sealed) => (sealed.column, true),
                 Ground::Deep => return Err(nested_array(0)),
@@ -166,30 +176,31 @@ pub(crate) fn outputs(
         .collect()
 }
 
-/// The output columns of a view: single cells, since a column of a relation that the manifest does
-/// not list has no other way to be known as encrypted.
-pub(crate) fn view_outputs(
+/// Output columns that must be single cells: those of a view, since a column of a relation that the
+/// manifest does not list has no other way to be known as encrypted, and those of COPY.
+pub(crate) fn single_outputs(
     analyser: &mut Analyser<'_, '_, '_>,
     columns: &[OutColumn],
+    what: &'static str,
 ) -> Result<Vec<Output>, Refusal> {
     let outputs = outputs(analyser, columns)?;
     match outputs.iter().find(|output| output.array) {
         Some(Output {
             column: Some(column),
             ..
-        }) => Err(array_output(analyser, *column)),
+        }) => Err(array_output(analyser, *column, what)),
         _ => Ok(outputs),
     }
 }
 
-fn array_output(analyser: &Analyser<'_, '_, '_>, column: ColumnId) -> Refusal {
+fn array_output(analyser: &Analyser<'_, '_, '_>, column: ColumnId, what: &'static str) -> Refusal {
     let path = analyser.path_of(column);
     refuse(
         RefusalKind::UnsupportedConstruct,
-        format!("refusing to show an array of encrypted column `{path}` in a view"),
+        format!("refusing to show an array of encrypted column `{path}` in {what}"),
     )
-    .detail("a view shows encrypted columns as single values only")
-    .hint("leave the column as it is in the view, and build the array in the query")
+    .detail("encrypted columns are shown there as single values only")
+    .hint("leave the column as it is there, and build the array in a query")
 }
 
 fn nested_array(at: usize) -> Refusal {

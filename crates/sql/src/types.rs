@@ -1,6 +1,8 @@
 //! Types of expressions, unified: plain, sealed under a column's specification, an array of
 //! either, or not known yet.
 
+use std::rc::Rc;
+
 use sealwire_core::policy::{ColumnId, Mode, Policy};
 
 use crate::plan::Refusal;
@@ -10,12 +12,23 @@ use crate::refuse::{self, Why};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TypeId(u32);
 
+/// A column whose type says that it holds cells, while the manifest does not list it. Nobody knows
+/// under which key: its cells can be read as they are and moved about within their relation, but
+/// no value of the client's may meet them.
+#[derive(Clone, Debug)]
+pub(crate) struct Unlisted {
+    pub(crate) relation: u32,
+    /// `schema.table.column`.
+    pub(crate) path: Rc<str>,
+}
+
 /// What is known of a set.
 #[derive(Clone, Debug)]
 enum Tag {
     Unknown,
     Plain(Why),
     Sealed(ColumnId),
+    Unlisted(Unlisted),
     Array(TypeId),
 }
 
@@ -56,6 +69,8 @@ pub(crate) struct Site {
 pub(crate) enum Ground {
     Plain,
     Sealed(Sealed),
+    /// Cells that the manifest does not list, or an array of them.
+    Unlisted,
     Array(Sealed),
     /// An array of arrays of cells: nothing can be sealed or opened as one.
     Deep,
@@ -107,6 +122,10 @@ impl<'p> Types<'p> {
 
     pub(crate) fn sealed(&mut self, column: ColumnId) -> TypeId {
         self.push(Tag::Sealed(column))
+    }
+
+    pub(crate) fn unlisted(&mut self, column: Unlisted) -> TypeId {
+        self.push(Tag::Unlisted(column))
     }
 
     pub(crate) fn array(&mut self, element: TypeId) -> TypeId {
@@ -192,6 +211,12 @@ impl<'p> Types<'p> {
                     site.at,
                 ));
             }
+            (Tag::Unlisted(one), Tag::Unlisted(other)) if one.relation == other.relation => {
+                Tag::Unlisted(one)
+            }
+            (Tag::Unlisted(column), other) | (other, Tag::Unlisted(column)) => {
+                return Err(self.unlisted_meets(&column, &other, site));
+            }
             (Tag::Array(x), Tag::Array(y)) => {
                 self.unify(x, y, site)?;
                 Tag::Array(x)
@@ -222,6 +247,24 @@ impl<'p> Types<'p> {
         self.slots[a.0 as usize] = Slot::Link(b);
         self.slots[b.0 as usize] = Slot::Root(class);
         Ok(())
+    }
+
+    fn unlisted_meets(&self, column: &Unlisted, other: &Tag, site: Site) -> Refusal {
+        match other {
+            Tag::Sealed(id) => refuse::unlisted_mixed(
+                &column.path,
+                &format!("encrypted column `{}`", self.policy.column(*id).path()),
+                site.at,
+            ),
+            Tag::Unlisted(other) => {
+                refuse::unlisted_mixed(&column.path, &format!("`{}`", other.path), site.at)
+            }
+            _ if site.param.is_some() => refuse::unlisted_value(&column.path, site.at),
+            Tag::Plain(why) => refuse::unlisted_mixed(&column.path, &why.words(), site.at),
+            Tag::Unknown | Tag::Array(_) => {
+                refuse::unlisted_mixed(&column.path, "an array", site.at)
+            }
+        }
     }
 
     fn check(&self, class: &Class) -> Result<(), Refusal> {
@@ -276,6 +319,12 @@ impl<'p> Types<'p> {
         why: Why,
         site: Site,
     ) -> Result<(), Refusal> {
+        // Sorting cells of nobody tells nobody anything.
+        if matches!(why, Why::Clause("ORDER BY"))
+            && matches!(self.class(id).1.tag, Tag::Unlisted(_))
+        {
+            return Ok(());
+        }
         let plain = self.plain(why);
         self.unify(id, plain, site)
     }
@@ -285,6 +334,19 @@ impl<'p> Types<'p> {
         let (root, mut class) = self.class(id);
         class.assigned.get_or_insert(column);
         self.slots[root.0 as usize] = Slot::Root(class);
+    }
+
+    /// The refusal of a value that turned out to belong to a set of cells that the manifest does
+    /// not list.
+    pub(crate) fn unlisted_value(&mut self, id: TypeId, at: usize) -> Refusal {
+        let mut tag = self.class(id).1.tag;
+        while let Tag::Array(element) = tag {
+            tag = self.class(element).1.tag;
+        }
+        match &tag {
+            Tag::Unlisted(column) => refuse::unlisted_value(&column.path, at),
+            _ => refuse::unlisted_value("?", at),
+        }
     }
 
     /// What a set is, once every constraint is in. What nothing has typed is plain: every column
@@ -298,9 +360,11 @@ impl<'p> Types<'p> {
                 column: class.assigned.unwrap_or(column),
                 assigned: class.assigned.is_some(),
             }),
+            Tag::Unlisted(_) => Ground::Unlisted,
             Tag::Array(element) => match self.ground(element) {
                 Ground::Plain => Ground::Plain,
                 Ground::Sealed(sealed) => Ground::Array(sealed),
+                Ground::Unlisted => Ground::Unlisted,
                 Ground::Array(_) | Ground::Deep => Ground::Deep,
             },
         }

@@ -1,6 +1,7 @@
 //! `sealwire columns`
 
 mod check;
+mod rename;
 
 use sealwire_core::policy::{Mode, PolicyError};
 use sealwire_keys::{ColumnEntry, ManifestBuilder, ManifestError, TableName, parse_column_path};
@@ -8,6 +9,7 @@ use serde::Serialize;
 use tokio_postgres::Client;
 
 pub(super) use self::check::check;
+pub(super) use self::rename::rename;
 use crate::args::{AddColumn, Global};
 use crate::database;
 use crate::error::Error;

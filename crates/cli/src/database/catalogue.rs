@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sealwire_core::catalogue::{Attribute, Catalogue, Relation, RelationKind, SessionFacts};
+use sealwire_core::policy::Policy;
 use sealwire_keys::TableName;
 use tokio_postgres::Client;
 
@@ -29,6 +30,25 @@ WITH RECURSIVE related (oid) AS (
     ) AS further (oid)
 )
 SELECT DISTINCT c.relname::text FROM related r JOIN pg_catalog.pg_class c ON c.oid = r.oid";
+
+const CELLS: &str = "\
+SELECT n.nspname::text, c.relname::text, a.attname::text,
+  (WITH RECURSIVE up (oid) AS (
+      SELECT c.oid
+    UNION
+      SELECT i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid
+   ) SELECT pg_catalog.array_agg(v.part ORDER BY u.oid, v.at)
+   FROM up u JOIN pg_catalog.pg_class p ON p.oid = u.oid
+   JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace,
+   LATERAL (VALUES (1, pn.nspname::text), (2, p.relname::text)) AS v (at, part))
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace
+WHERE tn.nspname = 'sealwire' AND t.typname IN ('deterministic', 'randomized')
+  AND c.relkind IN ('r', 'p', 'f') AND NOT a.attisdropped
+ORDER BY 1, 2, a.attnum";
 
 const RELATIONS: &str = "\
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind,
@@ -147,6 +167,31 @@ async fn relations(client: &Client, names: &[String]) -> Result<Vec<Relation>, E
             reads: row.get(5),
             definition: row.get(6),
             attributes: attributes.remove(&row.get(0)).unwrap_or_default(),
+        })
+        .collect())
+}
+
+/// Columns of tables whose type is one of the cells' domains and that the policy does not list, nor
+/// inherits.
+pub(crate) async fn unlisted_cells(client: &Client, policy: &Policy) -> Result<Vec<String>, Error> {
+    let rows = client.query(CELLS, &[]).await?;
+    let listed = |schema: &str, table: &str, column: &str| {
+        let table = policy.table(schema, table);
+        table.is_some_and(|table| policy.column_of(table, column).is_some())
+    };
+    Ok(rows
+        .iter()
+        .filter(|row| {
+            let column: &str = row.get(2);
+            let names: Vec<&str> = row.get(3);
+            // The table itself first, then its ancestors.
+            !names
+                .chunks_exact(2)
+                .any(|name| listed(name[0], name[1], column))
+        })
+        .map(|row| {
+            let (schema, table, column): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
+            format!("{schema}.{table}.{column}")
         })
         .collect())
 }

@@ -218,6 +218,11 @@ impl Session {
                 .with_detail(format!("{required} parameters, {columns} result columns"));
             return self.refuse_bind(head, bind, Some(required), report);
         }
+        if !statement.described.load(Ordering::Relaxed) {
+            // The plan has been found right before, of a statement with the same text. The answer
+            // comes before the rows do, and costs no round trip.
+            self.ask_description(bind.statement, statement, prepared)?;
+        }
         let policy = Arc::clone(self.analysis()?.policy());
         let start = self.to_server.len();
         let result = match self.keys.require_all(&prepared.keys) {

@@ -1,6 +1,7 @@
 //! The client's messages.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{Session, Wait};
 use crate::effect::Effect;
@@ -199,6 +200,7 @@ impl Session {
         };
         match statement {
             Some(statement) if matches!(statement.kind, Kind::Planned(_)) => {
+                statement.described.store(true, Ordering::Relaxed);
                 Work::Statement(statement.clone())
             }
             _ => Work::Plain,

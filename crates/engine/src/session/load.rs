@@ -226,6 +226,7 @@ impl Session {
         }
         if let Some((asked, anew)) = loaded.asked {
             analysis.note_relations(loaded.relations, asked, anew);
+            self.catalogue_fresh |= anew && matches!(self.phase, super::Phase::Ready);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Parse and Query: texts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
     CheckedPlan, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
@@ -62,6 +62,17 @@ fn session_setting(what: &str) -> Report {
     )
 }
 
+/// Whether a refusal could be another verdict with other rows of the catalogue.
+fn rests_on_catalogue(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal.kind,
+        RefusalKind::Syntax
+            | RefusalKind::TooComplex
+            | RefusalKind::SessionSetting
+            | RefusalKind::ResultsOnly
+    )
+}
+
 fn has_literals(plan: &Plan) -> bool {
     plan.edits
         .iter()
@@ -111,6 +122,12 @@ impl Session {
         let analysis = self.analysis()?;
         let names = match analysis.analyse(text, protocol, &self.names()) {
             Verdict::NeedsRelations(names) => names,
+            // Another session may have changed what it rests on.
+            Verdict::Refused(refusal) if !self.catalogue_fresh && rests_on_catalogue(&refusal) => {
+                return self
+                    .load_first(vec![What::Facts, What::Everything])
+                    .map(Err);
+            }
             verdict => return Ok(Ok(verdict)),
         };
         if analysis.all_asked(&names) {
@@ -349,12 +366,12 @@ impl Session {
             Err(Stop::Fault(error)) => return Err(error),
         };
         match edited {
-            None if prepared.declared_oids == prepared.client_oids => {
+            None if prepared.types_to_declare() == &*prepared.client_oids => {
                 self.to_server.extend_from_slice(&rest[..head.len]);
             }
             edited => {
                 let text = edited.as_deref().unwrap_or(text);
-                let oids = &prepared.declared_oids;
+                let oids = prepared.types_to_declare();
                 frontend::parse(&mut self.to_server, parse.name, text.as_bytes(), oids)?;
             }
         }
@@ -384,6 +401,7 @@ impl Session {
         let work = Work::Statement(Arc::clone(statement));
         let seq = self.expect(Entry::injected(Expect::DescribeStatement, work));
         prepared.describe_seq.store(seq, Ordering::Relaxed);
+        statement.described.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -418,6 +436,7 @@ impl Session {
             effect,
             epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, Analysis::epoch)),
             by_sql: false,
+            described: AtomicBool::new(false),
         })
     }
 

@@ -75,9 +75,12 @@ impl Session {
             if !injected && self.swallow == Swallow::No {
                 self.fail_response(&report)?;
             }
-        } else if !injected && self.swallow == Swallow::No {
-            let policy = Arc::clone(analysis.policy());
-            check::write_parameters(prepared, &oids, &policy, &mut self.to_client)?;
+        } else {
+            prepared.settle_types(&oids);
+            if !injected && self.swallow == Swallow::No {
+                let policy = Arc::clone(analysis.policy());
+                check::write_parameters(prepared, &oids, &policy, &mut self.to_client)?;
+            }
         }
         Ok(Step::Took(head.len))
     }
@@ -166,6 +169,7 @@ impl Session {
             }
             return Ok(true);
         };
+        let unknown_origin = !check::origins_known(&fields, analysis);
         if let Err(report) = check::columns(outputs, &fields, analysis) {
             planned.note_disagreement();
             self.doubt_catalogue();
@@ -185,6 +189,10 @@ impl Session {
             {
                 run.binary = true;
             }
+        }
+        if unknown_origin {
+            // Another session has made a table, or a column of one.
+            self.doubt_catalogue();
         }
         if !quiet && body.is_some() {
             let formats = formats.as_deref();
@@ -218,6 +226,14 @@ impl Session {
             let report = Report::new(
                 "42P17",
                 "refusing the rows of a statement that the server describes differently than planned",
+            );
+            self.fail_response(&report)?;
+            return Ok(Step::Drop(head.len));
+        }
+        if !planned.is_query() && planned.outputs().is_some_and(<[_]>::is_empty) {
+            let report = Report::new(
+                "42P17",
+                "refusing the rows of a statement that was planned to have none",
             );
             self.fail_response(&report)?;
             return Ok(Step::Drop(head.len));

@@ -334,9 +334,11 @@ impl Session {
                 }
             }
             Work::Statement(_) | Work::Portal(_) | Work::Query(_) => {
-                if let (true, Some(analysis)) =
-                    (MOVED_SQLSTATES.contains(&sqlstate), &mut self.analysis)
-                {
+                // A type that was declared may be gone ("cache lookup failed for type").
+                let moved = MOVED_SQLSTATES.contains(&sqlstate)
+                    || front.expect == Expect::Parse
+                        && matches!(sqlstate, [b'4', b'2', ..] | [b'X', b'X', ..]);
+                if let (true, Some(analysis)) = (moved, &mut self.analysis) {
                     analysis.doubt(Stale::Catalogue);
                 }
             }

@@ -75,6 +75,10 @@ pub(crate) struct Model {
     pub(crate) search_path: Vec<&'static str>,
     /// A view over `users` that `CREATE VIEW` has made.
     view: bool,
+    /// Another session has renamed `email` to `name` and `name` to `email`.
+    pub(crate) swapped: bool,
+    /// Another session has added a column `nick`.
+    pub(crate) nick: bool,
     /// Every frame received, the untyped one left out.
     pub(crate) received: Vec<Frame>,
     pub(crate) raw: Vec<u8>,
@@ -131,6 +135,8 @@ impl Model {
             before: None,
             search_path: vec!["pg_catalog", "public"],
             view: false,
+            swapped: false,
+            nick: false,
             received: Vec::new(),
             raw: Vec::new(),
             lies: Lies::default(),
@@ -328,11 +334,20 @@ impl Model {
     }
 
     fn email_column(&self) -> Column {
-        let type_oid = if self.encrypted { 17 } else { 25 };
+        let cells = self.encrypted && !self.swapped;
         Column {
             name: "email",
-            type_oid,
-            origin: (USERS_OID, 2),
+            type_oid: if cells { 17 } else { 25 },
+            origin: (USERS_OID, if self.swapped { 3 } else { 2 }),
+        }
+    }
+
+    fn name_column(&self) -> Column {
+        let cells = self.encrypted && self.swapped;
+        Column {
+            name: "name",
+            type_oid: if cells { 17 } else { 25 },
+            origin: (USERS_OID, if self.swapped { 2 } else { 3 }),
         }
     }
 
@@ -341,11 +356,6 @@ impl Model {
             name: "id",
             type_oid: 23,
             origin: (USERS_OID, 1),
-        };
-        let name = Column {
-            name: "name",
-            type_oid: 25,
-            origin: (USERS_OID, 3),
         };
         let number = Column {
             name: "n",
@@ -392,7 +402,14 @@ impl Model {
             }
             "SELECT id FROM users WHERE id = $1" => (vec![23], Some(vec![id])),
             "SELECT email, name FROM users WHERE name = $1" => {
-                (vec![25], Some(vec![self.email_column(), name]))
+                let name = self.name_column();
+                if oids.iter().any(|&oid| oid != 0 && oid != name.type_oid) {
+                    return Err(("42883", "operator does not exist: bytea = text".into()));
+                }
+                (vec![name.type_oid], Some(vec![self.email_column(), name]))
+            }
+            "SELECT id, nick FROM users WHERE name = $1" if self.nick => {
+                (vec![25], Some(vec![id.clone(), id]))
             }
             "SELECT id FROM users WHERE email = ANY($1)" => (vec![array], Some(vec![id])),
             "SELECT id FROM users WHERE email < $1" => (vec![compared], Some(vec![id])),
@@ -403,7 +420,7 @@ impl Model {
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
             _ if text.contains("current_schemas") => (vec![], catalogue(5)),
-            _ if text.contains("RECURSIVE related") => (vec![25], catalogue(8)),
+            _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {
                 Some(_) => (vec![], catalogue(1)),
                 None => {
@@ -791,7 +808,7 @@ impl Model {
                 return Err(("42501", "permission denied for table pg_class".into()));
             }
             _ if text.contains("current_schemas") => vec![self.facts()],
-            _ if text.contains("RECURSIVE related") => self.relations(params[0].as_deref()),
+            _ if text.contains("related (oid)") => self.relations(params[0].as_deref()),
             _ if text.contains("sealwire.manifest") => {
                 let document = self.manifest.clone().flatten();
                 document
@@ -872,7 +889,12 @@ impl Model {
             ]);
         };
         let id = format!("1:{}:23::23:f:f", hex(b"id"));
-        let name = format!("3:{}:25::25:f:f", hex(b"name"));
+        let (first, second): (&[u8], &[u8]) = if self.swapped {
+            (b"name", b"email")
+        } else {
+            (b"email", b"name")
+        };
+        let name = format!("3:{}:25::25:f:f", hex(second));
         let domain = hex(b"sealwire.deterministic");
         let email = |name: &[u8], with_domain: bool| {
             if with_domain {
@@ -882,12 +904,17 @@ impl Model {
             }
         };
         if asked("users") {
-            let email = email(b"email", !self.lies.catalogue_lacks_domain);
+            let nick = if self.nick {
+                format!(",4:{}:25::25:f:f", hex(b"nick"))
+            } else {
+                String::new()
+            };
+            let email = email(first, !self.lies.catalogue_lacks_domain);
             relation(
                 USERS_OID,
                 "public",
                 "users",
-                &format!("{id},{email},{name}"),
+                &format!("{id},{email},{name}{nick}"),
             );
             let plain = format!("2:{}:25::25:f:f", hex(b"email"));
             relation(AUDIT_USERS_OID, "audit", "users", &format!("{id},{plain}"));

@@ -253,23 +253,36 @@ fn elements_of_an_array_are_sealed_one_by_one() {
 }
 
 #[test]
-fn a_plain_statement_on_a_protected_table_passes_byte_for_byte() {
+fn a_plain_statement_on_a_protected_table_passes_but_for_its_types() {
     every_cut(|mut pair| {
-        let script = [
-            parse("", "SELECT id FROM users WHERE id = $1", &[]),
-            bind("", "", &[text("1")], &[]),
-            execute("", 0),
-            sync(),
-        ]
-        .concat();
-        pair.send(&script);
+        let script = |oids: &[u32], described: bool| {
+            let asked = if described {
+                describe('S', "")
+            } else {
+                Vec::new()
+            };
+            [
+                parse("", "SELECT id FROM users WHERE id = $1", oids),
+                asked,
+                bind("", "", &[text("1")], &[]),
+                execute("", 0),
+                sync(),
+            ]
+            .concat()
+        };
+        pair.send(&script(&[], false));
         assert_eq!(pair.fault, None);
         let frames = &pair.server.received;
-        // The description that the session asked for, once, is all that is added.
         assert_eq!(tags(frames), "PDHBES");
         pair.server.raw.clear();
-        pair.send(&script);
-        assert!(pair.server.raw == script);
+        // What the server has said of the parameter is declared, and the statement described, if
+        // the client does not do so itself.
+        pair.send(&script(&[], false));
+        assert!(pair.server.raw == script(&[23], true));
+        pair.server.raw.clear();
+        pair.send(&script(&[23], true));
+        pair.send(&script(&[23], true));
+        assert!(pair.server.raw.ends_with(&script(&[23], true)));
     });
 }
 
@@ -287,7 +300,7 @@ fn a_warm_statement_costs_no_round_trip() {
     pair.server.received.clear();
     pair.send_only(&batch);
     let mut sent = pair.session.to_server().to_vec();
-    assert_eq!(tags(&frames(&mut sent)), "PBES");
+    assert_eq!(tags(&frames(&mut sent)), "PDBES");
 }
 
 #[test]

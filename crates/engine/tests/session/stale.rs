@@ -220,3 +220,123 @@ fn a_query_inside_a_batch_whose_load_fails_is_answered_in_full() {
         );
     });
 }
+
+const SELECT_BY_NAME: &str = "SELECT email, name FROM users WHERE name = $1";
+const NAME: &str = "zqxmarker";
+
+fn by_name(describe: bool) -> Vec<u8> {
+    let mut batch = parse("", SELECT_BY_NAME, &[]);
+    if describe {
+        batch.extend(super::wire::describe('S', ""));
+    }
+    batch.extend([bind("", "", &[text(NAME)], &[]), execute("", 0), sync()].concat());
+    batch
+}
+
+/// What the session has sent since the last look.
+fn sent(pair: &mut Pair) -> String {
+    tags(&std::mem::take(&mut pair.server.received))
+}
+
+/// The types of parameters in the Parse frames sent since the last look.
+fn declared(pair: &mut Pair) -> Vec<Vec<u8>> {
+    let frames = std::mem::take(&mut pair.server.received);
+    let parses = frames.iter().filter(|frame| frame.tag == b'P');
+    parses
+        .map(|frame| {
+            let end = |from: usize| from + frame.body[from..].iter().position(|&b| b == 0).unwrap();
+            frame.body[end(end(0) + 1) + 3..].to_vec()
+        })
+        .collect()
+}
+
+#[test]
+fn a_statement_seen_before_is_described_before_its_values_unless_the_client_asks() {
+    every_cut(|mut pair| {
+        assert_eq!(pair.tags(&by_name(false)), "12CZ");
+        // The first time the values wait for the description.
+        assert_eq!(sent(&mut pair), "PDHBES");
+        assert_eq!(pair.tags(&by_name(false)), "12CZ");
+        assert_eq!(sent(&mut pair), "PDBES");
+        assert_eq!(pair.tags(&by_name(true)), "1tT2CZ");
+        assert_eq!(sent(&mut pair), "PDBES");
+        // Once for each Parse.
+        let prepare = [parse("s", SELECT_BY_NAME, &[]), sync()].concat();
+        let run = [bind("", "s", &[text(NAME)], &[]), execute("", 0), sync()].concat();
+        assert_eq!(pair.tags(&prepare), "1Z");
+        assert_eq!(pair.tags(&run), "2CZ");
+        assert_eq!(pair.tags(&run), "2CZ");
+        assert_eq!(sent(&mut pair), "PSDBESBES");
+    });
+}
+
+#[test]
+fn every_parameter_keeps_the_type_that_the_server_gave_it() {
+    every_cut(|mut pair| {
+        pair.ask(&by_name(true));
+        assert_eq!(declared(&mut pair), [[].as_slice()]);
+        let frames = pair.ask(&by_name(true));
+        assert_eq!(declared(&mut pair), [[0, 0, 0, 25].as_slice()]);
+        // The client sees what it has seen before.
+        let described = frames.iter().find(|frame| frame.tag == b't').unwrap();
+        assert_eq!(described.body, [0, 1, 0, 0, 0, 25]);
+        // A type that the client declares is its own.
+        pair.ask(&[parse("", SELECT_BY_NAME, &[25]), sync()].concat());
+        pair.ask(&[parse("", SELECT_BY_NAME, &[25]), sync()].concat());
+        for parse in declared(&mut pair) {
+            assert_eq!(parse, [0, 0, 0, 25]);
+        }
+    });
+}
+
+/// Two columns change places behind the session's back: the statement fails before it runs, and
+/// the next one is made with what is true now.
+#[test]
+fn a_plain_parameter_is_not_taken_for_a_cell() {
+    for describe in [false, true] {
+        every_cut(|mut pair| {
+            pair.ask(&by_name(describe));
+            pair.server.swapped = true;
+            let frames = pair.ask(&by_name(describe));
+            assert_eq!(tags(&frames), "EZ");
+            assert_eq!(frames[0].error_field('C').unwrap(), "42883");
+            // `email`, the encrypted one, is a text now.
+            let frames = pair.ask(&by_name(describe));
+            assert_eq!(tags(&frames), "EZ");
+            assert_eq!(frames[0].error_field('C').unwrap(), "42P17");
+            pair.server.swapped = false;
+            let expected = if describe { "1tT2CZ" } else { "12CZ" };
+            assert_eq!(pair.tags(&by_name(describe)), expected);
+        });
+    }
+}
+
+#[test]
+fn rows_of_a_statement_seen_before_wait_for_its_description() {
+    every_cut(|mut pair| {
+        pair.server.users = vec![(1, None, Some(NAME.as_bytes().to_vec()))];
+        assert_eq!(pair.tags(&by_name(false)), "12DCZ");
+        pair.server.lies.cells_are_text = true;
+        let frames = pair.ask(&by_name(false));
+        assert_eq!(tags(&frames), "12EZ");
+        assert_eq!(frames[2].error_field('C').unwrap(), "42P17");
+        pair.server.lies.cells_are_text = false;
+        assert_eq!(pair.tags(&by_name(false)), "12DCZ");
+    });
+}
+
+/// A refusal that rests on the catalogue is not pronounced on an old one.
+#[test]
+fn a_refusal_looks_at_the_catalogue_again() {
+    every_cut(|mut pair| {
+        let select = "SELECT id, nick FROM users WHERE name = $1";
+        let prepare = [parse("", select, &[]), sync()].concat();
+        pair.server.received.clear();
+        let frames = pair.ask(&prepare);
+        assert_eq!(tags(&frames), "EZ");
+        assert_eq!(frames[0].error_field('C').unwrap(), "42703");
+        assert_eq!(loads(&pair), 2, "facts and catalogue");
+        pair.server.nick = true;
+        assert_eq!(pair.tags(&prepare), "1Z");
+    });
+}

@@ -119,6 +119,56 @@ impl ManifestBuilder {
         })
     }
 
+    /// Gives a column another name. Everything that cells depend on stays, its class above all; in
+    /// a pinned column order of the table the new name takes the place of the old one.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when there is no such column or the new name contradicts the policy; the
+    /// builder is then as it was.
+    pub fn rename_column(
+        &mut self,
+        table: &TableName,
+        old: &str,
+        new: &str,
+    ) -> Result<(), ManifestError> {
+        let path = table.column_path(old);
+        if !self.columns().iter().any(|column| column.path() == path) {
+            return Err(ManifestError::NotListed(path));
+        }
+        self.change(|document| {
+            for column in &mut document.columns {
+                if column.path() == path {
+                    new.clone_into(&mut column.column);
+                }
+            }
+            for pinned in document.tables.iter_mut().filter(|t| t.name == *table) {
+                for column in pinned.columns.iter_mut().filter(|column| *column == old) {
+                    new.clone_into(column);
+                }
+            }
+        })
+    }
+
+    /// Gives a table another name or schema, for all its columns and its pinned column order.
+    /// Everything that cells depend on stays.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when no column of the table is listed or the new name contradicts the
+    /// policy; the builder is then as it was.
+    pub fn rename_table(&mut self, old: &TableName, new: &TableName) -> Result<(), ManifestError> {
+        if !self.columns().iter().any(|column| column.table == *old) {
+            return Err(ManifestError::NotListed(old.to_string()));
+        }
+        self.change(|document| {
+            for column in document.columns.iter_mut().filter(|c| c.table == *old) {
+                column.table.clone_from(new);
+            }
+            for pinned in document.tables.iter_mut().filter(|t| t.name == *old) {
+                pinned.name.clone_from(new);
+            }
+        })
+    }
+
     /// Pins the column order of a table: every column in the server's order. An earlier pin of
     /// the table is replaced.
     ///

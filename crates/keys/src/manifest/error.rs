@@ -37,6 +37,9 @@ pub enum ManifestError {
     /// A new key would have the name of another.
     #[error("there is a key `{0}` already")]
     KeyExists(String),
+    /// What is to be renamed is not in the manifest.
+    #[error("the manifest does not list `{0}`")]
+    NotListed(String),
     /// The MAC does not fit the fields.
     #[error("manifest is not authentic: its MAC does not fit its contents")]
     NotAuthentic,
@@ -116,6 +119,7 @@ impl ManifestError {
             }
             Self::KeyName(_) => "a name has 1 to 63 of `A-Z a-z 0-9 _ - .`",
             Self::KeyExists(_) => "choose another name; `sealwire keys list` shows the keys",
+            Self::NotListed(_) => "`sealwire columns list` shows what it lists",
             Self::UnsupportedVersion(_) => "update Sealwire on this machine",
             Self::NotAuthentic => {
                 "it was altered, by hand perhaps; restore it and make the change with `sealwire`"

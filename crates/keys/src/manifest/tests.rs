@@ -390,3 +390,39 @@ fn a_file_that_is_no_manifest_is_an_error() {
         ManifestError::File { action: "read", .. }
     ));
 }
+
+#[tokio::test]
+async fn a_renamed_column_keeps_what_its_cells_depend_on() {
+    let provider = LocalProvider::generate().unwrap();
+    let mut builder = builder(&provider).await;
+    builder.add_column(email()).unwrap();
+    builder.add_column(note()).unwrap();
+    let table = email().table;
+    let order = names(&["id", "email", "note"]);
+    builder.pin_columns(&table, order).unwrap();
+
+    let unknown = builder.rename_column(&table, "mail", "letters");
+    assert!(matches!(unknown, Err(ManifestError::NotListed(_))));
+    assert!(
+        builder.rename_column(&table, "email", "note").is_err(),
+        "a name that is taken"
+    );
+    builder.rename_column(&table, "email", "mail").unwrap();
+    let mut expected = email();
+    expected.column = "mail".into();
+    assert_eq!(builder.columns(), [expected.clone(), note()]);
+    assert_eq!(builder.tables()[0].columns, ["id", "mail", "note"]);
+
+    let people: TableName = "app.people".parse().unwrap();
+    let unknown = builder.rename_table(&people, &table);
+    assert!(matches!(unknown, Err(ManifestError::NotListed(_))));
+    builder.rename_table(&table, &people).unwrap();
+    expected.table = people.clone();
+    assert_eq!(builder.columns()[0], expected);
+    assert_eq!(builder.tables()[0].name, people);
+    let manifest = builder.seal().unwrap();
+    let policy = manifest.document.policy().unwrap();
+    let table = policy.table("app", "people").unwrap();
+    let mail = policy.column(policy.column_of(table, "mail").unwrap());
+    assert_eq!(mail.class, "public.users.email");
+}

@@ -12,7 +12,7 @@ use crate::ir::{Copy, CopyOption, CopyTarget, CopyValue, Name};
 use crate::plan::{
     CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Refusal, RefusalKind,
 };
-use crate::refuse::{Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
 use crate::splice;
@@ -39,7 +39,7 @@ impl<'a> One<'a, '_, '_> {
         let (relation, mut columns) = match &copy.target {
             CopyTarget::Query(query) => {
                 let columns = analyser.query(query, None, &ctes)?;
-                let outputs = splice::outputs(&mut analyser, &columns)?;
+                let outputs = splice::single_outputs(&mut analyser, &columns, "COPY")?;
                 let columns = columns.into_iter().zip(outputs);
                 let columns = columns.map(|(named, output)| CopyColumn {
                     name: named.name,
@@ -127,7 +127,7 @@ fn table_columns<'a>(
     analyser.account_all(list);
     let listed = if list.is_empty() {
         // Rows that come are checked cell by cell; rows that go are sealed by their place alone.
-        if copy.from && info.is_protected() && !info.pinned {
+        if copy.from && info.is_encrypted() && !info.pinned {
             let what = "COPY FROM without a column list";
             return Err(unpinned(&info.path, info.order_differs, what, at).into());
         }
@@ -146,6 +146,10 @@ fn table_columns<'a>(
         }
     }
     if copy.from {
+        if let Some(column) = listed.iter().find(|column| column.unlisted) {
+            let path = format!("{}.{}", info.path, column.name);
+            return Err(refuse::unlisted_value(&path, at).into());
+        }
         let may_default = copy.options.iter().any(|option| option.name == "default");
         for column in info.columns.iter().filter(|column| column.has_default) {
             let given = listed.iter().any(|listed| listed.name == column.name) && !may_default;

@@ -2,18 +2,22 @@
 
 use std::rc::Rc;
 
+use sealwire_core::policy::Mode;
+
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
 use crate::ir::{
     Action, Expr, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
 };
 use crate::plan::{Outputs, Refusal, RefusalKind};
-use crate::refuse::{Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{RelationColumn, RelationInfo, Stop};
 use crate::scope::{Ctes, Scope};
 use crate::session::Definition;
 use crate::splice;
 use crate::types::Ground;
+
+mod rename;
 
 /// The statement, in words, if a name may mean something else after it.
 pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
@@ -83,6 +87,10 @@ impl<'a> One<'a, '_, '_> {
             .hint("create the table with `CREATE TABLE`, and fill it with `INSERT`")
             .at(*at)
             .into()),
+            Action::Rename { table, renamed } => {
+                self.rename(table, renamed)?;
+                Ok(as_it_is(protected))
+            }
             _ if !protected => Ok(Outcome::Untouched),
             Action::Store { query, kept, .. } => {
                 self.stored_query(query, what, *kept == Kept::Rows, true)
@@ -159,7 +167,7 @@ impl<'a> One<'a, '_, '_> {
                 .hint("write the value as a literal")
                 .into());
         }
-        splice::view_outputs(&mut analyser, &columns)?;
+        splice::single_outputs(&mut analyser, &columns, "a view")?;
         finish(text, tokens, script, statement, &mut analyser, Vec::new())
     }
 
@@ -224,6 +232,7 @@ impl<'a> One<'a, '_, '_> {
             Part::NewColumn { name, .. } => Some(RelationColumn {
                 name: name.text.clone(),
                 column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                unlisted: false,
                 has_default: false,
                 computed: false,
                 mismatch: None,
@@ -260,6 +269,10 @@ fn define_part<'a>(
     let sealed = |name: &str| {
         let column = info.columns.iter().find(|column| column.name == name);
         column.and_then(|column| column.column)
+    };
+    let unlisted = |name: &str| {
+        let column = info.columns.iter().find(|column| column.name == name);
+        column.is_some_and(|column| column.unlisted)
     };
     match part {
         Part::Expr(expr) => analyser.plain(scope, expr, Why::Clause("a definition")),
@@ -312,6 +325,10 @@ fn define_part<'a>(
         } => {
             analyser.account(name);
             match sealed(&name.text) {
+                None if unlisted(&name.text) => {
+                    let path = format!("{}.{}", info.path, name.text);
+                    Err(refuse::unlisted_value(&path, *at).into())
+                }
                 None => Ok(()),
                 Some(id) => Err(refuse(
                     RefusalKind::UnsupportedConstruct,
@@ -334,7 +351,17 @@ fn define_part<'a>(
         } => {
             analyser.account(name);
             let spec = sealed(&name.text).map(|id| policy.column(id));
-            let Some(spec) = spec else { return Ok(()) };
+            let Some(spec) = spec else {
+                let is = |mode| {
+                    let domain = sealwire_core::ddl::domain(mode);
+                    ty.as_ref().is_some_and(|ty| is_type(ty, domain))
+                };
+                if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
+                    let path = format!("{}.{}", info.path, name.text);
+                    return Err(refuse::unlisted_value(&path, *at).into());
+                }
+                return Ok(());
+            };
             let expected = sealwire_core::ddl::domain(spec.mode);
             let is_domain = ty.as_ref().is_some_and(|ty| is_type(ty, expected));
             if is_domain && !has_default {

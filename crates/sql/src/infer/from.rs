@@ -155,7 +155,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let mut columns = Self::scope_columns(info);
         let aliases = table.alias.as_ref().map(|alias| alias.columns.as_slice());
         let aliases = aliases.unwrap_or_default();
-        if !aliases.is_empty() && !info.pinned && info.is_protected() {
+        if !aliases.is_empty() && !info.pinned && info.is_encrypted() {
             let what = "a list of column aliases";
             return Err(unpinned(&info.path, info.order_differs, what, table.at).into());
         }
@@ -418,7 +418,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let sealed = item
                 .columns
                 .iter()
-                .any(|column| !matches!(column.holds, Holds::Plain));
+                .any(|column| !matches!(column.holds, Holds::Plain | Holds::Unlisted));
             if item.open || (sealed && item.columns.iter().any(|column| column.unpinned)) {
                 let what = "a list of column aliases";
                 return Err(unpinned("the join", false, what, 0).into());

@@ -13,13 +13,15 @@ use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, refuse};
 use crate::relation::{RelationInfo, Stop};
 use crate::scope::{Ctes, Item, Scope};
-use crate::types::{Site, TypeId};
+use crate::types::{Site, TypeId, Unlisted};
 
 /// A column that a statement writes.
 #[derive(Clone, Debug)]
 struct Written {
     name: String,
     column: Option<ColumnId>,
+    /// The relation, where the column holds cells that the manifest does not list.
+    unlisted: Option<u32>,
     has_default: bool,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(Written {
             name: format!("{}.{name}", info.path),
             column: found.column,
+            unlisted: found.unlisted.then_some(info.oid),
             has_default: found.has_default,
         })
     }
@@ -87,7 +90,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 })
                 .collect();
         }
-        if positional && info.is_protected() && !info.pinned {
+        if positional && info.is_encrypted() && !info.pinned {
             let what = "INSERT without a column list";
             return Err(unpinned(&info.path, info.order_differs, what, at).into());
         }
@@ -98,6 +101,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 None => Ok(Written {
                     name: format!("{}.{}", info.path, column.name),
                     column: column.column,
+                    unlisted: column.unlisted.then_some(info.oid),
                     has_default: column.has_default,
                 }),
             })
@@ -106,6 +110,11 @@ impl<'a> Analyser<'a, '_, '_> {
 
     /// A value stored in a column.
     fn assign(&mut self, target: &Written, ty: TypeId, site: Site) -> Result<()> {
+        if let Some(relation) = target.unlisted {
+            let path = target.name.as_str().into();
+            let column = self.types.unlisted(Unlisted { relation, path });
+            return Ok(self.types.unify(ty, column, site)?);
+        }
         match target.column {
             Some(id) => {
                 let column = self.types.sealed(id);
@@ -160,6 +169,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let omitted = Written {
                 name,
                 column: column.column,
+                unlisted: None,
                 has_default: column.has_default,
             };
             self.assign_default(&omitted, at)?;

@@ -6,7 +6,7 @@ use super::tokens::Tok;
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
     Action, Copy, CopyOption, CopyTarget, CopyValue, Expr, IndexKey, IndexPart, Kept, Part, Query,
-    RelationRef, StatementKind, TypeName, Utility,
+    RelationRef, Renamed, StatementKind, TypeName, Utility,
 };
 
 /// Settings that decide what a text or a name in it means.
@@ -169,13 +169,40 @@ impl Lower<'_> {
             // Dropping tells the server nothing, whatever is dropped.
             pg::Node::DropStmt(_) => utility("DROP", Action::Harmless, true),
             pg::Node::RenameStmt(n) => {
-                if n.relation.is_some() {
-                    self.target_table(n.relation.as_deref())?;
-                }
-                utility("ALTER … RENAME", Action::Harmless, true)
+                let table = match &n.relation {
+                    Some(relation) => Some(self.target_table(Some(relation))?),
+                    None => None,
+                };
+                use pg::ObjectType as Type;
+                let names = (&n.subname, &n.newname);
+                let renamed = match (n.renameType, names) {
+                    (Type::OBJECT_COLUMN, (Some(old), Some(new))) => Some(Renamed::Column {
+                        old: old.to_string(),
+                        new: new.to_string(),
+                    }),
+                    (
+                        Type::OBJECT_TABLE
+                        | Type::OBJECT_FOREIGN_TABLE
+                        | Type::OBJECT_VIEW
+                        | Type::OBJECT_MATVIEW,
+                        (_, Some(new)),
+                    ) => Some(Renamed::Relation {
+                        new: new.to_string(),
+                    }),
+                    _ => None,
+                };
+                rename("ALTER … RENAME", table, renamed)
             }
-            pg::Node::AlterObjectSchemaStmt(_) => {
-                utility("ALTER … SET SCHEMA", Action::Harmless, true)
+            pg::Node::AlterObjectSchemaStmt(n) => {
+                let table = match &n.relation {
+                    Some(relation) => Some(self.target_table(Some(relation))?),
+                    None => None,
+                };
+                let schema = n.newschema.as_ref();
+                let renamed = schema.map(|new| Renamed::Schema {
+                    new: new.to_string(),
+                });
+                rename("ALTER … SET SCHEMA", table, renamed)
             }
             pg::Node::AlterOwnerStmt(_) => utility("ALTER … OWNER", Action::Harmless, false),
             pg::Node::DoStmt(n) => {
@@ -673,6 +700,18 @@ fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> Stat
         creates: false,
     };
     utility(what, action, false)
+}
+
+fn rename(
+    what: &'static str,
+    table: Option<crate::ir::Table>,
+    renamed: Option<Renamed>,
+) -> StatementKind {
+    let action = match (table, renamed) {
+        (Some(table), Some(renamed)) => Action::Rename { table, renamed },
+        _ => Action::Harmless,
+    };
+    utility(what, action, true)
 }
 
 fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {

@@ -60,6 +60,15 @@ pub(crate) async fn check(global: &Global, url: &str, output: &mut Output) -> Re
         }
     }
     problems.extend(constraints(policy, &client).await?);
+    for path in database::unlisted_cells(&client, policy).await? {
+        problems.push(Problem {
+            problem: format!("column `{path}` holds cells, and the manifest does not list it"),
+            hint: Some(
+                "list it with `sealwire columns add` or `sealwire columns rename`; no value is sent to it meanwhile"
+                    .into(),
+            ),
+        });
+    }
     if !problems.is_empty() {
         output.fault();
     }
