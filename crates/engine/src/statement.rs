@@ -70,7 +70,9 @@ impl Statement {
             effect: self.effect,
             epoch: AtomicU64::new(self.epoch.load(Ordering::Relaxed)),
             by_sql: self.by_sql,
-            described: AtomicBool::new(false),
+            // The server describes it as it was when it was prepared; its portal's rows are
+            // those of the new plan.
+            described: AtomicBool::new(true),
         }
     }
 

@@ -667,8 +667,9 @@ impl<'a> Analyser<'a, '_, '_> {
                 Ok(self.types.array(ty))
             }
             ("any_value", [arg]) if usual => self.value(scope, arg),
-            // These look at what is NULL, never at a value.
-            ("num_nulls" | "num_nonnulls", args) if usual => {
+            // These look at what is NULL, never at a value. A constant among them is not expected to
+            // be one of an encrypted column, but might be.
+            ("num_nulls" | "num_nonnulls", args) if usual && args.iter().all(is_column) => {
                 for arg in args {
                     self.value(scope, arg)?;
                 }
@@ -730,6 +731,13 @@ impl<'a> Analyser<'a, '_, '_> {
         self.plain_all(scope, &window.order, &Why::Clause("ORDER BY"))?;
         self.plain_all(scope, &window.frame, &Why::Clause("a window frame"))
     }
+}
+
+const fn is_column(expr: &Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Column { star: false, .. } | ExprKind::Field { .. }
+    )
 }
 
 /// The arguments of a function of an array behind the array: none, or a dimension.
