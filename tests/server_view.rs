@@ -140,7 +140,7 @@ async fn refusals(client: &Client, errors: &mut String) {
         format!("INSERT INTO people (id, email) VALUES (99, upper('{m}'))"),
         format!("INSERT INTO people (id, email) SELECT 99, concat('{m}', entry) FROM log"),
         format!("DO $$ BEGIN UPDATE people SET email = '{m}'; END $$"),
-        format!("PREPARE p AS INSERT INTO people (id, email) VALUES (99, '{m}')"),
+        format!("PREPARE p AS INSERT INTO people (id, email) VALUES (99, upper('{m}'))"),
         format!("CREATE TABLE t AS SELECT * FROM people WHERE email = '{m}' || ''"),
         format!("ALTER TABLE people ALTER COLUMN note SET DEFAULT '{m}'"),
         format!("SELECT email FROM people WHERE email = '{m}' ???"),

@@ -75,7 +75,7 @@ impl Report {
             .and_then(|offset| text.get(..offset))
             .and_then(|before| u32::try_from(before.chars().count() + 1).ok());
         Self {
-            sqlstate: Cow::Borrowed(refusal.kind.sqlstate()),
+            sqlstate: Cow::Borrowed(refusal.sqlstate),
             message: refusal.message.clone(),
             detail: refusal.detail.clone(),
             hint: refusal.hint.clone(),

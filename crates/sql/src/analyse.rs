@@ -71,7 +71,7 @@ pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Ver
             let mut resolver = Resolver::new(*context, depth_max);
             script(text, &tokens, protocol, &matcher, &mut resolver)
         }),
-        Err(at) => Err(syntax(at).into()),
+        Err((words, at)) => Err(syntax(words, at).into()),
     };
     match verdict {
         Ok(verdict) => verdict,
@@ -124,13 +124,9 @@ fn on_a_stack(
     })
 }
 
-fn syntax(at: Option<usize>) -> Refusal {
-    let mut refusal = refuse(
-        RefusalKind::Syntax,
-        "refusing to run a statement that names a protected relation and cannot be read",
-    )
-    .detail("PostgreSQL's grammar does not accept it")
-    .hint("check the syntax near the position given");
+/// What the server will say of a text that its grammar does not accept.
+fn syntax(words: impl Into<String>, at: Option<usize>) -> Refusal {
+    let mut refusal = refuse(RefusalKind::Syntax, words);
     refusal.offset = at;
     refusal
 }
@@ -145,7 +141,7 @@ fn too_complex(what: &str, limit: usize) -> Refusal {
 
 fn fault(fault: Fault) -> Stop {
     match fault {
-        Fault::Syntax { at } => syntax(at).into(),
+        Fault::Syntax { words, at } => syntax(words, at).into(),
         Fault::TooDeep { at } => Stop::TooDeep { at },
         Fault::Unsupported(Unsupported { what, at }) => refuse::construct(what, at).into(),
     }
@@ -160,12 +156,8 @@ fn script(
 ) -> Result<Verdict, Stop> {
     let script = parse::parse(text, tokens, resolver.depth_max).map_err(fault)?;
     if protocol == Protocol::Extended && script.statements.len() > 1 {
-        return Err(refuse(
-            RefusalKind::Syntax,
-            "refusing to prepare several statements at once",
-        )
-        .hint("send one statement at a time")
-        .into());
+        let words = "cannot insert multiple commands into a prepared statement";
+        return Err(refuse::invalid("42601", words).into());
     }
     load(&script, resolver)?;
     let mut plan = Plan::default();
@@ -285,13 +277,13 @@ pub(crate) fn view(
     definition: &str,
     resolver: &mut Resolver<'_>,
 ) -> Result<Option<Vec<Output>>, Stop> {
-    let tokens = Tokens::new(definition).map_err(|at| Stop::from(syntax(at)))?;
+    let tokens = Tokens::new(definition).map_err(|(words, at)| Stop::from(syntax(words, at)))?;
     if tokens.len() > TOKENS_MAX {
         return Err(too_complex("tokens", TOKENS_MAX).into());
     }
     let script = parse::parse(definition, &tokens, resolver.depth_max).map_err(fault)?;
     let [statement] = script.statements.as_slice() else {
-        return Err(syntax(None).into());
+        return Err(refuse::construct("a view like this", None).into());
     };
     let StatementKind::Query(query @ Query::Select(_)) = &statement.kind else {
         return Err(refuse::construct("a view like this", None).into());

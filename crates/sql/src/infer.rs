@@ -12,6 +12,7 @@ use std::rc::Rc;
 use sealwire_core::policy::ColumnId;
 
 pub(crate) use self::expr::literal_fits;
+pub(crate) use self::modify::unknown_target;
 use crate::ir::{CastForm, Literal, Name, TypeName};
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{Finish, Why, refuse};

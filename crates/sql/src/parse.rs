@@ -25,7 +25,11 @@ pub(crate) const DEPTH_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The grammar does not accept the text, from this offset on.
-    Syntax { at: Option<usize> },
+    Syntax {
+        /// The server's words, without a constant that they would repeat.
+        words: String,
+        at: Option<usize>,
+    },
     /// Nested deeper than the given limit.
     TooDeep { at: usize },
     /// A node that the adapter does not know.
@@ -42,8 +46,18 @@ pub(crate) fn is_keyword(word: &str) -> bool {
 
 /// Parses a text whose tokens are known.
 pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Script> {
-    let (list, _notices) =
-        rupg_sql::parse(text).map_err(|error| Fault::Syntax { at: error.location })?;
+    let (list, _notices) = rupg_sql::parse(text).map_err(|error| {
+        let at = error.location;
+        let constant = at
+            .and_then(|at| tokens.index_at(at))
+            .and_then(|index| tokens.get(index))
+            .is_some_and(|token| matches!(token.lexeme, Lexeme::String | Lexeme::Number));
+        let words = match constant {
+            true => "syntax error at or near a constant".to_owned(),
+            false => error.message,
+        };
+        Fault::Syntax { words, at }
+    })?;
     let mut lower = Lower {
         text,
         tokens,

@@ -277,6 +277,8 @@ impl fmt::Debug for LiteralValue {
 pub struct Refusal {
     /// The kind, one per entry of `docs/errors.md`.
     pub kind: RefusalKind,
+    /// The five characters that the client sees, for example `0A000`.
+    pub sqlstate: &'static str,
     /// What was refused and where: ``refusing to run `<` on encrypted column `public.users.email` ``.
     pub message: String,
     /// Why, in one clause.
@@ -333,10 +335,13 @@ pub enum RefusalKind {
     ResultsOnly,
     /// A prepared statement that was to be planned and was never prepared.
     NotPrepared,
+    /// The server would not take the statement on plain columns either; SQLSTATE and words are
+    /// PostgreSQL's.
+    Invalid,
 }
 
 impl RefusalKind {
-    /// The SQLSTATE that the client sees.
+    /// The SQLSTATE of a refusal of this kind that has none of its own.
     pub const fn sqlstate(self) -> &'static str {
         match self {
             Self::Syntax => "42601",

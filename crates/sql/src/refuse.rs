@@ -45,10 +45,19 @@ impl Why {
 pub(crate) fn refuse(kind: RefusalKind, message: impl Into<String>) -> Refusal {
     Refusal {
         kind,
+        sqlstate: kind.sqlstate(),
         message: message.into(),
         detail: None,
         hint: None,
         offset: None,
+    }
+}
+
+/// An error of PostgreSQL's own, in its words. It has no name of a literal in it.
+pub(crate) fn invalid(sqlstate: &'static str, message: impl Into<String>) -> Refusal {
+    Refusal {
+        sqlstate,
+        ..refuse(RefusalKind::Invalid, message)
     }
 }
 

@@ -10,7 +10,7 @@ use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
 use crate::plan::{Output, Refusal, RefusalKind};
-use crate::refuse::{Finish, refuse};
+use crate::refuse::{Finish, invalid, refuse};
 
 /// A disagreement between the policy and the catalogue about a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -263,14 +263,8 @@ impl<'a> Resolver<'a> {
             Resolution::NotLoaded => return Err(Stop::Needs(vec![name.to_owned()])),
             Resolution::Missing => {
                 let path = schema.map_or_else(|| name.to_owned(), |s| format!("{s}.{name}"));
-                let refusal = refuse(
-                    RefusalKind::Name,
-                    format!("refusing to run a statement on `{path}`: there is no such relation"),
-                );
-                return Err(refusal
-                    .hint("check the name and the search path")
-                    .at(at)
-                    .into());
+                let words = format!("relation \"{path}\" does not exist");
+                return Err(invalid("42P01", words).at(at).into());
             }
             Resolution::Found(relation) => relation,
         };

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sealwire_core::policy::Policy;
 use sealwire_sql::{
-    Outputs, Param, Plan, Protocol, Replacement, Verdict, analyse, mentions_protected,
+    Outputs, Param, Plan, Protocol, RefusalKind, Replacement, Verdict, analyse, mentions_protected,
 };
 use serde_json::Value;
 
@@ -145,7 +145,14 @@ fn check(row: &Value) -> Result<(), String> {
             Err(format!("refused: {refusal} ({:?})", refusal.detail))
         }
         Verdict::Refused(refusal) => {
-            if !refusal.message.starts_with("refusing to ") {
+            let invalid = matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Syntax);
+            if invalid {
+                // Of attribute notation only the server knows whether it is a call.
+                let accepted = row["server15"] == "accepts" && !sql.contains("u.label");
+                if accepted {
+                    return Err(format!("the server takes it: {refusal}"));
+                }
+            } else if !refusal.message.starts_with("refusing to ") {
                 return Err(format!("voice: {refusal}"));
             }
             Ok(())

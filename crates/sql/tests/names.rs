@@ -140,7 +140,7 @@ fn a_column_that_is_plain_by_the_catalogue_does_not_hide_an_encrypted_one() {
                  (SELECT 1 FROM (SELECT kind AS email FROM events) s WHERE email = $1)",
                 "as written",
             ),
-            ("SELECT email FROM users, logs", "refused: Name"),
+            ("SELECT email FROM users, logs", "refused: Invalid"),
         ],
     );
 }

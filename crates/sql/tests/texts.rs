@@ -99,7 +99,7 @@ fn parse_takes_one_statement() {
     let world = schema::s1();
     let two = "SELECT 1; SELECT email FROM users";
     let verdict = analyse(two, Protocol::Extended, &world.context());
-    assert_eq!(kind(&verdict), RefusalKind::Syntax);
+    assert_eq!(kind(&verdict), RefusalKind::Invalid);
     let one = "SELECT email FROM users;";
     let verdict = analyse(one, Protocol::Extended, &world.context());
     assert!(matches!(verdict, Verdict::Planned(_)), "{verdict:?}");

@@ -38,7 +38,7 @@ pub(super) async fn run(global: &Global, args: &Explain, output: &mut Output) ->
             let context = synthetic.context(policy);
             match sealwire_sql::analyse(text, protocol, &context) {
                 Verdict::NeedsRelations(names) => return Err(unknown_relations(&names)),
-                Verdict::Refused(refusal) if refusal.kind == RefusalKind::Name => {
+                Verdict::Refused(refusal) if refusal.kind == RefusalKind::Invalid => {
                     Verdict::Refused(without_database(refusal))
                 }
                 verdict => verdict,
@@ -393,7 +393,7 @@ impl<'a> Refused<'a> {
         Self {
             verdict: "refused",
             kind: kind(refusal.kind),
-            sqlstate: refusal.kind.sqlstate(),
+            sqlstate: refusal.sqlstate,
             message: &refusal.message,
             detail: refusal.detail.as_deref(),
             hint: refusal.hint.as_deref(),

@@ -51,6 +51,7 @@ fn session_setting(what: &str) -> Report {
     Report::refusal(
         &Refusal {
             kind: RefusalKind::SessionSetting,
+            sqlstate: RefusalKind::SessionSetting.sqlstate(),
             message: format!(
                 "refusing to run a statement that names an encrypted relation: {what}"
             ),
@@ -246,6 +247,7 @@ impl Session {
         }
         let refusal = Refusal {
             kind: RefusalKind::ResultsOnly,
+            sqlstate: RefusalKind::ResultsOnly.sqlstate(),
             message: "refusing to seal a value: column encryption is on for results only".into(),
             detail: None,
             hint: Some("connect with `column_encryption=enabled`".into()),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{One, Outcome, finish};
-use crate::infer::{Analyser, mismatched, unpinned};
+use crate::infer::{Analyser, mismatched, unknown_target, unpinned};
 use crate::ir::{Copy, CopyOption, CopyTarget, CopyValue, Name};
 use crate::plan::{
     CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Refusal, RefusalKind,
@@ -136,7 +136,7 @@ fn table_columns<'a>(
     } else {
         let find = |name: &Name| {
             let found = info.columns.iter().find(|own| own.name == name.text);
-            found.ok_or_else(|| unknown_column(&name.text, info, at))
+            found.ok_or_else(|| unknown_target(&name.text, info, at))
         };
         list.iter().map(find).collect::<Result<_, _>>()?
     };
@@ -166,18 +166,6 @@ fn table_columns<'a>(
         force_null: false,
     });
     Ok(columns.collect())
-}
-
-fn unknown_column(name: &str, info: &RelationInfo, at: usize) -> Refusal {
-    refuse(
-        RefusalKind::Name,
-        format!(
-            "refusing to copy the unknown column `{name}` of `{}`",
-            info.path
-        ),
-    )
-    .hint("check the name and its quotes")
-    .at(at)
 }
 
 /// Notes what an option says of columns.

@@ -62,6 +62,7 @@ impl<'a> One<'a, '_, '_> {
             }
             Action::Refused if protected || mentioned(self) => Err(on_protected(what, start)
                 .detail("its effect on encrypted columns is not known to be safe")
+                .hint("run it by a role that owns the table, without Sealwire, if it touches no value")
                 .into()),
             Action::Refused => Ok(Outcome::Untouched),
             Action::Code { strings, tokens } => {
@@ -304,6 +305,7 @@ fn define_part<'a>(
                             RefusalKind::UnsupportedConstruct,
                             format!("refusing to index encrypted column `{path}` by this method"),
                         )
+                        .detail("the index would order or split cells, which say nothing about the values")
                         .hint("use a btree or hash index")
                         .at(key.at)
                         .into());

@@ -7,7 +7,7 @@ use crate::ir::{
     Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Name, Operator, Query, Sublink, TypeName,
 };
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{self, Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{Found, Item, Scope};
 use crate::types::{Site, TypeId};
@@ -265,6 +265,19 @@ impl<'a> Analyser<'a, '_, '_> {
         right: &'a Expr,
         at: usize,
     ) -> Result<Shape> {
+        // `(a, b) = (SELECT …)` is a row comparison, not one with a single value
+        // (`transformAExprOp`).
+        if let Some(left) = left
+            && let ExprKind::Row(_) = &left.kind
+            && let ExprKind::Sublink {
+                kind: Sublink::Scalar,
+                query,
+                ..
+            } = &right.kind
+        {
+            let kind = Sublink::Row;
+            return self.sublink(scope, kind, Some(left), Some(operator), query, at);
+        }
         match left {
             Some(left) if operator.is_equality() => {
                 let a = self.shape(scope, left)?;
@@ -330,11 +343,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let one = |columns: &[super::OutColumn]| match columns {
             [column] => Ok(column.ty),
             _ => Err(Stop::from(
-                refuse(
-                    RefusalKind::Name,
-                    "refusing to run a sub-select of several columns as one value",
-                )
-                .at(at),
+                invalid("42601", "subquery must return only one column").at(at),
             )),
         };
         match (kind, test) {
@@ -516,16 +525,10 @@ impl<'a> Analyser<'a, '_, '_> {
         match found {
             Found::Column(column) => self.reference(&column, at),
             Found::System | Found::Open => Ok(self.types.plain(Why::Column(name.text.clone()))),
-            Found::Ambiguous => Err(refuse(
-                RefusalKind::Name,
-                format!(
-                    "refusing to run a statement in which `{}` is ambiguous",
-                    name.text
-                ),
-            )
-            .hint("qualify the column with its relation")
-            .at(at)
-            .into()),
+            Found::Ambiguous => {
+                let words = format!("column reference \"{}\" is ambiguous", name.text);
+                Err(invalid("42702", words).at(at).into())
+            }
             Found::Shadows(outer) => {
                 let path = self.path_of(outer);
                 Err(refuse(
@@ -777,30 +780,37 @@ fn is_cell_type(target: &TypeName) -> bool {
         )
 }
 
+/// A name that is no column: it does not exist, or its relation is none of the statement's
+/// (`transformColumnRef`).
 fn unknown_name(parts: &[Name], at: usize) -> Refusal {
     let path: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
-    refuse(
-        RefusalKind::Name,
-        format!(
-            "refusing to run a statement with the unknown name `{}`",
-            path.join(".")
-        ),
-    )
-    .hint("check the name, its quotes and the search path")
-    .at(at)
+    let refusal = match path.as_slice() {
+        [name] => invalid("42703", format!("column \"{name}\" does not exist")),
+        [relation, ..] => {
+            let relation = path.get(path.len() - 2).unwrap_or(relation);
+            missing_relation(relation)
+        }
+        [] => invalid("42703", "column does not exist"),
+    };
+    refusal.at(at)
 }
 
-/// `u.label` where `u` has no such column: a call of `label` on the whole row.
-fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
-    refuse(
-        RefusalKind::Name,
-        format!(
-            "refusing to run a statement with the unknown column `{}` of `{}`",
-            name.text, item.row_path
-        ),
+/// A relation that qualifies a name and is not in FROM.
+pub(super) fn missing_relation(name: &str) -> Refusal {
+    invalid(
+        "42P01",
+        format!("missing FROM-clause entry for table \"{name}\""),
     )
-    .detail("if it is a function, this is a call of it on the whole row")
-    .hint("check the name and its quotes")
+}
+
+/// `u.label` where `u` has no such column: the server would then look for a function of that name.
+fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
+    let relation = item.name.as_deref().unwrap_or(&item.row_path);
+    invalid(
+        "42703",
+        format!("column {relation}.{} does not exist", name.text),
+    )
+    .detail("a function of that name is not called on a whole row with encrypted columns")
     .at(at)
 }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use super::query::figure_name;
 use super::{Analyser, OutColumn, Result, unpinned};
 use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
-use crate::plan::RefusalKind;
-use crate::refuse::{self, Finish, Why, refuse};
+use crate::plan::Refusal;
+use crate::refuse::{self, Finish, Why, invalid};
 use crate::relation::RelationInfo;
 use crate::scope::{Holds, Item, Scope, ScopeColumn};
 use crate::types::Site;
@@ -160,12 +160,12 @@ impl<'a> Analyser<'a, '_, '_> {
             return Err(unpinned(&info.path, info.order_differs, what, table.at).into());
         }
         if aliases.len() > columns.len() {
-            return Err(refuse(
-                RefusalKind::Name,
-                "refusing to run a statement with more column aliases than columns",
-            )
-            .at(table.at)
-            .into());
+            let name = match &table.alias {
+                Some(alias) => &alias.name.text,
+                None => &table.name.text,
+            };
+            let what = format!("table \"{name}\"");
+            return Err(too_many_aliases(&what, columns.len(), aliases.len(), table.at).into());
         }
         for (column, alias) in columns.iter_mut().zip(aliases) {
             column.name = alias.text.clone();
@@ -199,7 +199,11 @@ impl<'a> Analyser<'a, '_, '_> {
         let aliases = alias
             .map(|alias| alias.columns.as_slice())
             .unwrap_or_default();
-        let columns = self.renamed(columns, aliases, at)?;
+        let what = match alias {
+            Some(alias) => format!("table \"{}\"", alias.name.text),
+            None => String::new(),
+        };
+        let columns = self.renamed(&what, columns, aliases, at)?;
         let name = alias.map(|alias| alias.name.text.clone());
         Ok(Item {
             row_path: name.clone().unwrap_or_else(|| "a sub-select".to_owned()),
@@ -451,11 +455,7 @@ impl<'a> Analyser<'a, '_, '_> {
             }
         };
         let (Some(left), Some(right)) = (one(left), one(right)) else {
-            return Err(refuse(
-                RefusalKind::Name,
-                format!("refusing to join on `{name}`, which is not one column on both sides"),
-            )
-            .into());
+            return Err(not_joinable(name, left, right).into());
         };
         let a = self.reference(&left, 0)?;
         let b = self.reference(&right, 0)?;
@@ -473,6 +473,28 @@ impl<'a> Analyser<'a, '_, '_> {
             ..picked
         })
     }
+}
+
+/// Why a name of USING is not one column on both sides (`transformFromClauseItem`).
+fn not_joinable(name: &str, left: &[ScopeColumn], right: &[ScopeColumn]) -> Refusal {
+    let count = |columns: &[ScopeColumn]| columns.iter().filter(|c| c.name == name).count();
+    let missing = |side| {
+        format!("column \"{name}\" specified in USING clause does not exist in {side} table")
+    };
+    let twice =
+        |side| format!("common column name \"{name}\" appears more than once in {side} table");
+    match (count(left), count(right)) {
+        (0, _) => invalid("42703", missing("left")),
+        (1, 0) => invalid("42703", missing("right")),
+        (1, _) => invalid("42702", twice("right")),
+        _ => invalid("42702", twice("left")),
+    }
+}
+
+/// An alias list that is longer than the relation (`buildRelationAliases`).
+pub(super) fn too_many_aliases(what: &str, columns: usize, aliases: usize, at: usize) -> Refusal {
+    let words = format!("{what} has {columns} columns available but {aliases} columns specified");
+    invalid("42P10", words).at(at)
 }
 
 fn join_item(name: Option<String>, columns: Vec<ScopeColumn>) -> Item {

@@ -10,7 +10,7 @@ use crate::ir::{
     Select, SelectBody, Set, Sublink, Table, TargetColumn, Update,
 };
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{self, Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, invalid, refuse};
 use crate::relation::{RelationInfo, Stop};
 use crate::scope::{Ctes, Item, Scope};
 use crate::types::{Site, TypeId, Unlisted};
@@ -36,16 +36,7 @@ impl<'a> Analyser<'a, '_, '_> {
         self.account(&column.name);
         let name = &column.name.text;
         let Some(found) = info.columns.iter().find(|own| own.name == *name) else {
-            return Err(refuse(
-                RefusalKind::Name,
-                format!(
-                    "refusing to write the unknown column `{name}` of `{}`",
-                    info.path
-                ),
-            )
-            .hint("check the name and its quotes")
-            .at(column.at)
-            .into());
+            return Err(unknown_target(name, info, column.at).into());
         };
         if let Some(mismatch) = &found.mismatch {
             return Err(mismatched(mismatch, column.at).into());
@@ -293,15 +284,8 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         self.account(name);
         let Some(column) = info.columns.iter().find(|own| own.name == name.text) else {
-            return Err(refuse(
-                RefusalKind::Name,
-                format!(
-                    "refusing to run a statement with the unknown column `{}`",
-                    name.text
-                ),
-            )
-            .at(part.at)
-            .into());
+            let words = format!("column \"{}\" does not exist", name.text);
+            return Err(invalid("42703", words).at(part.at).into());
         };
         let Some(id) = column.column else {
             return Ok(());
@@ -343,12 +327,8 @@ impl<'a> Analyser<'a, '_, '_> {
     /// `SET (a, b) = ROW (…)` or `= (SELECT …)`.
     fn set_many(&mut self, scope: &Scope<'_>, targets: &[Written], source: &'a Expr) -> Result<()> {
         let mismatch = || -> Stop {
-            refuse(
-                RefusalKind::Name,
-                "refusing to run SET with different numbers of columns and values",
-            )
-            .at(source.at)
-            .into()
+            let words = "number of columns does not match number of values";
+            invalid("42601", words).at(source.at).into()
         };
         match &source.kind {
             ExprKind::Row(fields) => {
@@ -511,11 +491,15 @@ impl<'a> Analyser<'a, '_, '_> {
 }
 
 fn too_many_values(at: usize) -> Stop {
-    refuse(
-        RefusalKind::Name,
-        "refusing to run INSERT with more values than columns",
-    )
-    .hint("name the columns that the values are for")
-    .at(at)
-    .into()
+    let words = "INSERT has more expressions than target columns";
+    invalid("42601", words).at(at).into()
+}
+
+/// A column that a statement writes to, and that its relation does not have.
+pub(crate) fn unknown_target(name: &str, info: &RelationInfo, at: usize) -> Refusal {
+    let words = format!(
+        "column \"{name}\" of relation \"{}\" does not exist",
+        info.name
+    );
+    invalid("42703", words).at(at)
 }

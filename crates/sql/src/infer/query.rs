@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use super::expr::Shape;
+use super::from::too_many_aliases;
 use super::{Analyser, OutColumn, Result};
 use crate::ir::{
     Cte, Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple,
     Target, With,
 };
 use crate::plan::RefusalKind;
-use crate::refuse::{self, Finish, Why, refuse};
+use crate::refuse::{self, Finish, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{CteInfo, Ctes, Found, Holds, Item, Scope, ScopeColumn};
 use crate::types::Site;
@@ -66,7 +67,8 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
                 query => self.query(query, parent, ctes)?,
             };
-            let mut columns = self.renamed(columns, &cte.columns, cte.at)?;
+            let what = format!("WITH query \"{}\"", cte.name.text);
+            let mut columns = self.renamed(&what, columns, &cte.columns, cte.at)?;
             self.tracking(cte, parent, ctes, &mut columns)?;
             let columns = Rc::new(columns);
             if with.recursive {
@@ -121,13 +123,14 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Output columns as columns of a scope, under other names where an alias list gives them.
     pub(super) fn renamed(
         &mut self,
+        what: &str,
         columns: Vec<OutColumn>,
         aliases: &'a [crate::ir::Name],
         at: usize,
     ) -> Result<Vec<ScopeColumn>> {
         self.account_all(aliases);
         if aliases.len() > columns.len() {
-            return Err(too_many_aliases(at));
+            return Err(too_many_aliases(what, columns.len(), aliases.len(), at).into());
         }
         if !aliases.is_empty() {
             self.take_by_position(&columns, &[], "a list of column aliases", at);
@@ -205,7 +208,8 @@ impl<'a> Analyser<'a, '_, '_> {
         let others = match recursion {
             Some(recursion) if word == "UNION" => {
                 // The recursive arm sees the columns of the other arm under the name of the CTE.
-                let own = self.renamed(columns.clone(), recursion.aliases, left.at)?;
+                let what = format!("WITH query \"{}\"", recursion.name);
+                let own = self.renamed(&what, columns.clone(), recursion.aliases, left.at)?;
                 let ctes = Ctes {
                     parent: Some(ctes),
                     list: vec![CteInfo {
@@ -218,12 +222,8 @@ impl<'a> Analyser<'a, '_, '_> {
             _ => self.select(right, parent, ctes, None)?,
         };
         if columns.len() != others.len() {
-            return Err(refuse(
-                RefusalKind::Name,
-                format!("refusing to run {word} of queries with different numbers of columns"),
-            )
-            .at(right.at)
-            .into());
+            let words = format!("each {word} query must have the same number of columns");
+            return Err(invalid("42601", words).at(right.at).into());
         }
         let types: Vec<_> = others.iter().map(|column| column.ty).collect();
         self.take_by_position(&columns, &types, word, right.at);
@@ -297,10 +297,11 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             Distinct::On(exprs) => {
                 for expr in exprs {
-                    let ty = match self.output(expr, &columns, Some(&simple.targets))? {
-                        Some(ty) => ty,
-                        None => self.value(scope, expr)?,
-                    };
+                    let ty =
+                        match self.output(expr, &columns, Some(&simple.targets), "DISTINCT ON")? {
+                            Some(ty) => ty,
+                            None => self.value(scope, expr)?,
+                        };
                     self.types.compare(ty, "DISTINCT ON", true, expr.at)?;
                 }
             }
@@ -379,13 +380,11 @@ impl<'a> Analyser<'a, '_, '_> {
             _ => Vec::new(),
         };
         if items.is_empty() {
-            return Err(refuse(
-                RefusalKind::Name,
-                "refusing to run a statement with `*` of an unknown relation",
-            )
-            .hint("check the alias before `.*`")
-            .at(at)
-            .into());
+            let refusal = match parts.last() {
+                Some(relation) => super::expr::missing_relation(&relation.text),
+                None => invalid("42601", "SELECT * with no tables specified is not valid"),
+            };
+            return Err(refusal.at(at).into());
         }
         for item in items {
             if item.open {
@@ -416,6 +415,7 @@ impl<'a> Analyser<'a, '_, '_> {
         expr: &'a Expr,
         columns: &[OutColumn],
         targets: Option<&'a [Target]>,
+        clause: &'static str,
     ) -> Result<Option<crate::types::TypeId>> {
         if let ExprKind::Column { parts, star: false } = &expr.kind
             && let [name] = parts.as_slice()
@@ -427,24 +427,20 @@ impl<'a> Analyser<'a, '_, '_> {
             // Several output columns of one name are fine for the server when they are the same
             // expression; only equal references are taken for that here.
             if matches.next().is_some() && !same_references(targets, &name.text) {
-                return Err(refuse(
-                    RefusalKind::Name,
-                    format!("refusing to order by `{}`, which is ambiguous", name.text),
-                )
-                .hint("use the position of the column, or another alias")
-                .at(expr.at)
-                .into());
+                let words = format!("{clause} \"{}\" is ambiguous", name.text);
+                return Err(invalid("42702", words).at(expr.at).into());
             }
             self.account(name);
             return Ok(Some(first.ty));
         }
-        Ok(self.ordinal(expr, columns)?.map(|column| column.ty))
+        Ok(self.ordinal(expr, columns, clause)?.map(|column| column.ty))
     }
 
     fn ordinal<'c>(
         &mut self,
         expr: &Expr,
         columns: &'c [OutColumn],
+        clause: &'static str,
     ) -> Result<Option<&'c OutColumn>> {
         let ExprKind::Literal(Literal {
             class: LiteralClass::Integer,
@@ -460,12 +456,12 @@ impl<'a> Analyser<'a, '_, '_> {
             .and_then(|n| columns.get(n))
         {
             Some(column) => Ok(Some(column)),
-            None => Err(refuse(
-                RefusalKind::Name,
-                "refusing to run a statement that names an output column by a wrong position",
-            )
-            .at(expr.at)
-            .into()),
+            None => {
+                let written = value.expose();
+                // A position is no value: nothing encrypted is ordered or grouped by a number.
+                let words = format!("{clause} position {written} is not in select list");
+                Err(invalid("42P10", words).at(expr.at).into())
+            }
         }
     }
 
@@ -477,7 +473,7 @@ impl<'a> Analyser<'a, '_, '_> {
         targets: Option<&'a [Target]>,
     ) -> Result<()> {
         for expr in order {
-            match self.output(expr, columns, targets)? {
+            match self.output(expr, columns, targets, "ORDER BY")? {
                 Some(ty) => {
                     let site = Site {
                         at: expr.at,
@@ -506,7 +502,7 @@ impl<'a> Analyser<'a, '_, '_> {
             },
             _ => true,
         };
-        if by_output && let Some(ty) = self.output(expr, columns, Some(targets))? {
+        if by_output && let Some(ty) = self.output(expr, columns, Some(targets), "GROUP BY")? {
             return Ok(self.types.compare(ty, "GROUP BY", true, expr.at)?);
         }
         let shape = self.shape(scope, expr)?;
@@ -547,22 +543,9 @@ fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
     references.all(|other| other.as_ref() == Some(&first))
 }
 
-fn too_many_aliases(at: usize) -> Stop {
-    refuse(
-        RefusalKind::Name,
-        "refusing to run a statement with more column aliases than columns",
-    )
-    .at(at)
-    .into()
-}
-
 fn uneven_values(at: usize) -> Stop {
-    refuse(
-        RefusalKind::Name,
-        "refusing to run VALUES with rows of different lengths",
-    )
-    .at(at)
-    .into()
+    let words = "VALUES lists must all be the same length";
+    invalid("42601", words).at(at).into()
 }
 
 /// The name of an output column without an alias (`FigureColname`).

@@ -284,6 +284,7 @@ impl Lower<'_> {
                 }
                 define("CREATE TRIGGER", table, parts)
             }
+            pg::Node::RuleStmt(_) => utility("CREATE RULE", Action::Refused, true),
             _ => utility("a statement of this kind", Action::Refused, true),
         })
     }

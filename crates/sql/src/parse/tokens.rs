@@ -57,12 +57,17 @@ impl Tok {
 pub(crate) struct Tokens(Vec<Tok>);
 
 impl Tokens {
-    /// Reads a text to its end, or says where it cannot be read.
-    pub(crate) fn new(text: &str) -> Result<Self, Option<usize>> {
+    /// Reads a text to its end, or says where it cannot be read, and why in the server's words.
+    pub(crate) fn new(text: &str) -> Result<Self, (String, Option<usize>)> {
         let mut tokens = rupg_sql::Tokens::new(text);
         let mut list = Vec::with_capacity(text.len() / 6);
         loop {
-            let token = tokens.next_token().map_err(|error| error.location)?;
+            let token = tokens.next_token().map_err(|error| {
+                // What is near may be a constant.
+                let near = error.message.find(" at or near");
+                let words = error.message.get(..near.unwrap_or(error.message.len()));
+                (words.unwrap_or_default().to_owned(), error.location)
+            })?;
             let lexeme = match (token.kind, &token.value) {
                 (0, _) => return Ok(Self(list)),
                 (token::IDENT, Value::Text(text)) => Lexeme::Ident(text.clone().into_owned()),

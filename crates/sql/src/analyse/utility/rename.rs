@@ -68,9 +68,13 @@ impl One<'_, '_, '_> {
             .find(|mismatch| !before.contains(mismatch))?;
         let refusal = refuse(
             RefusalKind::CatalogueMismatch,
-            format!("refusing to give the name `{new_path}`, which the manifest lists: {mismatch}"),
+            format!("refusing to give the name `{new_path}`, which the manifest lists"),
         );
-        Some(refusal.hint("use another name, or create what `sealwire sql` prints"))
+        Some(
+            refusal
+                .detail(mismatch.to_string())
+                .hint("use another name, or create what `sealwire sql` prints"),
+        )
     }
 }
 
