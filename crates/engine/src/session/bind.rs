@@ -266,7 +266,8 @@ impl Session {
         portal: &[u8],
         statement: Option<Arc<Statement>>,
     ) -> Step {
-        let statement = statement.filter(|statement| statement.effect.risky);
+        let statement =
+            statement.filter(|statement| statement.effect.risky || statement.effect.ends);
         self.expect_bind(portal, statement, Box::default(), Work::Plain);
         Step::Forward(head.len)
     }

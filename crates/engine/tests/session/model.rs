@@ -79,6 +79,8 @@ pub(crate) struct Model {
     pub(crate) swapped: bool,
     /// Another session has added a column `nick`.
     pub(crate) nick: bool,
+    /// What the query for functions returns.
+    pub(crate) functions: Option<Vec<u8>>,
     /// Every frame received, the untyped one left out.
     pub(crate) received: Vec<Frame>,
     pub(crate) raw: Vec<u8>,
@@ -137,6 +139,7 @@ impl Model {
             view: false,
             swapped: false,
             nick: false,
+            functions: None,
             received: Vec::new(),
             raw: Vec::new(),
             lies: Lies::default(),
@@ -420,6 +423,7 @@ impl Model {
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
             _ if text.contains("current_schemas") => (vec![], catalogue(5)),
+            _ if text.contains("pg_proc") => (vec![], catalogue(1)),
             _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {
                 Some(_) => (vec![], catalogue(1)),
@@ -808,6 +812,7 @@ impl Model {
                 return Err(("42501", "permission denied for table pg_class".into()));
             }
             _ if text.contains("current_schemas") => vec![self.facts()],
+            _ if text.contains("pg_proc") => vec![vec![self.functions.clone()]],
             _ if text.contains("related (oid)") => self.relations(params[0].as_deref()),
             _ if text.contains("sealwire.manifest") => {
                 let document = self.manifest.clone().flatten();

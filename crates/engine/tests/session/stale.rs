@@ -335,7 +335,7 @@ fn a_refusal_looks_at_the_catalogue_again() {
         let frames = pair.ask(&prepare);
         assert_eq!(tags(&frames), "EZ");
         assert_eq!(frames[0].error_field('C').unwrap(), "42703");
-        assert_eq!(loads(&pair), 2, "facts and catalogue");
+        assert_eq!(loads(&pair), 3, "facts, catalogue and functions");
         pair.server.nick = true;
         assert_eq!(pair.tags(&prepare), "1Z");
     });
