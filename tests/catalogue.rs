@@ -128,3 +128,225 @@ async fn no_value_is_sent_to_cells_that_the_manifest_does_not_list() {
     );
     world.assert_secret();
 }
+
+const INSERT: &str = "INSERT INTO people (id, email, name) VALUES ($1, $2, $3)";
+const BY_EMAIL: &str = "SELECT id FROM people WHERE email = $1";
+
+/// Every way to lead the name to a plain table of another schema: refused until it leads back,
+/// prepared before or after.
+#[tokio::test]
+async fn a_search_path_does_not_lead_a_value_into_the_clear() {
+    let world = World::new().await;
+    world.fill().await;
+    world
+        .owner
+        .batch_execute(
+            "CREATE SCHEMA plain; \
+             CREATE TABLE plain.people (id int8, email text, name text); \
+             CREATE FUNCTION go_plain() RETURNS void LANGUAGE plpgsql AS \
+               'BEGIN SET search_path = plain; END'; \
+             CREATE FUNCTION go_plain_by_name(name text) RETURNS text LANGUAGE sql AS \
+               'SELECT set_config(''search_path'', $1, false)'; \
+             CREATE PROCEDURE go_plain_too() LANGUAGE plpgsql AS \
+               'BEGIN PERFORM set_config(''search_path'', ''plain'', false); END'; \
+             CREATE FUNCTION quiet() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        )
+        .await
+        .unwrap();
+    let client = world.another().await;
+    let insert = client.prepare(INSERT).await.unwrap();
+    let select = client.prepare(BY_EMAIL).await.unwrap();
+    for change in [
+        "SET search_path = plain",
+        "SET SESSION search_path TO plain, public",
+        "SET SCHEMA 'plain'",
+        "SELECT set_config('search_path', 'plain', false)",
+        "WITH c AS (SELECT pg_catalog.set_config('search_path', 'plain', false)) SELECT * FROM c",
+        "PREPARE p AS SELECT set_config('search_path', 'plain', false); EXECUTE p; DEALLOCATE p",
+        "SELECT public.go_plain()",
+        "SELECT public.go_plain_by_name('plain')",
+        "CALL public.go_plain_too()",
+        "DO $$ BEGIN EXECUTE 'SET search_path = plain'; END $$",
+        "BEGIN; SET LOCAL search_path = plain",
+        "BEGIN; SELECT set_config('search_path', 'plain', true)",
+        "BEGIN; SAVEPOINT s; SET search_path = plain",
+    ] {
+        client.batch_execute(change).await.unwrap();
+        let in_transaction = change.starts_with("BEGIN");
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&9_i64, &"zqxmarker-9", &"x"];
+        if !in_transaction {
+            refused(client.execute(&insert, &parameters).await, "42703");
+            refused(client.query(&select, &[&"zqxmarker-1"]).await, "42703");
+            refused(client.execute(INSERT, &parameters).await, "42703");
+        }
+        let literal = "SELECT id FROM people WHERE email = 'zqxmarker-1'";
+        refused(client.simple_query(literal).await, "42703");
+        // With the schema named, the name cannot be led anywhere.
+        if !in_transaction {
+            let qualified = "SELECT id FROM public.people WHERE email = 'zqxmarker-1'";
+            assert_eq!(column(&client, qualified).await, ["1"], "{change}");
+        }
+        let back = match change {
+            _ if change.contains("SAVEPOINT") => "ROLLBACK TO s; COMMIT",
+            _ if in_transaction => "ROLLBACK",
+            "SET search_path = plain" => "RESET search_path",
+            "SET SCHEMA 'plain'" => "RESET ALL",
+            "SELECT public.go_plain()" => "SET search_path TO DEFAULT",
+            _ => "SET search_path = public",
+        };
+        client.batch_execute(back).await.unwrap();
+        assert_eq!(
+            client.query(&select, &[&"zqxmarker-1"]).await.unwrap()[0].get::<_, i64>(0),
+            1,
+            "{change}"
+        );
+        let deleted = "DELETE FROM people WHERE id = 9";
+        client.execute(&insert, &parameters).await.unwrap();
+        client.batch_execute(deleted).await.unwrap();
+    }
+    // SET LOCAL ends with its transaction, either way.
+    for end in ["COMMIT", "END", "ROLLBACK"] {
+        let script = format!("BEGIN; SET LOCAL search_path = plain; {end}");
+        client.batch_execute(&script).await.unwrap();
+        assert_eq!(
+            column(&client, "SELECT id FROM people WHERE email = 'zqxmarker-1'").await,
+            ["1"]
+        );
+    }
+    client
+        .batch_execute("SET search_path = plain")
+        .await
+        .unwrap();
+    client.batch_execute("DISCARD ALL").await.unwrap();
+    assert_eq!(
+        column(&client, "SELECT id FROM people WHERE email = 'zqxmarker-1'").await,
+        ["1"]
+    );
+    assert_eq!(
+        column(&world.owner, "SELECT count(*) FROM plain.people").await,
+        ["0"]
+    );
+    world.assert_secret();
+}
+
+/// `"$user"` in the path follows the role.
+#[tokio::test]
+async fn a_role_does_not_lead_a_value_into_the_clear() {
+    let world = World::new().await;
+    world.fill().await;
+    let owner = column(&world.owner, "SELECT current_user").await.remove(0);
+    let role = format!("{owner}_other");
+    let superuser = world.fixture.sealed().connect_superuser().await;
+    superuser
+        .batch_execute(&format!(
+            "CREATE ROLE {role}; GRANT {role} TO {owner}; CREATE SCHEMA {role} AUTHORIZATION {role}; \
+             CREATE TABLE {role}.people (id int8, email text, name text); \
+             GRANT ALL ON ALL TABLES IN SCHEMA {role}, public TO {role}; \
+             GRANT USAGE ON SCHEMA public, sealwire TO {role}; \
+             ALTER ROLE {role} SET search_path = {role}; \
+             GRANT ALL ON {role}.people TO {owner}"
+        ))
+        .await
+        .unwrap();
+    let insert = world.client.prepare(INSERT).await.unwrap();
+    for change in [
+        format!("SET ROLE {role}"),
+        format!("SELECT set_config('role', '{role}', false)"),
+        format!("BEGIN; SET LOCAL ROLE {role}; SELECT 1"),
+    ] {
+        world.client.batch_execute(&change).await.unwrap();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&9_i64, &"zqxmarker-9", &"x"];
+        refused(world.client.execute(&insert, &values).await, "42703");
+        world
+            .client
+            .batch_execute("ROLLBACK; RESET ROLE")
+            .await
+            .unwrap();
+        let found = world.client.query(BY_EMAIL, &[&"zqxmarker-1"]).await;
+        assert_eq!(found.unwrap().len(), 1);
+    }
+    // A default of the role or the database counts from the next login on.
+    let database = column(&world.owner, "SELECT current_database()").await;
+    for setting in [
+        format!("ALTER ROLE {owner} SET search_path = {role}, public"),
+        format!(
+            "ALTER ROLE {owner} RESET search_path; ALTER DATABASE {} SET search_path = {role}",
+            database[0]
+        ),
+    ] {
+        superuser.batch_execute(&setting).await.unwrap();
+        let found = world.client.query(BY_EMAIL, &[&"zqxmarker-1"]).await;
+        assert_eq!(found.unwrap().len(), 1);
+        let next = world.another().await;
+        refused(
+            next.simple_query("SELECT id FROM people WHERE email = 'zqxmarker-1'")
+                .await,
+            "42703",
+        );
+    }
+    superuser
+        .batch_execute(&format!(
+            "REASSIGN OWNED BY {role} TO {owner}; DROP OWNED BY {role}; DROP ROLE {role}"
+        ))
+        .await
+        .unwrap();
+    world.assert_secret();
+}
+
+/// A temporary relation of the name, however it comes about, is not taken for the table, nor the
+/// table for it.
+#[tokio::test]
+async fn a_temporary_relation_does_not_take_the_place_of_the_table() {
+    let world = World::new().await;
+    world.fill().await;
+    world
+        .owner
+        .batch_execute(
+            "CREATE FUNCTION hide() RETURNS void LANGUAGE plpgsql AS \
+               'BEGIN CREATE TEMP TABLE people (id int8, email text, name text); END'; \
+             CREATE FUNCTION hide_by_execute() RETURNS void LANGUAGE plpgsql AS \
+               'BEGIN EXECUTE ''CREATE TEMP TABLE people (id int8, email text, name text)''; END'",
+        )
+        .await
+        .unwrap();
+    let client = world.another().await;
+    let insert = client.prepare(INSERT).await.unwrap();
+    for make in [
+        "CREATE TEMP VIEW people AS SELECT 1::int8 AS id, 'x'::text AS email",
+        "SELECT hide()",
+        "SELECT hide_by_execute()",
+        "DO $$ BEGIN CREATE TEMP TABLE people (id int8, email text, name text); END $$",
+    ] {
+        let made = client.batch_execute(make).await;
+        if made.is_err() {
+            // What names the protected table in code is refused.
+            refused(made, "0A000");
+            continue;
+        }
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&9_i64, &"zqxmarker-9", &"x"];
+        refused(client.execute(&insert, &values).await, "42703");
+        refused(
+            client
+                .simple_query("SELECT id FROM people WHERE email = 'zqxmarker-1'")
+                .await,
+            "42703",
+        );
+        let qualified = "SELECT id FROM public.people WHERE email = 'zqxmarker-1'";
+        assert_eq!(column(&client, qualified).await, ["1"], "{make}");
+        client.batch_execute("DISCARD TEMP").await.unwrap();
+        let found = client.query(BY_EMAIL, &[&"zqxmarker-1"]).await;
+        assert_eq!(found.unwrap().len(), 1, "{make}");
+    }
+    for make in [
+        "CREATE TEMP TABLE people (id int8, email text)",
+        "CREATE TEMP TABLE people AS SELECT 1 AS id, 'x' AS email",
+        "SELECT 1 AS id, 'x' AS email INTO TEMP people",
+    ] {
+        let error = client.batch_execute(make).await.expect_err(make);
+        assert!(matches!(code(&error), "42P17" | "0A000"), "{make}: {error}");
+    }
+    world.assert_secret();
+}

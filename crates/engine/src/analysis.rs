@@ -16,6 +16,9 @@ use crate::statement::Prepared;
 /// Texts longer than this are analysed each time rather than kept.
 const CACHED_TEXT_BYTES_MAX: usize = 64 << 10;
 
+/// Search paths that are remembered: more than most sessions of many tenants have.
+const PATHS_MAX: usize = 1024;
+
 /// Policy, catalogue and facts of a session, with the texts that they have been applied to.
 pub(crate) struct Analysis {
     policy: Arc<Policy>,
@@ -33,6 +36,8 @@ pub(crate) struct Analysis {
     encrypted: FxHashMap<(u32, i16), ColumnId>,
     texts: FxHashMap<Box<str>, Known>,
     texts_max: usize,
+    /// Search paths that the session has had and read the catalogue with.
+    paths: HashSet<Vec<String>>,
     /// Functions outside of `pg_catalog` whose code may change what names mean, and what is
     /// doubtful after a call.
     functions: FxHashMap<String, Stale>,
@@ -74,6 +79,7 @@ impl Analysis {
             encrypted: FxHashMap::default(),
             texts: FxHashMap::default(),
             texts_max,
+            paths: HashSet::new(),
             functions: FxHashMap::default(),
             deferred: Stale::Nothing,
         }
@@ -287,10 +293,14 @@ impl Analysis {
         self.stale = self.stale.max(what);
     }
 
-    /// Takes the session's facts.
+    /// Takes the session's facts. A search path that the session has not had yet may lead to relations
+    /// that were made since the catalogue was read: in a new tenant's schema, or a temporary one.
     pub(crate) fn note_facts(&mut self, facts: SessionFacts) {
         if self.stale <= Stale::Facts {
-            self.stale = Stale::Nothing;
+            self.stale = match self.paths.contains(&facts.search_path) {
+                true => Stale::Nothing,
+                false => Stale::Catalogue,
+            };
         }
         if facts != self.facts {
             self.facts = facts;
@@ -308,6 +318,10 @@ impl Analysis {
         if anew {
             self.catalogue = Catalogue::default();
             self.stale = Stale::Nothing;
+            if self.paths.len() >= PATHS_MAX {
+                self.paths.clear();
+            }
+            self.paths.insert(self.facts.search_path.clone());
         }
         // The queries return every relation of every name that they return.
         let names: Vec<String> = relations.iter().map(|r| r.name.clone()).collect();

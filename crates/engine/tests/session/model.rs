@@ -81,6 +81,8 @@ pub(crate) struct Model {
     pub(crate) nick: bool,
     /// What the query for functions returns.
     pub(crate) functions: Option<Vec<u8>>,
+    /// The search path that the end of the transaction brings back.
+    pub(crate) local_path: Option<Vec<&'static str>>,
     /// Every frame received, the untyped one left out.
     pub(crate) received: Vec<Frame>,
     pub(crate) raw: Vec<u8>,
@@ -140,6 +142,7 @@ impl Model {
             swapped: false,
             nick: false,
             functions: None,
+            local_path: None,
             received: Vec::new(),
             raw: Vec::new(),
             lies: Lies::default(),
@@ -385,9 +388,11 @@ impl Model {
             | "COPY bad FROM STDIN"
             | "COPY logs TO STDOUT" => (vec![], None),
             _ if text.starts_with("SET ") || text.starts_with("CREATE VIEW ") => (vec![], None),
-            "SELECT 1" | "SELECT 1/0" | "SELECT n FROM generate_series(1, 5) AS g (n)" => {
-                (vec![], Some(vec![number]))
-            }
+            "SELECT go()"
+            | "SELECT stay()"
+            | "SELECT 1"
+            | "SELECT 1/0"
+            | "SELECT n FROM generate_series(1, 5) AS g (n)" => (vec![], Some(vec![number])),
             "SELECT $1::text" => (
                 vec![25],
                 Some(vec![Column {
@@ -740,16 +745,22 @@ impl Model {
                     self.users = before;
                 }
                 self.transaction = Transaction::Idle;
+                if let Some(path) = self.local_path.take() {
+                    self.search_path = path;
+                }
                 vec![]
             }
+            "SELECT go()" | "SELECT stay()" => vec![vec![number(1)]],
             "SELECT 1" => vec![vec![number(1)]],
             "SELECT 1/0" => return Err(("22012", "division by zero".into())),
             "SELECT n FROM generate_series(1, 5) AS g (n)" => {
                 (1..=5).map(|n| vec![number(n)]).collect()
             }
             "SELECT $1::text" => vec![vec![params[0].clone()]],
-            _ if text.starts_with("SET search_path = ") => {
-                self.search_path = match &text["SET search_path = ".len()..] {
+            _ if text.ends_with("search_path = audit")
+                || text.ends_with("search_path = public") =>
+            {
+                self.search_path = match text.rsplit(' ').next().unwrap() {
                     "audit" => vec!["pg_catalog", "audit"],
                     _ => vec!["pg_catalog", "public"],
                 };

@@ -325,6 +325,66 @@ fn rows_of_a_statement_seen_before_wait_for_its_description() {
     });
 }
 
+/// The catalogue was read before the path led there.
+#[test]
+fn a_new_search_path_reads_the_catalogue_once() {
+    let mut pair = Pair::new(None);
+    for (path, expected) in [("audit", 4), ("public", 1), ("audit", 1), ("public", 1)] {
+        pair.send(&query(&format!("SET search_path = {path}")));
+        pair.server.received.clear();
+        pair.send(&query("SELECT id, email FROM public.users"));
+        assert_eq!(loads(&pair), expected, "{path}");
+    }
+}
+
+/// `COMMIT` takes back what `SET LOCAL` did; what is sent behind it waits for that.
+#[test]
+fn what_follows_the_end_of_a_transaction_waits_for_it() {
+    let ends = [
+        [query("COMMIT"), Vec::new()],
+        [
+            [parse("", "COMMIT", &[]), bind("", "", &[], &[])].concat(),
+            [execute("", 0), sync()].concat(),
+        ],
+    ];
+    for end in ends {
+        every_cut(|mut pair| {
+            pair.send(&query("BEGIN"));
+            pair.send(&query("SET LOCAL search_path = audit"));
+            pair.send(&query("SELECT id, email FROM public.users"));
+            pair.take();
+            pair.server.local_path = Some(vec!["pg_catalog", "public"]);
+            let insert = [
+                parse("", INSERT, &[]),
+                bind("", "", &[text("1"), text(BIND)], &[]),
+                execute("", 0),
+                sync(),
+            ];
+            let frames = pair.ask(&[end.concat(), insert.concat()].concat());
+            assert_eq!(tags(&frames[frames.len() - 4..]), "12CZ");
+            pair.assert_unseen(&[BIND]);
+        });
+    }
+}
+
+#[test]
+fn a_call_of_a_function_that_may_change_the_path_is_not_trusted() {
+    for (kind, call, expected) in [
+        ("f", "SELECT go()", 1),
+        ("n", "SELECT go()", 3),
+        ("f", "SELECT stay()", 0),
+    ] {
+        let mut pair = Pair::with(Pair::options(), super::model::Model::new(true), None);
+        pair.server.functions = Some(format!("{kind}{}", super::model::hex(b"go")).into());
+        pair.send(&super::wire::startup(&[("user", "app")]));
+        pair.send(&query(call));
+        pair.server.received.clear();
+        pair.send(&query(SELECT_ALL));
+        assert_eq!(loads(&pair), expected, "{kind} {call}");
+        assert_eq!(pair.fault, None);
+    }
+}
+
 /// A refusal that rests on the catalogue is not pronounced on an old one.
 #[test]
 fn a_refusal_looks_at_the_catalogue_again() {
