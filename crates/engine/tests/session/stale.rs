@@ -349,19 +349,25 @@ fn what_follows_the_end_of_a_transaction_waits_for_it() {
     ];
     for end in ends {
         every_cut(|mut pair| {
+            pair.send(&query("SET search_path = audit"));
             pair.send(&query("BEGIN"));
-            pair.send(&query("SET LOCAL search_path = audit"));
-            pair.send(&query("SELECT id, email FROM public.users"));
-            pair.take();
-            pair.server.local_path = Some(vec!["pg_catalog", "public"]);
-            let insert = [
-                parse("", INSERT, &[]),
-                bind("", "", &[text("1"), text(BIND)], &[]),
-                execute("", 0),
-                sync(),
-            ];
-            let frames = pair.ask(&[end.concat(), insert.concat()].concat());
-            assert_eq!(tags(&frames[frames.len() - 4..]), "12CZ");
+            pair.send(&query("SET LOCAL search_path = public"));
+            let insert = |id| {
+                let values = [text(id), text(BIND)];
+                [
+                    parse("", INSERT, &[]),
+                    bind("", "", &values, &[]),
+                    execute("", 0),
+                    sync(),
+                ]
+                .concat()
+            };
+            assert_eq!(pair.tags(&insert("1")), "CZCZCZ12CZ");
+            pair.server.local_path = Some(vec!["pg_catalog", "audit"]);
+            let frames = pair.ask(&[end.concat(), insert("2")].concat());
+            assert_eq!(tags(&frames[frames.len() - 2..]), "EZ");
+            let error = &frames[frames.len() - 2];
+            assert_eq!(error.error_field('C').unwrap(), "42703");
             pair.assert_unseen(&[BIND]);
         });
     }
