@@ -16,6 +16,9 @@ use crate::statement::Prepared;
 /// Texts longer than this are analysed each time rather than kept.
 const CACHED_TEXT_BYTES_MAX: usize = 64 << 10;
 
+/// Search paths that are remembered: more than most sessions of many tenants have.
+const PATHS_MAX: usize = 1024;
+
 /// Policy, catalogue and facts of a session, with the texts that they have been applied to.
 pub(crate) struct Analysis {
     policy: Arc<Policy>,
@@ -33,6 +36,13 @@ pub(crate) struct Analysis {
     encrypted: FxHashMap<(u32, i16), ColumnId>,
     texts: FxHashMap<Box<str>, Known>,
     texts_max: usize,
+    /// Search paths that the session has had and read the catalogue with.
+    paths: HashSet<Vec<String>>,
+    /// Functions outside of `pg_catalog` whose code may change what names mean, and what is
+    /// doubtful after a call.
+    functions: FxHashMap<String, Stale>,
+    /// What is doubtful after a prepared statement of SQL or a cursor has run.
+    deferred: Stale,
 }
 
 /// What is known of a text.
@@ -69,6 +79,9 @@ impl Analysis {
             encrypted: FxHashMap::default(),
             texts: FxHashMap::default(),
             texts_max,
+            paths: HashSet::new(),
+            functions: FxHashMap::default(),
+            deferred: Stale::Nothing,
         }
     }
 
@@ -209,6 +222,53 @@ impl Analysis {
         }
     }
 
+    /// Takes the functions whose code may change what names mean.
+    pub(crate) fn note_functions(&mut self, functions: Vec<(String, Stale)>) {
+        self.functions.clear();
+        for (name, after) in functions {
+            // Functions of one name count as the worst of them.
+            let known = self.functions.entry(name).or_default();
+            *known = after.max(*known);
+        }
+    }
+
+    /// Looks for what a text may do that neither its first words nor its tag tell: calls of
+    /// `set_config`, and of functions that may do the like.
+    pub(crate) fn note_calls(&mut self, text: &str, effect: &mut Effect) {
+        let mut after = Stale::Nothing;
+        let (mut defers, mut runs_deferred) = (false, false);
+        let unreadable = sealwire_sql::any_word(text, |word| {
+            match word {
+                "set_config" => after = after.max(Stale::Facts),
+                "prepare" | "declare" => defers = true,
+                "execute" | "fetch" | "move" => runs_deferred = true,
+                _ if self.functions.is_empty() => {}
+                _ => after = after.max(self.functions.get(word).copied().unwrap_or_default()),
+            }
+            false
+        });
+        if unreadable {
+            after = after.max(Stale::Facts);
+        }
+        if defers && after > self.deferred {
+            self.deferred = after;
+            self.texts.clear();
+        }
+        if runs_deferred {
+            after = after.max(self.deferred);
+        }
+        if after != Stale::Nothing {
+            effect.risky = true;
+            effect.after = effect.after.max(after);
+            effect.renames |= after == Stale::Names;
+        }
+    }
+
+    /// Whether something has happened in the transaction that its end may undo.
+    pub(crate) fn ends_with_transaction(&self) -> bool {
+        self.in_transaction != Stale::Nothing
+    }
+
     /// Takes a completed command's tag.
     pub(crate) fn note_tag(&mut self, tag: &[u8], effect: Effect) {
         let mut stale = effect::of_tag(tag, effect).max(effect.after);
@@ -233,10 +293,14 @@ impl Analysis {
         self.stale = self.stale.max(what);
     }
 
-    /// Takes the session's facts.
+    /// Takes the session's facts. A search path that the session has not had yet may lead to relations
+    /// that were made since the catalogue was read: in a new tenant's schema, or a temporary one.
     pub(crate) fn note_facts(&mut self, facts: SessionFacts) {
         if self.stale <= Stale::Facts {
-            self.stale = Stale::Nothing;
+            self.stale = match self.paths.contains(&facts.search_path) {
+                true => Stale::Nothing,
+                false => Stale::Catalogue,
+            };
         }
         if facts != self.facts {
             self.facts = facts;
@@ -254,6 +318,10 @@ impl Analysis {
         if anew {
             self.catalogue = Catalogue::default();
             self.stale = Stale::Nothing;
+            if self.paths.len() >= PATHS_MAX {
+                self.paths.clear();
+            }
+            self.paths.insert(self.facts.search_path.clone());
         }
         // The queries return every relation of every name that they return.
         let names: Vec<String> = relations.iter().map(|r| r.name.clone()).collect();
@@ -310,10 +378,9 @@ impl Analysis {
     }
 
     /// What the policy and the catalogue disagree about so that no session can go on. A table that
-    /// does not exist yet is fine: a migration may create it. So is a column that does not while
-    /// the table has one of its kind that the manifest does not list: a migration may rename it. A
-    /// column order other than the pinned one only rules positional statements out, and the
-    /// analysis does that.
+    /// does not exist yet is fine: a migration may create it. So is a column that has its old name
+    /// still: a migration may rename it. A column order other than the pinned one only rules
+    /// positional statements out, and the analysis does that.
     pub(crate) fn mismatches(&self) -> Vec<String> {
         let mut mismatches: Vec<String> = self
             .catalogue
@@ -333,7 +400,8 @@ impl Analysis {
         mismatches
     }
 
-    /// Whether a relation has a column of the kind of this listed one that is not listed itself.
+    /// Whether a relation still has this listed column under its old name: that is in its class,
+    /// unless the class was given another, and the old name is not listed any more.
     fn may_be_renamed(&self, relation: &Relation, path: &str) -> bool {
         let Some(table) = self.policy.table(&relation.schema, &relation.name) else {
             return false;
@@ -344,6 +412,8 @@ impl Analysis {
             let domain = sealwire_core::ddl::domain(spec.mode);
             relation.attributes.iter().any(|attribute| {
                 attribute.domain == domain
+                    && spec.class
+                        == format!("{}.{}.{}", relation.schema, relation.name, attribute.name)
                     && self.policy.column_of(table, &attribute.name).is_none()
             })
         })

@@ -7,6 +7,7 @@
 use sealwire_core::catalogue::{Attribute, Relation, RelationKind, SessionFacts};
 use sealwire_core::value::ByteaOutput;
 
+use crate::effect::Stale;
 use crate::message::Malformed;
 use crate::message::backend::Row;
 
@@ -34,6 +35,21 @@ SELECT (SELECT pg_catalog.string_agg(
         WHERE (t.oid OPERATOR(pg_catalog.=) o.oprleft OR t.oid OPERATOR(pg_catalog.=) o.oprright)
           AND (t.oid OPERATOR(pg_catalog.=) 'pg_catalog.bytea'::pg_catalog.regtype
             OR n.nspname OPERATOR(pg_catalog.=) 'sealwire')))";
+
+/// Functions outside of `pg_catalog` whose code has a word in it that may change what names mean:
+/// how far (`n`: which names are protected, `f`: the session's facts only), and the name. Code in C
+/// cannot be read; `SET` clauses of a function are undone when it returns.
+pub(crate) const FUNCTIONS_SQL: &str = r"
+SELECT pg_catalog.string_agg(DISTINCT pg_catalog.concat(
+    CASE WHEN f.prosrc OPERATOR(pg_catalog.~*) '\m(create|alter|drop)\M'
+      THEN 'n' ELSE 'f' END,
+    pg_catalog.encode(pg_catalog.convert_to(f.proname::pg_catalog.text, 'UTF8'), 'hex')), ',')
+FROM pg_catalog.pg_proc f
+JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) f.prolang
+WHERE l.lanname OPERATOR(pg_catalog.<>) ALL ('{internal,c}'::pg_catalog.name[])
+  AND f.pronamespace OPERATOR(pg_catalog.<>) 'pg_catalog'::pg_catalog.regnamespace
+  AND f.prosrc OPERATOR(pg_catalog.~*)
+    '\m(set_config|search_path|role|authorization|reset|discard|create|alter|drop|execute)\M'";
 
 macro_rules! relations_sql {
     ($first:literal, $further:literal) => {
@@ -286,6 +302,18 @@ pub(crate) fn relation(body: &[u8]) -> Result<Relation, Malformed> {
         reads,
         definition,
     })
+}
+
+/// Reads the row of [`FUNCTIONS_SQL`].
+pub(crate) fn functions(body: &[u8]) -> Result<Vec<(String, Stale)>, Malformed> {
+    let mut row = Row::read(body)?;
+    let functions = list(row.next()?, |item| match item.split_first() {
+        Some((b'f', name)) => Ok((string(name)?, Stale::Facts)),
+        Some((b'n', name)) => Ok((string(name)?, Stale::Names)),
+        _ => Err(Malformed),
+    })?;
+    row.end()?;
+    Ok(functions)
 }
 
 /// A row of [`FACTS_SQL`].

@@ -26,6 +26,8 @@ pub(crate) struct Effect {
     pub(crate) renames: bool,
     /// It is one `SET` of a setting that no fact depends on.
     pub(crate) harmless_set: bool,
+    /// It ends a transaction, and with it what was set for the transaction only.
+    pub(crate) ends: bool,
     /// What has become doubtful afterwards, whatever the tag says.
     pub(crate) after: Stale,
     /// It may refer to a prepared statement or a cursor by name.
@@ -67,6 +69,12 @@ const HARMLESS: &[&str] = &[
     "checkpoint",
 ];
 
+/// Commands that end a transaction, or a part of one.
+const ENDS: &[&str] = &["commit", "end", "rollback", "abort"];
+
+/// Commands that run code of the server's, which may do anything, and whose tags do not tell.
+const CODE: &[&str] = &["do", "call"];
+
 /// Settings that facts depend on, by the word after `SET`. Anything else that is spelt plainly is
 /// reported by the server or of no interest.
 const FACTS: &[&str] = &[
@@ -89,25 +97,49 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
         risky: true,
         ..none
     };
+    // A cells' type in a definition makes the name of a relation protected.
+    let renames = contains(text, b"sealwire");
     if several && has_second_statement(text) {
-        return risky;
+        // The tag of `CREATE TABLE AS` is `SELECT n`.
+        let after = match contains(text, b"create") {
+            true => Stale::Catalogue,
+            false => Stale::Nothing,
+        };
+        return Effect {
+            renames,
+            after,
+            ..risky
+        };
     }
     let mut words = Words { rest: text };
     let Some(first) = words.next() else {
         return none;
     };
     if is_one_of(first, HARMLESS) {
-        return none;
+        let ends = is_one_of(first, ENDS);
+        return Effect { ends, ..none };
+    }
+    if is_one_of(first, CODE) {
+        return Effect {
+            renames: true,
+            after: Stale::Names,
+            ..risky
+        };
     }
     if first.eq_ignore_ascii_case(b"create") {
-        // The tag of `CREATE TABLE AS` is `SELECT n`.
         return Effect {
+            renames,
             after: Stale::Catalogue,
             ..risky
         };
     }
     if !first.eq_ignore_ascii_case(b"set") {
-        return risky;
+        let ends = is_one_of(first, ENDS);
+        return Effect {
+            renames,
+            ends,
+            ..risky
+        };
     }
     let mut name = words.next();
     if name.is_some_and(|word| is_one_of(word, &["local"])) {
@@ -127,8 +159,13 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
 /// in doubt of: in an aborted transaction nothing else does anything.
 pub(crate) fn only_ends_transaction(text: &[u8]) -> bool {
     let first = Words { rest: text }.next();
-    first.is_some_and(|word| is_one_of(word, &["rollback", "abort", "commit", "end"]))
-        && !has_second_statement(text)
+    first.is_some_and(|word| is_one_of(word, ENDS)) && !has_second_statement(text)
+}
+
+/// Whether a text has a word in it, in capitals or not.
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len())
+        .any(|window| window.eq_ignore_ascii_case(word))
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
@@ -207,18 +244,19 @@ pub(crate) fn of_tag(tag: &[u8], effect: Effect) -> Stale {
     let first = tag.split(|&b| b == b' ').next().unwrap_or_default();
     match first {
         b"SET" if effect.harmless_set => Stale::Nothing,
-        b"SET" | b"RESET" | b"DISCARD" | b"CALL" => Stale::Facts,
-        b"CREATE" | b"ALTER" | b"DROP" | b"DO" | b"IMPORT" | b"REFRESH" | b"REASSIGN" => {
+        b"SET" | b"RESET" => Stale::Facts,
+        b"CREATE" | b"ALTER" | b"DROP" | b"DISCARD" | b"IMPORT" | b"REFRESH" | b"REASSIGN" => {
             Stale::Catalogue
         }
+        b"CALL" | b"DO" => Stale::Names,
         b"SELECT" if tag.starts_with(b"SELECT INTO") => Stale::Catalogue,
         _ => Stale::Nothing,
     }
 }
 
-/// Whether a tag undoes what happened in the transaction, or part of it.
+/// Whether a tag undoes what happened in the transaction, or part of it: `COMMIT` undoes `SET LOCAL`.
 pub(crate) fn undoes(tag: &[u8]) -> bool {
-    tag.starts_with(b"ROLLBACK")
+    tag.starts_with(b"ROLLBACK") || tag == b"COMMIT"
 }
 
 #[cfg(test)]

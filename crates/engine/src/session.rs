@@ -121,6 +121,8 @@ pub struct Session {
     skipped_names: Vec<Box<[u8]>>,
     /// Names in `statements` that stand for failures, oldest first.
     failed_names: VecDeque<Box<[u8]>>,
+    /// The server has said last that it is in a transaction block.
+    in_block: bool,
     /// Extended messages have gone out since the last Sync.
     batch_open: bool,
     /// Messages up to the client's next Sync are discarded: the server discards them, or will once
@@ -210,6 +212,7 @@ impl Session {
             portals: Slots::default(),
             skipped_names: Vec::new(),
             failed_names: VecDeque::new(),
+            in_block: false,
             batch_open: false,
             skipping: false,
             load_broke_batch: false,

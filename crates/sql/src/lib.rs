@@ -47,10 +47,10 @@ pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
     Matcher::new(context.policy, context.catalogue).mentions(text)
 }
 
-/// Whether a text may change what names mean to the session though its command tag does not say
-/// so (`set_config`).
-pub fn may_change_session(text: &str) -> bool {
-    matcher::names_set_config(text)
+/// Whether a text has an identifier or a keyword for which a test says yes, as PostgreSQL folds
+/// and unescapes them; `true` for a text that cannot be read.
+pub fn any_word(text: &str, test: impl FnMut(&str) -> bool) -> bool {
+    matcher::any_word(text, test)
 }
 
 /// Whether PostgreSQL's grammar, in any version from 13 on, treats a word as more than a name when

@@ -152,12 +152,12 @@ pub(crate) enum Word<'t> {
     String(&'t str),
 }
 
-/// Whether a text calls `set_config`.
-pub(crate) fn names_set_config(text: &str) -> bool {
-    const NAME: &str = "set_config";
-    let read = each_word(
-        text,
-        |word| matches!(word, Word::Name(name) if name == NAME),
-    );
-    read.unwrap_or_else(|_| text.to_ascii_lowercase().contains(NAME))
+/// Runs a test over the identifiers and keywords of a text until it says yes. A text that cannot be
+/// read counts as one that has such a word.
+pub(crate) fn any_word(text: &str, mut test: impl FnMut(&str) -> bool) -> bool {
+    let read = each_word(text, |word| match word {
+        Word::Name(word) | Word::Keyword(word) => test(word),
+        Word::String(_) => false,
+    });
+    read.unwrap_or(true)
 }

@@ -163,9 +163,10 @@ impl Session {
                 false => Standing::Refused(Report::moved()),
             });
         };
-        let same_values = before.params == plan.params
-            && before.sealed_literals().eq(plan.sealed_literals())
-            && before.relations == plan.relations;
+        // Another table under the same name is the server's business, which reads the text anew, as
+        // long as the same columns of the manifest are in the same places.
+        let same_values =
+            before.params == plan.params && before.sealed_literals().eq(plan.sealed_literals());
         if same_values && before.statements == plan.statements {
             statement.epoch.store(epoch, Ordering::Relaxed);
             return Ok(Standing::Same);
@@ -250,12 +251,9 @@ impl Session {
             }
         }
         let formats = (0..columns).map(|at| codes.format(at)).collect();
-        self.expect_bind(
-            bind.portal,
-            Some(Arc::clone(statement)),
-            formats,
-            Work::Plain,
-        );
+        // Its error may say that the catalogue has moved: the server analyses the text anew here.
+        let work = Work::Statement(Arc::clone(statement));
+        self.expect_bind(bind.portal, Some(Arc::clone(statement)), formats, work);
         Ok(Step::Took(head.len))
     }
 
@@ -266,7 +264,8 @@ impl Session {
         portal: &[u8],
         statement: Option<Arc<Statement>>,
     ) -> Step {
-        let statement = statement.filter(|statement| statement.effect.risky);
+        let statement =
+            statement.filter(|statement| statement.effect.risky || statement.effect.ends);
         self.expect_bind(portal, statement, Box::default(), Work::Plain);
         Step::Forward(head.len)
     }

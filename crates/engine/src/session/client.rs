@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Session, Wait};
-use crate::effect::Effect;
+use crate::analysis::Analysis;
+use crate::effect::{Effect, Stale};
 use crate::error::Error;
 use crate::frame::{Head, Step};
 use crate::message::Malformed;
@@ -63,7 +64,17 @@ impl Session {
                 Ok(Step::Forward(head.len))
             }
             b'F' => {
-                self.queue.push(Entry::new(Expect::FunctionCall));
+                // A call by an identifier, which may be that of `set_config`.
+                let effect = Effect {
+                    risky: true,
+                    after: Stale::Facts,
+                    ..Effect::default()
+                };
+                self.note_effect(effect);
+                self.queue.push(Entry {
+                    effect,
+                    ..Entry::new(Expect::FunctionCall)
+                });
                 self.note_copy_data(false);
                 Ok(Step::Forward(head.len))
             }
@@ -76,6 +87,13 @@ impl Session {
     /// The client's Sync goes out.
     fn end_batch(&mut self) {
         let seq = self.queue.next_seq();
+        if !self.in_block {
+            // The end of an implicit transaction.
+            self.note_effect(Effect {
+                ends: true,
+                ..Effect::default()
+            });
+        }
         let names = std::mem::take(&mut self.skipped_names);
         for name in &names {
             let before = self.statements.get(name).cloned();
@@ -130,7 +148,14 @@ impl Session {
 
     /// Notes what the next entry may do.
     pub(super) fn note_effect(&mut self, effect: Effect) {
-        if effect.risky {
+        // What was set for the transaction only is undone by its end.
+        let undoes = |session: &Self| {
+            session
+                .analysis
+                .as_ref()
+                .is_some_and(Analysis::ends_with_transaction)
+        };
+        if effect.risky || effect.ends && undoes(self) {
             self.last_risky = self.queue.next_seq();
         }
         if effect.renames {

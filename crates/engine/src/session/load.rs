@@ -25,10 +25,19 @@ const LOADED_BYTES_MAX: usize = 64 << 20;
 pub(super) enum What {
     Manifest,
     Facts,
+    /// Functions that may change what names mean.
+    Functions,
     /// The protected tables and everything that depends on them, in place of what is known.
     Everything,
     /// Relations of these names and everything that they depend on, in addition to what is known.
     Relations(Vec<String>),
+}
+
+impl What {
+    /// Everything but the manifest.
+    pub(super) fn all() -> Vec<Self> {
+        vec![Self::Facts, Self::Everything, Self::Functions]
+    }
 }
 
 /// What the server has said.
@@ -36,6 +45,7 @@ pub(super) enum What {
 pub(super) struct Loaded {
     pub(super) document: Option<Vec<u8>>,
     facts: Option<Facts>,
+    functions: Option<Vec<(String, Stale)>>,
     relations: Vec<Relation>,
     /// Names asked for, and whether the relations take the place of what is known.
     asked: Option<(Vec<String>, bool)>,
@@ -62,7 +72,7 @@ impl Session {
         let mut loaded = Loaded::default();
         for what in &whats {
             let parameter = match what {
-                What::Manifest | What::Facts => None,
+                What::Manifest | What::Facts | What::Functions => None,
                 What::Everything => {
                     let names = self.analysis.as_ref().map(|a| a.protected_names());
                     let names = names.unwrap_or_default();
@@ -79,6 +89,7 @@ impl Session {
             let sql = match what {
                 What::Manifest => catalogue::MANIFEST_SQL,
                 What::Facts => catalogue::FACTS_SQL,
+                What::Functions => catalogue::FUNCTIONS_SQL,
                 What::Everything => catalogue::DEPENDENTS_SQL,
                 What::Relations(_) => catalogue::ANCESTORS_SQL,
             };
@@ -147,6 +158,9 @@ impl Session {
             }
             Some(What::Facts) => {
                 load.loaded.facts = Some(catalogue::facts(body).map_err(malformed)?);
+            }
+            Some(What::Functions) => {
+                load.loaded.functions = Some(catalogue::functions(body).map_err(malformed)?);
             }
             Some(What::Everything | What::Relations(_)) => {
                 let relation = catalogue::relation(body).map_err(malformed)?;
@@ -224,6 +238,9 @@ impl Session {
                 .note_read(facts.bytea_output, facts.extra_float_digits);
             analysis.note_facts(facts.session);
         }
+        if let Some(functions) = loaded.functions {
+            analysis.note_functions(functions);
+        }
         if let Some((asked, anew)) = loaded.asked {
             analysis.note_relations(loaded.relations, asked, anew);
             self.catalogue_fresh |= anew && matches!(self.phase, super::Phase::Ready);
@@ -235,7 +252,7 @@ impl Session {
         match self.analysis.as_ref()?.stale {
             Stale::Nothing => None,
             Stale::Facts => Some(vec![What::Facts]),
-            Stale::Catalogue | Stale::Names => Some(vec![What::Facts, What::Everything]),
+            Stale::Catalogue | Stale::Names => Some(What::all()),
         }
     }
 }

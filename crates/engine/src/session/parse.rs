@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
     CheckedPlan, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
-    may_change_session, may_use_names,
+    may_use_names,
 };
 use zeroize::Zeroizing;
 
@@ -125,9 +125,7 @@ impl Session {
             Verdict::NeedsRelations(names) => names,
             // Another session may have changed what it rests on.
             Verdict::Refused(refusal) if !self.catalogue_fresh && rests_on_catalogue(&refusal) => {
-                return self
-                    .load_first(vec![What::Facts, What::Everything])
-                    .map(Err);
+                return self.load_first(What::all()).map(Err);
             }
             verdict => return Ok(Ok(verdict)),
         };
@@ -183,10 +181,7 @@ impl Session {
                 effect.naming = may_use_names(text);
                 let by_name = effect.naming && self.uses_names(text);
                 let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
-                if may_change_session(text) {
-                    effect.risky = true;
-                    effect.after = effect.after.max(Stale::Facts);
-                }
+                analysis.note_calls(text, &mut effect);
                 if !by_name && !analysis.mentions(text) {
                     analysis.remember_plain(text, effect);
                     return Ok(Look::Plain(effect));
@@ -205,7 +200,7 @@ impl Session {
                 });
             }
         };
-        effect.renames = effect.risky && !effect.harmless_set;
+        effect.renames |= effect.risky && !effect.harmless_set;
         match self.ready_to_analyse()? {
             Readiness::Ready => {}
             Readiness::Wait => return Ok(Look::Wait),
@@ -270,7 +265,7 @@ impl Session {
                     let kind = match effect {
                         // The name may come to mean something before it is used again.
                         Effect { naming: true, .. } => Some(Kind::Untouched),
-                        Effect { risky: true, .. } => Some(Kind::Risky),
+                        Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
                         _ => None,
                     };
                     return Ok(self.forward_parse(head, &parse, kind, effect));

@@ -53,8 +53,7 @@ impl Session {
         }
         let injected = front.injected;
         let Work::Statement(statement) = &front.work else {
-            front.begun = true;
-            return Ok(self.outward(injected, head.len));
+            return self.plain_parameter_description(head, rest, injected);
         };
         let statement = Arc::clone(statement);
         let Some(body) = self.whole(head, rest)? else {
@@ -83,6 +82,45 @@ impl Session {
             }
         }
         Ok(Step::Took(head.len))
+    }
+
+    /// A statement that was taken for plain. A parameter whose type is a cells' domain says otherwise:
+    /// another session has made a partition or a child of a protected table, or a column of cells.
+    fn plain_parameter_description(
+        &mut self,
+        head: Head,
+        rest: &[u8],
+        injected: bool,
+    ) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        let oids = body.get(2..).unwrap_or_default().as_chunks::<4>().0;
+        let analysis = self.analysis()?;
+        let is_cell = |oid: &[u8; 4]| analysis.is_cell_domain(u32::from_be_bytes(*oid));
+        let cell = oids.iter().position(is_cell);
+        if let Some(front) = self.queue.front_mut() {
+            front.begun = true;
+        }
+        let Some(at) = cell else {
+            return Ok(self.outward(injected, head.len));
+        };
+        if let Some(analysis) = &mut self.analysis {
+            analysis.doubt(Stale::Names);
+        }
+        if injected || self.swallow != Swallow::No {
+            return Ok(Step::Drop(head.len));
+        }
+        let report = Report::new(
+            "42P17",
+            format!(
+                "refusing to go on: parameter ${} is for a column of cells that was not known of",
+                at + 1
+            ),
+        )
+        .with_hint("prepare the statement again: the catalogue is read anew first");
+        self.fail_response(&report)?;
+        Ok(Step::Drop(head.len))
     }
 
     pub(super) fn row_description(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {

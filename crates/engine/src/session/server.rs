@@ -70,7 +70,12 @@ impl Session {
             b'G' => self.copy_in_response(head, rest),
             b'H' | b'd' | b'c' => self.copy_out(head, rest),
             b'V' => {
-                self.front_of(&[Expect::FunctionCall])?.begun = true;
+                let front = self.front_of(&[Expect::FunctionCall])?;
+                front.begun = true;
+                let effect = front.effect;
+                if let Some(analysis) = &mut self.analysis {
+                    analysis.note_tag(b"", effect);
+                }
                 Ok(self.outward(false, head.len))
             }
             _ => Err(Error::ServerMisbehaved("unknown message type")),
@@ -259,6 +264,7 @@ impl Session {
         if !may_end {
             return self.answer_to_ignored_sync(head);
         }
+        self.in_block = status != b'I';
         if status == b'I' {
             // Portals end with their transaction, save those bound behind this point.
             self.portals.forget_confirmed(|portal| portal.hold);

@@ -66,7 +66,7 @@ impl Session {
         if let Phase::Preparing { policy, .. } = &mut self.phase {
             *policy = PolicyState::Ready;
         }
-        self.start_load(vec![What::Facts, What::Everything])
+        self.start_load(What::all())
     }
 
     /// What the server said at start has come.

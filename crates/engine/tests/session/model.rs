@@ -5,6 +5,8 @@
 //! domain over `bytea`, in the plain one it is `text`: what a client sees through the session of
 //! the first must be what it sees of the second.
 
+mod catalogue;
+
 use std::collections::HashMap;
 
 use super::wire::{self, Frame, field};
@@ -79,6 +81,10 @@ pub(crate) struct Model {
     pub(crate) swapped: bool,
     /// Another session has added a column `nick`.
     pub(crate) nick: bool,
+    /// What the query for functions returns.
+    pub(crate) functions: Option<Vec<u8>>,
+    /// The search path that the end of the transaction brings back.
+    pub(crate) local_path: Option<Vec<&'static str>>,
     /// Every frame received, the untyped one left out.
     pub(crate) received: Vec<Frame>,
     pub(crate) raw: Vec<u8>,
@@ -137,6 +143,8 @@ impl Model {
             view: false,
             swapped: false,
             nick: false,
+            functions: None,
+            local_path: None,
             received: Vec::new(),
             raw: Vec::new(),
             lies: Lies::default(),
@@ -382,9 +390,11 @@ impl Model {
             | "COPY bad FROM STDIN"
             | "COPY logs TO STDOUT" => (vec![], None),
             _ if text.starts_with("SET ") || text.starts_with("CREATE VIEW ") => (vec![], None),
-            "SELECT 1" | "SELECT 1/0" | "SELECT n FROM generate_series(1, 5) AS g (n)" => {
-                (vec![], Some(vec![number]))
-            }
+            "SELECT go()"
+            | "SELECT stay()"
+            | "SELECT 1"
+            | "SELECT 1/0"
+            | "SELECT n FROM generate_series(1, 5) AS g (n)" => (vec![], Some(vec![number])),
             "SELECT $1::text" => (
                 vec![25],
                 Some(vec![Column {
@@ -420,6 +430,7 @@ impl Model {
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
             _ if text.contains("current_schemas") => (vec![], catalogue(5)),
+            _ if text.contains("pg_proc") => (vec![], catalogue(1)),
             _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {
                 Some(_) => (vec![], catalogue(1)),
@@ -736,16 +747,22 @@ impl Model {
                     self.users = before;
                 }
                 self.transaction = Transaction::Idle;
+                if let Some(path) = self.local_path.take() {
+                    self.search_path = path;
+                }
                 vec![]
             }
+            "SELECT go()" | "SELECT stay()" => vec![vec![number(1)]],
             "SELECT 1" => vec![vec![number(1)]],
             "SELECT 1/0" => return Err(("22012", "division by zero".into())),
             "SELECT n FROM generate_series(1, 5) AS g (n)" => {
                 (1..=5).map(|n| vec![number(n)]).collect()
             }
             "SELECT $1::text" => vec![vec![params[0].clone()]],
-            _ if text.starts_with("SET search_path = ") => {
-                self.search_path = match &text["SET search_path = ".len()..] {
+            _ if text.ends_with("search_path = audit")
+                || text.ends_with("search_path = public") =>
+            {
+                self.search_path = match text.rsplit(' ').next().unwrap() {
                     "audit" => vec!["pg_catalog", "audit"],
                     _ => vec!["pg_catalog", "public"],
                 };
@@ -808,6 +825,7 @@ impl Model {
                 return Err(("42501", "permission denied for table pg_class".into()));
             }
             _ if text.contains("current_schemas") => vec![self.facts()],
+            _ if text.contains("pg_proc") => vec![vec![self.functions.clone()]],
             _ if text.contains("related (oid)") => self.relations(params[0].as_deref()),
             _ if text.contains("sealwire.manifest") => {
                 let document = self.manifest.clone().flatten();
@@ -851,86 +869,6 @@ impl Model {
             return unhex(hex.unwrap_or_else(|| panic!("{text} reached the server")));
         }
         text.trim_matches('\'').as_bytes().to_vec()
-    }
-
-    fn facts(&self) -> Vec<Cell> {
-        let path: Vec<String> = self.search_path.iter().map(|s| hex(s.as_bytes())).collect();
-        let text = |text: &str| Some(text.as_bytes().to_vec());
-        vec![
-            text(&path.join(",")),
-            text(&hex(b"app")),
-            text("hex"),
-            text("1"),
-            text("f"),
-        ]
-    }
-
-    fn relations(&self, names: Option<&[u8]>) -> Vec<Vec<Cell>> {
-        let names = String::from_utf8(names.unwrap().to_vec()).unwrap();
-        let names: Vec<String> = names
-            .split(',')
-            .map(|name| String::from_utf8(unhex(name)).unwrap())
-            .collect();
-        let asked = |name: &str| names.iter().any(|asked| asked == name);
-        let text = |text: &str| Some(text.as_bytes().to_vec());
-        let mut rows = Vec::new();
-        let mut relation = |oid: u32, schema: &str, name: &str, attributes: &str| {
-            rows.push(vec![
-                text(&oid.to_string()),
-                text(&hex(schema.as_bytes())),
-                text(&hex(name.as_bytes())),
-                text(if name == "v" { "v" } else { "r" }),
-                None,
-                (name == "v").then(|| USERS_OID.to_string().into_bytes()),
-                (name == "v").then(|| {
-                    hex(b" SELECT users.id,\n    users.email AS mail\n   FROM users;").into_bytes()
-                }),
-                text(attributes),
-            ]);
-        };
-        let id = format!("1:{}:23::23:f:f", hex(b"id"));
-        let (first, second): (&[u8], &[u8]) = if self.swapped {
-            (b"name", b"email")
-        } else {
-            (b"email", b"name")
-        };
-        let name = format!("3:{}:25::25:f:f", hex(second));
-        let domain = hex(b"sealwire.deterministic");
-        let email = |name: &[u8], with_domain: bool| {
-            if with_domain {
-                format!("2:{}:{DOMAIN_OID}:{domain}:17:f:f", hex(name))
-            } else {
-                format!("2:{}:17::17:f:f", hex(name))
-            }
-        };
-        if asked("users") {
-            let nick = if self.nick {
-                format!(",4:{}:25::25:f:f", hex(b"nick"))
-            } else {
-                String::new()
-            };
-            let email = email(first, !self.lies.catalogue_lacks_domain);
-            relation(
-                USERS_OID,
-                "public",
-                "users",
-                &format!("{id},{email},{name}{nick}"),
-            );
-            let plain = format!("2:{}:25::25:f:f", hex(b"email"));
-            relation(AUDIT_USERS_OID, "audit", "users", &format!("{id},{plain}"));
-        }
-        if asked("logs") {
-            relation(LOGS_OID, "public", "logs", &id);
-        }
-        if self.view && (asked("users") || asked("v")) {
-            relation(
-                16600,
-                "public",
-                "v",
-                &format!("{id},{}", email(b"mail", true)),
-            );
-        }
-        rows
     }
 }
 

@@ -325,6 +325,72 @@ fn rows_of_a_statement_seen_before_wait_for_its_description() {
     });
 }
 
+/// The catalogue was read before the path led there.
+#[test]
+fn a_new_search_path_reads_the_catalogue_once() {
+    let mut pair = Pair::new(None);
+    for (path, expected) in [("audit", 4), ("public", 1), ("audit", 1), ("public", 1)] {
+        pair.send(&query(&format!("SET search_path = {path}")));
+        pair.server.received.clear();
+        pair.send(&query("SELECT id, email FROM public.users"));
+        assert_eq!(loads(&pair), expected, "{path}");
+    }
+}
+
+/// `COMMIT` takes back what `SET LOCAL` did; what is sent behind it waits for that.
+#[test]
+fn what_follows_the_end_of_a_transaction_waits_for_it() {
+    let ends = [
+        [query("COMMIT"), Vec::new()],
+        [
+            [parse("", "COMMIT", &[]), bind("", "", &[], &[])].concat(),
+            [execute("", 0), sync()].concat(),
+        ],
+    ];
+    for end in ends {
+        every_cut(|mut pair| {
+            pair.send(&query("SET search_path = audit"));
+            pair.send(&query("BEGIN"));
+            pair.send(&query("SET LOCAL search_path = public"));
+            let insert = |id| {
+                let values = [text(id), text(BIND)];
+                [
+                    parse("", INSERT, &[]),
+                    bind("", "", &values, &[]),
+                    execute("", 0),
+                    sync(),
+                ]
+                .concat()
+            };
+            assert_eq!(pair.tags(&insert("1")), "CZCZCZ12CZ");
+            pair.server.local_path = Some(vec!["pg_catalog", "audit"]);
+            let frames = pair.ask(&[end.concat(), insert("2")].concat());
+            assert_eq!(tags(&frames[frames.len() - 2..]), "EZ");
+            let error = &frames[frames.len() - 2];
+            assert_eq!(error.error_field('C').unwrap(), "42703");
+            pair.assert_unseen(&[BIND]);
+        });
+    }
+}
+
+#[test]
+fn a_call_of_a_function_that_may_change_the_path_is_not_trusted() {
+    for (kind, call, expected) in [
+        ("f", "SELECT go()", 1),
+        ("n", "SELECT go()", 3),
+        ("f", "SELECT stay()", 0),
+    ] {
+        let mut pair = Pair::with(Pair::options(), super::model::Model::new(true), None);
+        pair.server.functions = Some(format!("{kind}{}", super::model::hex(b"go")).into());
+        pair.send(&super::wire::startup(&[("user", "app")]));
+        pair.send(&query(call));
+        pair.server.received.clear();
+        pair.send(&query(SELECT_ALL));
+        assert_eq!(loads(&pair), expected, "{kind} {call}");
+        assert_eq!(pair.fault, None);
+    }
+}
+
 /// A refusal that rests on the catalogue is not pronounced on an old one.
 #[test]
 fn a_refusal_looks_at_the_catalogue_again() {
@@ -335,7 +401,7 @@ fn a_refusal_looks_at_the_catalogue_again() {
         let frames = pair.ask(&prepare);
         assert_eq!(tags(&frames), "EZ");
         assert_eq!(frames[0].error_field('C').unwrap(), "42703");
-        assert_eq!(loads(&pair), 2, "facts and catalogue");
+        assert_eq!(loads(&pair), 3, "facts, catalogue and functions");
         pair.server.nick = true;
         assert_eq!(pair.tags(&prepare), "1Z");
     });
