@@ -187,7 +187,7 @@ impl Session {
         if let Some(stream) = self.copying.stream.take()
             && report.context.is_none()
         {
-            report.context = Some(stream.codec.context().into());
+            report.context = stream.codec.context().map(String::into_boxed_str);
         }
         self.expect_copy_failure(report);
         self.queue.end_copy_in();
