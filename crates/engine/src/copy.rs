@@ -8,6 +8,8 @@
 mod binary;
 mod csv;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;

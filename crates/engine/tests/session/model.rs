@@ -70,6 +70,8 @@ pub(crate) struct Model {
     transaction: Transaction,
     skipping: bool,
     copy_in: Option<CopyIn>,
+    /// Data for `users`.
+    copied: Option<Vec<u8>>,
     pub(crate) users: Vec<User>,
     before: Option<Vec<User>>,
     pub(crate) search_path: Vec<&'static str>,
@@ -100,6 +102,8 @@ pub(crate) struct Lies {
     pub(crate) cells_are_text: bool,
     /// Gives every column the origin `users.email`.
     pub(crate) origin_is_email: bool,
+    /// Starts a COPY with one column more than there is.
+    pub(crate) extra_copy_column: bool,
     /// Sends a column less in rows.
     pub(crate) short_rows: bool,
     /// Says that the catalogue's `users.email` is a plain `bytea`.
@@ -109,6 +113,11 @@ pub(crate) struct Lies {
 }
 
 const SELECT_BY_EMAIL: &str = "SELECT id, email FROM users WHERE email = ";
+
+/// The text of a message that is nothing but one.
+fn body_text(body: &[u8]) -> Vec<u8> {
+    body.split(|&byte| byte == 0).next().unwrap().to_vec()
+}
 
 impl Model {
     pub(crate) fn new(encrypted: bool) -> Self {
@@ -131,6 +140,7 @@ impl Model {
             transaction: Transaction::Idle,
             skipping: false,
             copy_in: None,
+            copied: None,
             users: Vec::new(),
             before: None,
             search_path: vec!["pg_catalog", "public"],
@@ -223,10 +233,17 @@ impl Model {
         }
         if let Some(kind) = self.copy_in {
             match frame.tag {
-                b'd' | b'S' | b'H' => return,
+                b'd' => {
+                    if let Some(copied) = &mut self.copied {
+                        copied.extend(&frame.body);
+                    }
+                    return;
+                }
+                b'S' | b'H' => return,
                 b'c' => {
                     self.copy_in = None;
-                    self.send(b'C', &wire::cstr("COPY 1"));
+                    let count = self.store_copied();
+                    self.send(b'C', &wire::cstr(&format!("COPY {count}")));
                     if kind == CopyIn::Simple {
                         self.end_command();
                         self.ready();
@@ -235,7 +252,9 @@ impl Model {
                 }
                 b'f' => {
                     self.copy_in = None;
-                    self.error(("57014", "COPY from stdin failed".into()));
+                    self.copied = None;
+                    let text = String::from_utf8_lossy(&body_text(&frame.body)).into_owned();
+                    self.error(("57014", format!("COPY from stdin failed: {text}")));
                     if kind == CopyIn::Simple {
                         self.ready();
                     } else {
@@ -380,7 +399,9 @@ impl Model {
             | "ROLLBACK"
             | "COPY logs FROM STDIN"
             | "COPY bad FROM STDIN"
-            | "COPY logs TO STDOUT" => (vec![], None),
+            | "COPY logs TO STDOUT"
+            | "COPY users (id, email) FROM STDIN"
+            | "COPY users (id, email) TO STDOUT" => (vec![], None),
             _ if text.starts_with("SET ") || text.starts_with("CREATE VIEW ") => (vec![], None),
             "SELECT 1" | "SELECT 1/0" | "SELECT n FROM generate_series(1, 5) AS g (n)" => {
                 (vec![], Some(vec![number]))
@@ -656,19 +677,68 @@ impl Model {
         self.buffer.extend(wire::row(&values));
     }
 
+    /// The rows of the text format for `users`: no value of a test needs escaping but a cell's.
+    fn store_copied(&mut self) -> usize {
+        let Some(copied) = self.copied.take() else {
+            return 1;
+        };
+        let text = String::from_utf8(copied).unwrap();
+        for line in text.lines() {
+            let (id, email) = line.split_once('\t').unwrap();
+            let email = match (email, email.strip_prefix("\\\\x")) {
+                ("\\N", _) => None,
+                (_, Some(hex)) if self.encrypted => Some(
+                    hex.as_bytes()
+                        .chunks(2)
+                        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+                        .collect(),
+                ),
+                (text, _) => Some(text.into()),
+            };
+            self.users.push((id.parse().unwrap(), email, None));
+        }
+        text.lines().count()
+    }
+
+    fn print_users(&self) -> Vec<Vec<u8>> {
+        let print = |(id, email, _): &User| {
+            let email = match email {
+                None => "\\N".to_owned(),
+                Some(email) if self.encrypted => {
+                    let hex: String = email.iter().map(|byte| format!("{byte:02x}")).collect();
+                    format!("\\\\x{hex}")
+                }
+                Some(email) => String::from_utf8(email.clone()).unwrap(),
+            };
+            format!("{id}\t{email}\n").into_bytes()
+        };
+        self.users.iter().map(print).collect()
+    }
+
     fn copy(&mut self, text: &str, kind: CopyIn) -> Outcome<()> {
+        let of_users = text.starts_with("COPY users");
+        let start: &[u8] = match (of_users, self.lies.extra_copy_column) {
+            (false, _) => &[0, 0, 0],
+            (true, false) => &[0, 0, 2, 0, 0, 0, 0],
+            (true, true) => &[0, 0, 3, 0, 0, 0, 0, 0, 0],
+        };
         if text.ends_with("TO STDOUT") {
-            self.send(b'H', &[0, 0, 0]);
-            self.send(b'd', b"1\n");
+            self.send(b'H', start);
+            let rows = match of_users {
+                true => self.print_users(),
+                false => vec![b"1\n".to_vec()],
+            };
+            rows.iter().for_each(|row| self.send(b'd', row));
             self.send(b'c', b"");
-            self.send(b'C', &wire::cstr("COPY 1"));
+            self.send(b'C', &wire::cstr(&format!("COPY {}", rows.len())));
             if kind == CopyIn::Simple {
                 self.end_command();
                 self.ready();
             }
             return Ok(());
         }
-        self.send(b'G', &[0, 0, 0]);
+        self.send(b'G', start);
+        self.copied = of_users.then(Vec::new);
         if text.contains("bad") {
             // As a BEFORE STATEMENT trigger that raises: before any message is read.
             return Err(("P0001", "refused by a trigger".into()));
