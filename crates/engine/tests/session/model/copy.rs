@@ -16,9 +16,8 @@ impl Model {
                 if let Some(copied) = &mut self.copied {
                     copied.extend(&frame.body);
                 }
-                return;
             }
-            b'S' | b'H' => return,
+            b'S' | b'H' => {}
             b'c' => {
                 self.copy_in = None;
                 let count = self.store_copied();
@@ -27,7 +26,6 @@ impl Model {
                     self.end_command();
                     self.ready();
                 }
-                return;
             }
             b'f' => {
                 self.copy_in = None;
@@ -39,7 +37,6 @@ impl Model {
                 } else {
                     self.skipping = true;
                 }
-                return;
             }
             tag => panic!("{} in copy-in mode", char::from(tag)),
         }
