@@ -94,7 +94,7 @@ struct Twins {
 
 impl Twins {
     async fn new() -> Self {
-        let fixture = Fixture::new([twin(), single()]).await;
+        let fixture = Fixture::new([twin(), single(), texts()]).await;
         Self {
             sealed: support::wire(&fixture.url()).await,
             plain: fixture.plain_wire().await,
@@ -126,12 +126,28 @@ impl Twins {
 
     /// The tables hold the same, whatever it is.
     async fn compare(&mut self, what: &str) {
-        for table in ["t", "s"] {
+        for table in ["t", "s", "u"] {
             let sql = format!("COPY {table} TO STDOUT (FORMAT binary)");
             let (sealed, plain) = self.to(&sql, Start::Simple).await;
             assert_eq!(sealed, plain, "{what}");
         }
     }
+}
+
+/// Any text fits its plain columns, so that every error is about the format or an encrypted column.
+fn texts() -> Table {
+    Table::new(
+        "public",
+        "u",
+        [
+            Column::plain("b", "text"),
+            Column::deterministic("a", "text"),
+            Column::randomized("c", "bytea"),
+            Column::plain("g", "text"),
+            Column::deterministic("d", "int4"),
+            Column::deterministic("f", "varchar(5)"),
+        ],
+    )
 }
 
 /// A table whose only column is encrypted.
@@ -219,17 +235,16 @@ fn pick<T: Copy>(rng: &mut Rng, list: &[T]) -> T {
     list[rng.usize(..list.len())]
 }
 
-fn columns(rng: &mut Rng) -> String {
-    let all = ["a", "b", "c", "d", "e", "f", "g", "id"];
-    let mut list: Vec<&str> = all.into_iter().filter(|_| rng.bool()).collect();
+fn columns(rng: &mut Rng, all: &[&str]) -> String {
+    let mut list: Vec<&str> = all.iter().copied().filter(|_| rng.bool()).collect();
     if list.is_empty() {
         list.push("a");
     }
     list.join(", ")
 }
 
-/// Random options that a server of this version takes.
-fn options(rng: &mut Rng, version: u32) -> Options {
+/// Random options for these columns that a server of this version takes.
+fn options(rng: &mut Rng, version: u32, all: &[&str]) -> Options {
     let mut both: Vec<String> = Vec::new();
     let (mut to, mut from) = (Vec::new(), Vec::new());
     match rng.u8(..10) {
@@ -279,16 +294,21 @@ fn options(rng: &mut Rng, version: u32) -> Options {
                 let list = if rng.bool() {
                     "*".into()
                 } else {
-                    format!("({})", columns(rng))
+                    format!("({})", columns(rng, all))
                 };
                 to.push(format!("FORCE_QUOTE {list}"));
             }
             if rng.u8(..3) == 0 {
-                from.push(format!("FORCE_NULL ({})", columns(rng)));
+                from.push(format!("FORCE_NULL ({})", columns(rng, all)));
             }
             if rng.u8(..3) == 0 && !both.iter().any(|option| option.starts_with("NULL")) {
                 // Text only: an empty string is no number.
-                from.push("FORCE_NOT_NULL (a, b)".into());
+                let texts: Vec<&str> = all
+                    .iter()
+                    .copied()
+                    .filter(|c| ["a", "b"].contains(c))
+                    .collect();
+                from.push(format!("FORCE_NOT_NULL ({})", texts.join(", ")));
             }
             if rng.bool() {
                 header(rng, &mut to, &mut from, version);
@@ -362,7 +382,11 @@ async fn what_a_plain_table_prints_goes_through_an_encrypted_one() {
         twins
             .both(&format!("INSERT INTO t VALUES {}", rows.join(", ")))
             .await;
-        let options = options(&mut rng, version);
+        let options = options(
+            &mut rng,
+            version,
+            &["a", "b", "c", "d", "e", "f", "g", "id"],
+        );
         let what = format!(
             "seed {seed}, {output}, TO{} FROM{}",
             options.to, options.from
@@ -393,21 +417,154 @@ async fn what_a_plain_table_prints_goes_through_an_encrypted_one() {
 fn same_outcome(sealed: &Outcome, plain: &Outcome, what: &str) {
     assert_eq!(sealed.tag, plain.tag, "{what}: {sealed:?} {plain:?}");
     assert_eq!(sealed.status, plain.status, "{what}");
+    // The server notices a wrong byte before it has read the line, and counts fewer lines then.
+    if plain.code() == "22021" && sealed.error.is_some() {
+        return;
+    }
+    // A field that would be larger than any that is collected.
+    if sealed.code() == "54000" && plain.error.is_some() {
+        return;
+    }
     assert_eq!(sealed.code(), plain.code(), "{what}: {sealed:?} {plain:?}");
     let (Some(sealed), Some(plain)) = (&sealed.error, &plain.error) else {
         return;
     };
     let place = |context: Option<&str>| {
         let words = context.unwrap_or_default();
-        words
-            .split([':', '"'])
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        let end = words.find([':', '"']).unwrap_or(words.len());
+        words[..end].to_owned()
     };
-    assert_eq!(
-        place(sealed.get('W')),
-        place(plain.get('W')),
+    let (sealed_at, plain_at) = (place(sealed.get('W')), place(plain.get('W')));
+    // Ours may know the column where PostgreSQL knows the line.
+    assert!(
+        sealed_at.starts_with(&plain_at),
         "{what}: {sealed:?} {plain:?}"
     );
+}
+
+/// A row of `u` or `s`.
+fn texts_row(rng: &mut Rng, table: &str) -> String {
+    let all = [
+        text(rng),
+        text(rng),
+        "\\x00ff".into(),
+        text(rng),
+        "42".into(),
+        text(rng).chars().take(5).collect(),
+    ];
+    let values = all
+        .iter()
+        .map(|text| literal((rng.u8(..5) > 0).then_some(text)));
+    let values: Vec<String> = values.collect();
+    match table {
+        "s" => format!("({})", values[0]),
+        _ => format!("({})", values.join(", ")),
+    }
+}
+
+/// Pieces that mean something to a reader of COPY.
+const NOISE: [&[u8]; 40] = [
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\t",
+    b",",
+    b"|",
+    b"\"",
+    b"\"\"",
+    b"'",
+    b"\\",
+    b"\\\\",
+    b"\\.",
+    b"\\.\n",
+    b"\n\\.\n",
+    b"\r\n\\.\r\n",
+    b"\n\\.",
+    b"\\N",
+    b"\\n",
+    b"\\x41",
+    b"\\x4",
+    b"\\xz",
+    b"\\101",
+    b"\\7",
+    b"\\777",
+    b"\\q",
+    b"\\b\\f\\v",
+    b"\\\n",
+    b"a",
+    b"1",
+    b"",
+    b"null",
+    b"\\xc3\\xa4",
+    b"\\xc3",
+    b"\\0",
+    b"\xc3",
+    b"\0",
+    b"\xff\xff",
+    b"\\\r",
+    b"\n\n",
+    b"!",
+];
+
+/// Changes data a little.
+fn spoil(rng: &mut Rng, data: &mut Vec<u8>) {
+    if rng.u8(..4) == 0 {
+        let ending: &[u8] = pick(rng, &[&b"\r\n"[..], b"\r"]);
+        let lines: Vec<&[u8]> = data.split(|&byte| byte == b'\n').collect();
+        *data = lines.join(ending);
+    }
+    for _ in 0..rng.usize(..3) {
+        let at = rng.usize(..=data.len());
+        match rng.u8(..6) {
+            0 if at < data.len() => drop(data.remove(at)),
+            1 => data.truncate(at),
+            2 if at < data.len() => data[at] = rng.u8(..),
+            _ => {
+                let noise = pick(rng, &NOISE);
+                data.splice(at..at, noise.iter().copied());
+            }
+        }
+    }
+}
+
+/// Data with something wrong in it, or written in another way than the server does, is taken or
+/// refused as a plain table does it, and at the same place.
+#[tokio::test]
+async fn spoilt_data_is_taken_or_refused_as_by_a_plain_table() {
+    let seed = environment("SEALWIRE_TWIN_SEED", 1);
+    let count = environment("SEALWIRE_TWIN_COUNT", 300);
+    let mut twins = Twins::new().await;
+    let version = server_version(&twins.plain).await;
+    let mut errors = std::collections::BTreeMap::new();
+    for seed in seed..seed + count {
+        let mut rng = Rng::with_seed(seed);
+        let (table, all): (_, &[&str]) = match rng.u8(..4) {
+            0 => ("s", &["a"]),
+            _ => ("u", &["b", "a", "c", "g", "d", "f"]),
+        };
+        let rows: Vec<String> = (0..rng.usize(1..6))
+            .map(|_| texts_row(&mut rng, table))
+            .collect();
+        twins.both("TRUNCATE u, s").await;
+        twins
+            .both(&format!("INSERT INTO {table} VALUES {}", rows.join(", ")))
+            .await;
+        let options = options(&mut rng, version, all);
+        let printed = format!("COPY {table} TO STDOUT{}", options.to);
+        let printed = copy_to(&mut twins.plain, &printed, Start::Simple).await;
+        assert!(printed.error.is_none(), "seed {seed}: {printed:?}");
+        let mut data = printed.data();
+        spoil(&mut rng, &mut data);
+        let sql = format!("COPY {table} FROM STDIN{}", options.from);
+        let what = format!("seed {seed}, {sql}: {:?}", data.escape_ascii().to_string());
+        let pieces = pieces(&mut rng, &data);
+        let (sealed, plain) = twins.from(&sql, how(&mut rng), &pieces).await;
+        *errors.entry(plain.code().to_owned()).or_insert(0) += 1;
+        same_outcome(&sealed, &plain, &what);
+        twins.compare(&what).await;
+    }
+    eprintln!("{errors:?}");
+    for code in ["", "22P04", "22021", "22P02", "22001"] {
+        assert!(errors.contains_key(code), "no outcome {code:?} was met");
+    }
 }

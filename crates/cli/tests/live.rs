@@ -86,6 +86,22 @@ async fn from_nothing_to_an_encrypted_column() {
         "{explained}"
     );
 
+    let copied = shell.ok(&["explain", "COPY patients FROM STDIN (FORMAT csv)"]);
+    assert!(
+        copied.contains("columns of the stream\n  id    plain\n")
+            && copied.contains("text, sealed for public.patients.ssn (deterministic)"),
+        "{copied}"
+    );
+    let copied = shell.ok(&[
+        "explain",
+        "--json",
+        "COPY (SELECT ssn FROM patients) TO STDOUT",
+    ]);
+    let copied: serde_json::Value = serde_json::from_str(&copied).unwrap();
+    let copy = &copied["copies"][0];
+    assert_eq!(copy["direction"], "out");
+    assert_eq!(copy["columns"][0]["column"], "public.patients.ssn");
+
     let application = format!(
         "{}?column_encryption=enabled&column_master_key=file:{}",
         database.url(),

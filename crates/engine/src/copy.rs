@@ -8,6 +8,8 @@
 mod binary;
 mod csv;
 mod lines;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;
@@ -79,6 +81,17 @@ struct Field {
     end: usize,
     /// A part of it was quoted.
     quoted: bool,
+    /// An escape sequence in it stands for a byte that is not ASCII.
+    foreign: bool,
+    /// It ends in a backslash that nothing follows, which is no part of its content.
+    hanging: bool,
+}
+
+impl Field {
+    /// What is compared with the NULL string: the content before anything is unescaped.
+    fn content<'l>(&self, raw: &'l [u8]) -> &'l [u8] {
+        &raw[..raw.len() - usize::from(self.hanging)]
+    }
 }
 
 impl fmt::Debug for Codec {
@@ -112,13 +125,14 @@ impl Codec {
         &self.stream
     }
 
-    /// Where the stream is, in the words of PostgreSQL's error context.
-    pub(crate) fn context(&self) -> String {
+    /// Where the stream is, in the words of PostgreSQL's error context, which has none for the header
+    /// of the binary format.
+    pub(crate) fn context(&self) -> Option<String> {
         let line = match &self.rows {
-            Rows::Lines(lines) => lines.line(),
+            Rows::Lines(lines) => Some(lines.line()),
             Rows::Binary(binary) => binary.line(),
         };
-        format!("COPY {}, line {line}", self.stream.relation)
+        line.map(|line| format!("COPY {}, line {line}", self.stream.relation))
     }
 
     /// Takes more of the stream and appends every row that is whole. When it fails, the rows before
@@ -209,12 +223,10 @@ impl Codec {
 
     /// Adds where the stream is, unless the column has been added already.
     fn in_context(&self, mut report: Report) -> Stop {
+        let column = report.context.take().unwrap_or_default();
         if self.stream.direction == CopyDirection::In {
-            let mut context = self.context();
-            if let Some(column) = report.context.take() {
-                context.push_str(&column);
-            }
-            report.context = Some(context.into());
+            let place = self.context();
+            report.context = place.map(|place| format!("{place}{column}").into());
         }
         Stop::Failed(report)
     }
@@ -257,10 +269,13 @@ impl Work<'_> {
 
     /// One line of a row, without its end.
     fn line(&mut self, line: &[u8]) -> Result<(), Stop> {
+        // PostgreSQL verifies what it reads before it looks for fields.
+        verify(line)?;
         let mut fields = std::mem::take(&mut self.scratch.fields);
         fields.clear();
         let result = self
             .split(line, &mut fields)
+            .and_then(|()| self.verify_escapes(line, &fields))
             .and_then(|()| self.row(|work| work.fields(line, &fields)));
         self.scratch.fields = fields;
         result
@@ -279,6 +294,20 @@ impl Work<'_> {
             }
             CopyFormat::Binary => Ok(()),
         }
+    }
+
+    /// Verifies what escape sequences spell, as PostgreSQL does before it reads any value.
+    fn verify_escapes(&mut self, line: &[u8], fields: &[Field]) -> Result<(), Stop> {
+        let options = text_options(self.stream);
+        for field in fields.iter().filter(|field| field.foreign) {
+            let raw = &line[field.start..field.end];
+            if !options.is_some_and(|text| is_null(text, field, raw)) {
+                self.scratch.value.clear();
+                self.decode(field, raw);
+                verify(&self.scratch.value)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a line names the columns of the stream.
@@ -348,7 +377,7 @@ impl Work<'_> {
             } else if text
                 .default
                 .as_ref()
-                .is_some_and(|default| default.as_bytes() == raw)
+                .is_some_and(|default| default.as_bytes() == field.content(raw))
             {
                 let report = Report::new(BAD_FORMAT, "unexpected default marker in COPY data")
                     .with_detail(format!("Column \"{}\" has no default value.", column.name));
@@ -393,6 +422,14 @@ enum Mismatch {
     Name(usize),
 }
 
+fn verify(text: &[u8]) -> Result<(), Stop> {
+    if text.contains(&0) || str::from_utf8(text).is_err() {
+        let message = "invalid byte sequence for encoding \"UTF8\"";
+        return Err(Stop::Failed(Report::new("22021", message)));
+    }
+    Ok(())
+}
+
 fn text_options(stream: &CopyStream) -> Option<&CopyText> {
     match &stream.format {
         CopyFormat::Text(text) | CopyFormat::Csv { text, .. } => Some(text),
@@ -402,7 +439,7 @@ fn text_options(stream: &CopyStream) -> Option<&CopyText> {
 
 /// The NULL string counts as it stands, before anything is unescaped, and unquoted only.
 fn is_null(text: &CopyText, field: &Field, raw: &[u8]) -> bool {
-    !field.quoted && raw == text.null.as_bytes()
+    !field.quoted && field.content(raw) == text.null.as_bytes()
 }
 
 /// Makes room for so many bytes without leaving a copy of what is there behind.

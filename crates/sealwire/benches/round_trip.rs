@@ -13,9 +13,10 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use cpu_time::ProcessTime;
 use futures_util::future::try_join_all;
-use futures_util::{TryStreamExt, pin_mut};
+use futures_util::{SinkExt, TryStreamExt, pin_mut};
 use rand::seq::SliceRandom;
 use sealwire_testkit::{Postgres, TestDatabase};
 use tokio_postgres::{Client, NoTls, Statement};
@@ -27,6 +28,8 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const SCAN_ROWS: i32 = 100_000;
 const IN_FLIGHT: i32 = 32;
+/// What a program reads of a file at a time.
+const PIECE_BYTES: usize = 64 << 10;
 /// Rounds of one measurement between two reconnections.
 const ROUNDS: usize = 6;
 const RECONNECTIONS: usize = 8;
@@ -40,13 +43,20 @@ struct Variant {
     by_email: Statement,
     scan: Statement,
     insert: Statement,
+    /// The rows of the table as COPY has them.
+    pieces: Vec<Bytes>,
 }
 
 impl Variant {
     async fn new(name: &'static str, client: Client, table: &'static str) -> Result<Self> {
         let by_email = format!("SELECT id, email FROM {table} WHERE email = $1");
         let insert = format!("INSERT INTO {table}_sink (id, email, note) VALUES ($1, $2, $3)");
+        let lines = (1..=SCAN_ROWS).map(|id| format!("{id}\t{}\n", shop::email(id)));
+        let lines = Bytes::from(lines.collect::<String>());
+        let pieces = (0..lines.len()).step_by(PIECE_BYTES);
+        let pieces = pieces.map(|at| lines.slice(at..lines.len().min(at + PIECE_BYTES)));
         Ok(Self {
+            pieces: pieces.collect(),
             by_id: client
                 .prepare("SELECT id, label FROM untouched WHERE id = $1")
                 .await?,
@@ -123,6 +133,30 @@ impl Variant {
                     .batch_execute(&format!("DELETE FROM {}_sink", self.table))
                     .await?;
             }
+            Scenario::CopyIn => {
+                let sql = format!("COPY {}_sink (id, email) FROM STDIN", self.table);
+                let sink = self.client.copy_in(&sql).await?;
+                pin_mut!(sink);
+                // As a file is read: rows and pieces do not align.
+                for piece in &self.pieces {
+                    sink.feed(piece.clone()).await?;
+                }
+                assert_eq!(i32::try_from(sink.finish().await?)?, SCAN_ROWS);
+                self.client
+                    .batch_execute(&format!("TRUNCATE {}_sink", self.table))
+                    .await?;
+            }
+            Scenario::CopyOut => {
+                let sql = format!("COPY {} (id, email) TO STDOUT", self.table);
+                let rows = self.client.copy_out(&sql).await?;
+                pin_mut!(rows);
+                let mut bytes = 0;
+                while let Some(row) = rows.try_next().await? {
+                    bytes += row.len();
+                }
+                let expected: usize = self.pieces.iter().map(Bytes::len).sum();
+                assert_eq!(bytes, expected, "{}", self.name);
+            }
             Scenario::PrepareCold => {
                 for at in 0..operations {
                     // A text that no cache has seen: the comment differs every time.
@@ -154,10 +188,12 @@ enum Scenario {
     Insert,
     PrepareCold,
     PrepareCached,
+    CopyIn,
+    CopyOut,
 }
 
 impl Scenario {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Plain,
         Self::PlainInFlight,
         Self::Deterministic,
@@ -166,6 +202,8 @@ impl Scenario {
         Self::Insert,
         Self::PrepareCold,
         Self::PrepareCached,
+        Self::CopyIn,
+        Self::CopyOut,
     ];
 
     fn name(self) -> &'static str {
@@ -178,6 +216,8 @@ impl Scenario {
             Self::Insert => "INSERT, one deterministic and one randomized",
             Self::PrepareCold => "prepare, statement never seen",
             Self::PrepareCached => "prepare, statement cached",
+            Self::CopyIn => "COPY FROM of 100 000 rows, one sealed column",
+            Self::CopyOut => "COPY TO of 100 000 rows, one opened column",
         }
     }
 
@@ -186,7 +226,7 @@ impl Scenario {
         match self {
             Self::Plain | Self::Deterministic => 200,
             Self::PlainInFlight | Self::DeterministicInFlight => 640,
-            Self::Scan => 1,
+            Self::Scan | Self::CopyIn | Self::CopyOut => 1,
             Self::Insert | Self::PrepareCold | Self::PrepareCached => 100,
         }
     }
@@ -253,7 +293,7 @@ async fn main() -> Result<()> {
     for (scenario, samples) in Scenario::ALL.into_iter().zip(&mut samples) {
         let [raw, again, sealed] = samples.each_mut().map(Samples::percentiles_5);
         let operations = match scenario {
-            Scenario::Scan => SCAN_ROWS,
+            Scenario::Scan | Scenario::CopyIn | Scenario::CopyOut => SCAN_ROWS,
             _ => scenario.operations(),
         };
         println!(

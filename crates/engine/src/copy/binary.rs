@@ -22,6 +22,8 @@ pub(super) struct Binary {
     done: u64,
 }
 
+const CUT_SHORT: &str = "unexpected EOF in COPY data";
+
 /// What a look for a tuple gives.
 enum Found {
     Nothing,
@@ -31,12 +33,9 @@ enum Found {
 }
 
 impl Binary {
-    /// The number of the tuple that is being read.
-    pub(super) fn line(&self) -> u64 {
-        match self.header_done {
-            true => self.done + 1,
-            false => 0,
-        }
+    /// The number of the tuple that is being read, `None` before the first.
+    pub(super) fn line(&self) -> Option<u64> {
+        self.header_done.then(|| self.done + 1)
     }
 
     /// Rewrites the tuples of `input` that are whole.
@@ -81,7 +80,7 @@ impl Binary {
                 Found::Nothing => {
                     // PostgreSQL takes the end of the data in a tuple's count for an end.
                     if at_end && rest.len() >= 2 {
-                        return Err(bad("unexpected EOF in COPY data"));
+                        work.row(|work| write(rest, work))?;
                     }
                     return Ok(Taken {
                         bytes: start,
@@ -160,7 +159,8 @@ fn tuple(input: &[u8], columns: usize, len_max: usize) -> Result<Found, Stop> {
             if len == -1 {
                 continue;
             }
-            return Err(bad("invalid field size"));
+            // Its fields are read in order, up to this one.
+            return Ok(Found::Tuple(input.len()));
         };
         if len > len_max {
             return Err(Stop::Failed(too_long(len_max)));
@@ -172,26 +172,39 @@ fn tuple(input: &[u8], columns: usize, len_max: usize) -> Result<Found, Stop> {
     Ok(Found::Tuple(input.len() - reader.rest().len()))
 }
 
-/// Appends a tuple that `tuple` has measured.
+/// Appends a tuple. Fails where a field of it is not there.
 fn write(tuple: &[u8], work: &mut Work<'_>) -> Result<(), Stop> {
-    let unmeasured = |Malformed| bad("unexpected EOF in COPY data");
     let mut reader = Reader::new(tuple);
-    work.out.put_i16(reader.i16().map_err(unmeasured)?);
+    let count = reader.i16().map_err(|Malformed| bad(CUT_SHORT))?;
+    work.out.put_i16(count);
     for column in &work.stream.columns {
-        let value = reader.value().map_err(unmeasured)?;
+        let named = |stop| match stop {
+            Stop::Failed(mut report) => {
+                report.context = Some(format!(", column {}", column.name).into());
+                Stop::Failed(report)
+            }
+            stop => stop,
+        };
+        let value = value(&mut reader).map_err(named)?;
         match (column.column, value) {
             (Some(id), Some(value)) => {
-                let value = work.transform.value(id, value).map_err(|stop| match stop {
-                    Stop::Failed(mut report) => {
-                        report.context = Some(format!(", column {}", column.name).into());
-                        Stop::Failed(report)
-                    }
-                    stop => stop,
-                })?;
+                let value = work.transform.value(id, value).map_err(named)?;
                 field(work.out, Some(value))?;
             }
             _ => field(work.out, value)?,
         }
     }
     Ok(())
+}
+
+fn value<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Stop> {
+    match reader.i32() {
+        Ok(-1) => Ok(None),
+        Ok(..-1) => Err(bad("invalid field size")),
+        Ok(len) => match usize::try_from(len).map(|len| reader.bytes(len)) {
+            Ok(Ok(value)) => Ok(Some(value)),
+            _ => Err(bad(CUT_SHORT)),
+        },
+        Err(Malformed) => Err(bad(CUT_SHORT)),
+    }
 }

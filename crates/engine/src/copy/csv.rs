@@ -24,6 +24,8 @@ pub(super) fn split(
                 start,
                 end: at - 1,
                 quoted,
+                foreign: false,
+                hanging: false,
             });
             start = at;
             quoted = false;
@@ -37,6 +39,8 @@ pub(super) fn split(
         start,
         end: line.len(),
         quoted,
+        foreign: false,
+        hanging: false,
     });
     Ok(())
 }

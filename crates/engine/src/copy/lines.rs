@@ -2,7 +2,7 @@
 
 use sealwire_sql::{CopyDirection, CopyFormat, CopyHeader};
 
-use super::{BAD_FORMAT, Marker, Mismatch, Taken, Work, bad, text_options};
+use super::{BAD_FORMAT, Marker, Mismatch, Taken, Work, bad, text_options, verify};
 use crate::poison::Report;
 use crate::seal::Stop;
 
@@ -129,6 +129,7 @@ impl Lines {
             work.out.extend_from_slice(line);
             return Ok(());
         }
+        verify(line)?;
         let must_match = text_options(work.stream).map(|text| text.header);
         match work.names_columns(line) {
             Ok(()) => work.out.extend_from_slice(line),

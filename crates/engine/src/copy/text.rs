@@ -9,26 +9,34 @@ use super::{Field, append, room};
 pub(super) fn split(line: &[u8], delimiter: u8, fields: &mut Vec<Field>) {
     let mut start = 0;
     let mut at = 0;
+    let mut foreign = false;
+    let mut hanging = false;
+    let mut push = |start, end, foreign, hanging| {
+        fields.push(Field {
+            start,
+            end,
+            quoted: false,
+            foreign,
+            hanging,
+        });
+    };
     while let Some(&byte) = line.get(at) {
         if byte == b'\\' {
-            at += escape(&line[at..]).1;
+            let (byte, len) = escape(&line[at..]);
+            // A character that a backslash stands before is verified where it stands.
+            let spelt = matches!(line.get(at + 1), Some(b'0'..=b'7' | b'x'));
+            foreign |= spelt && byte.is_some_and(|byte| byte == 0 || !byte.is_ascii());
+            hanging = byte.is_none();
+            at += len;
         } else {
             if byte == delimiter {
-                fields.push(Field {
-                    start,
-                    end: at,
-                    quoted: false,
-                });
+                push(start, at, std::mem::take(&mut foreign), false);
                 start = at + 1;
             }
             at += 1;
         }
     }
-    fields.push(Field {
-        start,
-        end: line.len(),
-        quoted: false,
-    });
+    push(start, line.len(), foreign, hanging);
 }
 
 /// The byte that an escape sequence stands for, and the sequence's length.

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sealwire_core::policy::ColumnId;
+use sealwire_core::policy::{ColumnId, KeyId};
 use sealwire_core::value::Format;
 use sealwire_sql::{CopyDirection, CopyFormat, CopyStream, Outputs};
 
@@ -40,6 +40,11 @@ struct Stream {
     /// Number of its entry.
     seq: u64,
     codec: Codec,
+    /// What its rows are sealed under.
+    keys: Box<[KeyId]>,
+    /// Buffers that outlive a frame.
+    cell: Vec<u8>,
+    text: String,
 }
 
 impl fmt::Debug for Stream {
@@ -47,7 +52,7 @@ impl fmt::Debug for Stream {
         f.debug_struct("Stream")
             .field("seq", &self.seq)
             .field("codec", &self.codec)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -137,8 +142,7 @@ impl Session {
         let Some(stream) = &mut self.copying.stream else {
             return Err(NO_POLICY);
         };
-        let keys = copy_keys(stream.codec.stream(), &policy);
-        if let Err(unavailable) = self.keys.require_all(&keys) {
+        if let Err(unavailable) = self.keys.require_all(&stream.keys) {
             return match Stop::from(unavailable) {
                 Stop::Failed(report) => Ok(Fed::Failed(report)),
                 _ => {
@@ -155,8 +159,8 @@ impl Session {
                 settings: &self.reported.settings,
                 scratch: &mut self.seal_scratch,
             },
-            cell: Vec::new(),
-            text: String::new(),
+            cell: &mut stream.cell,
+            text: &mut stream.text,
         };
         let start = self.to_server.len();
         let mut result = Ok(());
@@ -187,7 +191,7 @@ impl Session {
         if let Some(stream) = self.copying.stream.take()
             && report.context.is_none()
         {
-            report.context = Some(stream.codec.context().into());
+            report.context = stream.codec.context().map(String::into_boxed_str);
         }
         self.expect_copy_failure(report);
         self.queue.end_copy_in();
@@ -251,10 +255,10 @@ impl Session {
         if let Planned::Copy(stream) = planned
             && stream.has_cells()
         {
-            let policy = Arc::clone(self.analysis()?.policy());
+            let stream = self.begin_stream(seq, stream)?;
             // Asked for now so that they are there with the first row; a failure counts only there.
-            let _ = self.keys.require_all(&copy_keys(&stream, &policy));
-            self.copying.stream = Some(self.begin_stream(seq, stream));
+            let _ = self.keys.require_all(&stream.keys);
+            self.copying.stream = Some(stream);
         } else {
             self.copying.stream = None;
         }
@@ -320,7 +324,7 @@ impl Session {
             return Ok(Step::Drop(head.len));
         }
         self.copying.stream = match planned {
-            Planned::Copy(stream) if stream.has_cells() => Some(self.begin_stream(seq, stream)),
+            Planned::Copy(stream) if stream.has_cells() => Some(self.begin_stream(seq, stream)?),
             _ => None,
         };
         Ok(Step::Forward(head.len))
@@ -361,17 +365,20 @@ impl Session {
         }
     }
 
-    fn begin_stream(&self, seq: u64, stream: Arc<CopyStream>) -> Stream {
+    fn begin_stream(&self, seq: u64, stream: Arc<CopyStream>) -> Result<Stream, Error> {
         let row_bytes_max = self.options.limits.copied_row_bytes_max;
         // Taken for a value, the marker is sealed or fails; it never ends the data unnoticed.
         let marker = match self.reported.server_version() {
             Some(..=17) => Marker::EndsCsv,
             _ => Marker::CsvValue,
         };
-        Stream {
+        Ok(Stream {
             seq,
+            keys: copy_keys(&stream, self.analysis()?.policy()),
             codec: Codec::new(stream, marker, row_bytes_max),
-        }
+            cell: Vec::new(),
+            text: String::new(),
+        })
     }
 
     /// What was planned of the statement at the front of the queue.
@@ -473,21 +480,20 @@ fn wire_format(stream: &CopyStream) -> Format {
 struct Sealing<'a> {
     format: Format,
     sealer: Sealer<'a>,
-    cell: Vec<u8>,
-    text: String,
+    cell: &'a mut Vec<u8>,
+    text: &'a mut String,
 }
 
 impl Transform for Sealing<'_> {
     fn value(&mut self, column: ColumnId, value: &[u8]) -> Result<&[u8], Stop> {
         self.cell.clear();
-        self.sealer
-            .stored(column, self.format, value, &mut self.cell)?;
+        self.sealer.stored(column, self.format, value, self.cell)?;
         match self.format {
-            Format::Binary => Ok(&self.cell),
+            Format::Binary => Ok(self.cell),
             Format::Text => {
                 self.text.clear();
                 self.text.push_str("\\x");
-                push_hex(&mut self.text, &self.cell);
+                push_hex(self.text, self.cell);
                 Ok(self.text.as_bytes())
             }
         }

@@ -19,7 +19,7 @@ const MARKER: &str = "alice@example.org";
 /// Runs the steps through the session against the encrypted table and without it against the
 /// plain one; every step must look the same to the client.
 #[track_caller]
-fn check(steps: &[Vec<u8>]) {
+pub(crate) fn check(steps: &[Vec<u8>]) {
     for &cut in CUTS {
         let mut pair = Pair::new(cut);
         let mut twin = Model::new(false);
