@@ -30,9 +30,9 @@ use sealwire_testkit::fixture::wire::Format;
 use sealwire_testkit::regress::psql::{Psql, Step, Then};
 use sealwire_testkit::regress::{schedule, script};
 
-use exchange::{Exchange, rows};
-use report::Report;
-use session::Session;
+use exchange::{Change, Exchange, Outcome, rows};
+use report::{Report, Verdict};
+use session::{Plain, Session};
 
 const NAME: &str = "regress";
 const OWN: &str = include_str!("regress/own.sql");
@@ -93,12 +93,54 @@ impl Protected {
         }
     }
 
-    /// Whether a text may be touched: it says a name that the scripts have for relations.
-    fn may_touch(self, sql: &[u8]) -> bool {
+    /// Whether a text says one of these names.
+    fn says(self, names: &[&str], sql: &[u8]) -> bool {
         let text = String::from_utf8_lossy(sql).to_ascii_lowercase();
-        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
-        self == Self::Among && words.any(|word| NAMED.contains(&word))
+        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        self == Self::Among && words.any(|word| names.contains(&word))
     }
+
+    /// What is to be thought of an exchange.
+    async fn verdict(self, sql: &[u8], exchange: &Exchange, plain: &mut Plain) -> Verdict {
+        let Outcome::Changed(change) = exchange.outcome else {
+            return if self.says(&NAMED, sql) {
+                Verdict::Expected("say a protected relation's name, and went out unchanged".into())
+            } else {
+                Verdict::Untouched
+            };
+        };
+        let sqlstate = exchange.error_field(b'C').unwrap_or_default();
+        let message = exchange.error_field(b'M').unwrap_or_default();
+        if self.says(&NAMED, sql) {
+            let what = without_names(&message);
+            return Verdict::Expected(match sqlstate.as_str() {
+                "" => "say a protected relation's name, and were rewritten".into(),
+                _ => format!("say a protected relation's name: {sqlstate} {what}"),
+            });
+        }
+        let says = self.says(&SHADOWS, sql);
+        if says && message.contains(" whose code names protected relation ") {
+            return Verdict::Expected(format!("say a word in code: {}", without_names(&message)));
+        }
+        if says
+            && message.starts_with("refusing to run a statement that names an encrypted relation: ")
+        {
+            return Verdict::Expected(format!("say a word that cannot be read: {message}"));
+        }
+        if says && sqlstate == "42601" && plain.is_syntax_error(sql).await {
+            return Verdict::Expected("are syntax errors, here as on the server".into());
+        }
+        if says && sqlstate == "25P02" && change == Change::ToServer {
+            return Verdict::Expected("are in an aborted transaction, as the server says".into());
+        }
+        Verdict::Disturbed
+    }
+}
+
+/// A message without the names in backticks.
+fn without_names(message: &str) -> String {
+    let parts: Vec<&str> = message.split('`').step_by(2).collect();
+    parts.join("…")
 }
 
 /// Where the scripts are.
@@ -166,6 +208,7 @@ async fn run(source: &Source, protected: Protected, protocol: Protocol) -> Repor
         fs::create_dir_all(&path).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
     }
+    let mut plain = Plain::new(&fixture).await;
     let mut report = Report::default();
     for name in &source.scripts {
         let mut psql = Psql::new(source.text(name), source.environment(output.path()));
@@ -188,7 +231,8 @@ async fn run(source: &Source, protected: Protected, protocol: Protocol) -> Repor
                     };
                     let exchange = session.exchange(&sql, results, || psql.take_data()).await;
                     follow(&mut psql, &then, &exchange);
-                    report.add(&sql, &exchange, protected.may_touch(&sql));
+                    let verdict = protected.verdict(&sql, &exchange, &mut plain).await;
+                    report.add(&sql, &exchange, verdict);
                     if exchange.lost {
                         session = Session::new(&fixture).await;
                     }

@@ -24,7 +24,20 @@ pub(crate) enum Outcome {
     /// The same bytes behind this many queries of the layer's own.
     Loaded(usize),
     /// Different bytes.
-    Changed(String),
+    Changed(Change),
+}
+
+/// What differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing came back in time.
+    NoAnswer,
+    /// What the server wrote or was told cannot be cut into frames.
+    Unreadable,
+    /// Only what the server was told. What it answered is what the client read.
+    ToServer,
+    /// What the client read.
+    ToClient,
 }
 
 pub(crate) struct Exchange {
@@ -45,7 +58,7 @@ impl Exchange {
             None => Vec::new(),
         };
         let outcome = match run {
-            Err(_) => Outcome::Changed("no answer".into()),
+            Err(_) => Outcome::Changed(Change::NoAnswer),
             Ok(_) => compare(&sides),
         };
         Self {
@@ -66,11 +79,9 @@ impl Exchange {
         errors.next().map(Vec::as_slice)
     }
 
-    /// SQLSTATE and message of the error that the layer made.
-    pub(crate) fn refusal(&self) -> Option<String> {
-        let error = self.error()?;
-        let message = error_field(error, b'M')?;
-        Some(format!("{} {message}", error_field(error, b'C')?))
+    /// A field of the first error.
+    pub(crate) fn error_field(&self, letter: u8) -> Option<String> {
+        error_field(self.error()?, letter)
     }
 }
 
@@ -79,14 +90,14 @@ fn compare(sides: &Sides) -> Outcome {
         return Outcome::Same;
     }
     let Some((loads, to_server, to_client)) = without_loads(&sides.beneath) else {
-        return Outcome::Changed("the server's side cannot be read".into());
+        return Outcome::Changed(Change::Unreadable);
     };
-    match (sides.sent == to_server, sides.read == to_client) {
-        (true, true) if loads > 0 => Outcome::Loaded(loads),
-        (true, true) => Outcome::Changed("nothing that this can tell".into()),
-        (false, true) => Outcome::Changed("to the server".into()),
-        (true, false) => Outcome::Changed("to the client".into()),
-        (false, false) => Outcome::Changed("to the server and to the client".into()),
+    if sides.read != to_client {
+        Outcome::Changed(Change::ToClient)
+    } else if sides.sent != to_server || loads == 0 {
+        Outcome::Changed(Change::ToServer)
+    } else {
+        Outcome::Loaded(loads)
     }
 }
 

@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sealwire_testkit::regress::frames::error_field;
-
 use crate::exchange::{Exchange, Outcome};
 
 /// Statements that are shown in full.
 const SHOWN_MAX: usize = 60;
+
+/// What is to be thought of a statement's exchange.
+pub(crate) enum Verdict {
+    /// The bytes are the same.
+    Untouched,
+    /// By design the bytes may differ: because it says a protected relation's name where that
+    /// counts. In words, with what has become of it.
+    Expected(String),
+    /// They differ, and nothing says that they may.
+    Disturbed,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -23,8 +32,8 @@ pub(crate) struct Report {
     same: usize,
     loaded: usize,
     loads: usize,
-    /// Statements that say a name that relations have: unchanged, and changed by verdict.
-    named: BTreeMap<String, usize>,
+    /// Statements that the layer is to change, or may, by what it did.
+    expected: BTreeMap<String, usize>,
     left_out: BTreeMap<String, usize>,
     differences: Vec<String>,
 }
@@ -42,7 +51,8 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, sql: &[u8], exchange: &Exchange, may_touch: bool) {
+    /// Takes a statement's exchange. `verdict`: why it may be another than without the layer.
+    pub(crate) fn add(&mut self, sql: &[u8], exchange: &Exchange, verdict: Verdict) {
         self.number += 1;
         self.statements += 1;
         self.errors += usize::from(exchange.error().is_some());
@@ -51,36 +61,28 @@ impl Report {
             self.frames[direction] += exchange.frames[direction];
             self.bytes[direction] += exchange.bytes[direction];
         }
-        let what = match &exchange.outcome {
-            Outcome::Same => {
-                self.same += 1;
-                None
-            }
+        match &exchange.outcome {
+            Outcome::Same => self.same += 1,
             Outcome::Loaded(loads) => {
                 self.loaded += 1;
                 self.loads += loads;
-                None
             }
-            Outcome::Changed(what) => Some(what),
-        };
-        if may_touch {
-            let verdict = match (what, exchange.refusal()) {
-                (None, _) => "unchanged".to_owned(),
-                (Some(_), Some(refusal)) => without_names(&refusal),
-                (Some(what), None) => format!("changed {what}"),
-            };
-            *self.named.entry(verdict).or_default() += 1;
-        } else if let Some(what) = what {
-            let answer = match exchange.error() {
-                Some(error) => error_field(error, b'M').unwrap_or_default(),
-                None => "no error".into(),
-            };
-            self.differences.push(format!(
-                "{} statement {}: changed {what} ({answer}): {}",
-                self.script,
-                self.number,
-                String::from_utf8_lossy(sql).trim(),
-            ));
+            Outcome::Changed(_) => {}
+        }
+        match verdict {
+            Verdict::Untouched => {}
+            Verdict::Expected(why) => *self.expected.entry(why).or_default() += 1,
+            Verdict::Disturbed => {
+                let answer = exchange.error_field(b'M');
+                self.differences.push(format!(
+                    "{} statement {}: {:?} ({}): {}",
+                    self.script,
+                    self.number,
+                    exchange.outcome,
+                    answer.as_deref().unwrap_or("no error"),
+                    String::from_utf8_lossy(sql).trim(),
+                ));
+            }
         }
     }
 
@@ -88,12 +90,6 @@ impl Report {
     pub(crate) fn is_good(&self, strict: bool) -> bool {
         self.differences.is_empty() && self.statements > 0 && !(strict && self.loads > 0)
     }
-}
-
-/// A message without the names in backticks.
-fn without_names(message: &str) -> String {
-    let parts: Vec<&str> = message.split('`').step_by(2).collect();
-    parts.join("…")
 }
 
 impl fmt::Display for Report {
@@ -116,11 +112,8 @@ impl fmt::Display for Report {
             self.loads,
             self.differences.len()
         )?;
-        for (verdict, count) in &self.named {
-            writeln!(
-                f,
-                "  {count} that say a protected relation's name: {verdict}"
-            )?;
+        for (why, count) in &self.expected {
+            writeln!(f, "  {count} {why}")?;
         }
         let left_out: Vec<String> = self
             .left_out

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use sealwire::{ColumnEncryption, MaybeTls, SealedStream};
-use sealwire_testkit::fixture::wire::{Format, WireClient};
-use sealwire_testkit::fixture::{Fixture, trap};
+use sealwire_testkit::fixture::wire::{Batch, Format, Reply, WireClient};
+use sealwire_testkit::fixture::{Fixture, plain_wire, trap};
 use sealwire_testkit::regress::frames::{RawClient, setting};
 use sealwire_testkit::{Tap, Tapped};
+use tokio::net::TcpStream;
 use tokio_postgres::Socket;
 use tokio_postgres::config::{SslMode, SslNegotiation};
 
@@ -22,6 +23,30 @@ const SETTINGS: [(&str, &str); 4] = [
 
 /// No statement takes longer unless something waits for ever.
 const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What PostgreSQL itself says to a text.
+pub(crate) struct Plain(WireClient<TcpStream>);
+
+impl Plain {
+    /// A session without the layer.
+    pub(crate) async fn new(fixture: &Fixture) -> Self {
+        Self(plain_wire(fixture.sealed()).await)
+    }
+
+    /// Whether its grammar rejects a text, or Parse does because it holds several statements.
+    pub(crate) async fn is_syntax_error(&mut self, sql: &[u8]) -> bool {
+        let Ok(text) = std::str::from_utf8(sql) else {
+            return false;
+        };
+        let replies = self
+            .0
+            .exchange(Batch::new().parse("", text, &[]).sync())
+            .await;
+        replies
+            .iter()
+            .any(|reply| matches!(reply, Reply::Error(fields) if fields.code() == "42601"))
+    }
+}
 
 pub(crate) struct Session {
     client: RawClient<SealedStream<MaybeTls<Socket, Tapped<Socket>>>>,

@@ -2,7 +2,7 @@
 
 use super::pair::{Pair, every_cut};
 use super::sealed::{INSERT, SELECT_ALL};
-use super::wire::{bind, cstr, execute, frame, parse, query, sync, tags, text};
+use super::wire::{bind, cstr, execute, flush, frame, parse, query, sync, tags, text};
 
 fn data() -> Vec<u8> {
     frame(b'd', b"1\n")
@@ -67,6 +67,20 @@ fn a_copy_that_fails_at_once_answers_the_early_sync_too() {
             "12GEZ"
         );
         assert_eq!(pair.tags(&[data(), done(), sync()].concat()), "Z");
+        assert_eq!(pair.tags(&query("SELECT 1")), "TDCZ");
+    });
+}
+
+/// What a client sends to a COPY that has failed is the server's to discard, byte for byte.
+#[test]
+fn data_behind_a_failed_copy_go_out_as_they_are() {
+    every_cut(|mut pair| {
+        let start = [copy("COPY bad FROM STDIN"), flush()].concat();
+        assert_eq!(pair.tags(&start), "12GE");
+        let behind = [data(), data(), done(), sync()].concat();
+        let before = pair.server.raw.len();
+        assert_eq!(pair.tags(&behind), "Z");
+        assert_eq!(pair.server.raw[before..], behind);
         assert_eq!(pair.tags(&query("SELECT 1")), "TDCZ");
     });
 }
