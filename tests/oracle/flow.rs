@@ -55,7 +55,7 @@ pub(crate) struct Findings {
 /// A query and those around it.
 struct Scope<'t, 's> {
     query: &'t Node,
-    parent: Option<&'s Scope<'t, 's>>,
+    parent: Option<&'s Self>,
 }
 
 /// What stands for something else inside of an expression.

@@ -9,7 +9,7 @@ pub(crate) enum Value {
     /// A word; `<>` is null.
     Atom(String),
     Node(Node),
-    List(Vec<Value>),
+    List(Vec<Self>),
 }
 
 /// A node with its fields, which may hold several values each.

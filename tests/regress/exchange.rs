@@ -48,6 +48,8 @@ pub(crate) struct Exchange {
     pub(crate) lost: bool,
     pub(crate) bytes: [usize; 2],
     pub(crate) frames: [usize; 2],
+    /// The tags of both sides where they differ.
+    pub(crate) tags: String,
 }
 
 impl Exchange {
@@ -61,7 +63,18 @@ impl Exchange {
             Err(_) => Outcome::Changed(Change::NoAnswer),
             Ok(_) => compare(&sides),
         };
+        let tags = match outcome {
+            Outcome::Changed(_) => format!(
+                "{} {} above, {} {} beneath",
+                tags(&sides.sent),
+                tags(&sides.read),
+                tags(&sides.beneath.to_server),
+                tags(&sides.beneath.to_client)
+            ),
+            _ => String::new(),
+        };
         Self {
+            tags,
             outcome,
             lost,
             bytes: [sides.sent.len(), sides.read.len()],
@@ -83,6 +96,13 @@ impl Exchange {
     pub(crate) fn error_field(&self, letter: u8) -> Option<String> {
         error_field(self.error()?, letter)
     }
+}
+
+/// The first tags of what crossed.
+fn tags(bytes: &[u8]) -> String {
+    let frames = frames(bytes).unwrap_or_default();
+    let tags = frames.iter().take(40).map(|frame| char::from(frame[0]));
+    tags.collect()
 }
 
 fn compare(sides: &Sides) -> Outcome {

@@ -75,10 +75,11 @@ impl Report {
             Verdict::Disturbed => {
                 let answer = exchange.error_field(b'M');
                 self.differences.push(format!(
-                    "{} statement {}: {:?} ({}): {}",
+                    "{} statement {}: {:?}, {} ({}): {}",
                     self.script,
                     self.number,
                     exchange.outcome,
+                    exchange.tags,
                     answer.as_deref().unwrap_or("no error"),
                     String::from_utf8_lossy(sql).trim(),
                 ));

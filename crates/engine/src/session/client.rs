@@ -33,6 +33,8 @@ impl Session {
         }
         if self.skipping && !matches!(head.tag, b'S' | b'X') {
             // The server would skip it; what it would skip must not carry a plaintext there either.
+            // Data behind it are not that COPY's.
+            self.stray_copy = false;
             if head.tag == b'P' {
                 let Some(body) = self.whole(head, rest)? else {
                     return Ok(Step::Starved);

@@ -71,6 +71,20 @@ fn a_copy_that_fails_at_once_answers_the_early_sync_too() {
     });
 }
 
+/// Once something else has been sent, data may be another COPY's, and those go nowhere.
+#[test]
+fn data_behind_another_message_are_not_a_failed_copy_s() {
+    every_cut(|mut pair| {
+        let start = [copy("COPY bad FROM STDIN"), flush()].concat();
+        assert_eq!(pair.tags(&start), "12GE");
+        let before = pair.server.raw.len();
+        pair.send(&[data(), copy("COPY users FROM STDIN")].concat());
+        pair.send(&[data(), done()].concat());
+        assert_eq!(pair.server.raw[before..], data());
+        assert_eq!(pair.tags(&sync()), "Z");
+    });
+}
+
 /// What a client sends to a COPY that has failed is the server's to discard, byte for byte.
 #[test]
 fn data_behind_a_failed_copy_go_out_as_they_are() {
