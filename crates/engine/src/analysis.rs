@@ -11,6 +11,7 @@ use sealwire_core::types::ScalarType;
 use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
 
 use crate::effect::{self, Effect, Stale};
+use crate::mention;
 use crate::statement::Prepared;
 
 /// Texts longer than this are analysed each time rather than kept.
@@ -114,27 +115,12 @@ impl Analysis {
     }
 
     /// The same for bytes that cannot be read as the server reads them: whether a protected name
-    /// occurs anywhere, or might in an encoding or a spelling that is not understood here.
+    /// occurs as a word anywhere, or might in an encoding or a spelling that is not understood here.
     pub(crate) fn may_mention(&self, text: &[u8]) -> bool {
-        let folded = text.to_ascii_lowercase();
-        let contains = |needle: &[u8]| {
-            folded
-                .windows(needle.len())
-                .any(|window| window.eq_ignore_ascii_case(needle))
-        };
-        if contains(b"u&\"") {
-            return true;
-        }
         let tables = self.policy.tables().iter().map(|table| &table.name);
         let names = tables.chain(self.catalogue.relations().map(|relation| &relation.name));
         let mut names = names.filter(|name| !name.is_empty());
-        names.any(|name| {
-            if name.is_ascii() {
-                contains(name.as_bytes())
-            } else {
-                !text.is_ascii()
-            }
-        })
+        names.any(|name| mention::may_name(text, name))
     }
 
     /// Analyses a text that can name something protected.

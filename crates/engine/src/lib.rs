@@ -20,6 +20,7 @@ mod effect;
 mod error;
 mod frame;
 mod keys;
+mod mention;
 mod message;
 mod names;
 mod need;

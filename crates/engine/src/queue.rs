@@ -231,6 +231,11 @@ impl Queue {
         self.copying_in
     }
 
+    /// Whether the server reads copy data and the client has not ended them.
+    pub(crate) fn is_copying_in(&self) -> bool {
+        self.copying_in
+    }
+
     /// The copy has ended on the server's side.
     pub(crate) fn leave_copy_in(&mut self, failed: bool) {
         self.copying_in = false;

@@ -129,6 +129,8 @@ pub struct Session {
     /// it comes to the statement that fails in place of a refused one, or would if it knew of the
     /// error that the client has got. They may hold values for a statement that was refused.
     skipping: bool,
+    /// While `skipping`: the COPY of a plain statement has failed, and the client may not know yet.
+    stray_copy: bool,
     /// A load of the session's own has failed inside the client's batch, and the frame that waited
     /// for it has not been looked at again.
     load_broke_batch: bool,
@@ -215,6 +217,7 @@ impl Session {
             in_block: false,
             batch_open: false,
             skipping: false,
+            stray_copy: false,
             load_broke_batch: false,
             swallow: Swallow::No,
             abort_copy: None,

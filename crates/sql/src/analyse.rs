@@ -186,9 +186,8 @@ fn script(
         } = one;
         plan.uses_names |= uses_cursor || !executes.is_empty();
         plan.executes.extend(executes);
-        if let Some(definition) = definition {
+        if let Some(definition) = definition.filter(|it| names.concerns(it)) {
             names.apply(&definition);
-            // Something else may have had the name.
             touched = true;
             plan.definitions.push((at, definition));
         }

@@ -407,6 +407,11 @@ pub(crate) enum Action {
     Harmless,
     /// Every prepared statement and cursor goes.
     DiscardAll,
+    /// Not supported when a relation that it names is protected.
+    RefusedOn {
+        why: &'static str,
+        hint: &'static str,
+    },
     /// Not supported when it mentions a protected relation in any way.
     Refused,
     /// Carries code in strings, and in its tokens too if so marked.

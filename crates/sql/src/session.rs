@@ -134,6 +134,22 @@ impl<'n> Local<'n> {
         }
     }
 
+    /// Whether a definition concerns the analysis: it gives a name a plan, or takes a meaning away. A
+    /// plain statement under a name that means nothing is nobody's business.
+    pub(crate) fn concerns(&self, definition: &Definition) -> bool {
+        match definition {
+            Definition::Prepare { plan: Some(_), .. }
+            | Definition::Declare { plan: Some(_), .. } => true,
+            Definition::Prepare { name, .. } | Definition::Deallocate(Some(name)) => {
+                self.prepared(name).is_some()
+            }
+            Definition::Declare { name, .. } | Definition::Close(Some(name)) => {
+                self.cursor(name).is_some()
+            }
+            Definition::Deallocate(None) | Definition::Close(None) | Definition::DiscardAll => true,
+        }
+    }
+
     /// Notes what a statement has done.
     pub(crate) fn apply(&mut self, definition: &Definition) {
         match definition {

@@ -16,7 +16,9 @@ mod database;
 pub mod fixture;
 mod postgres;
 mod recording;
+pub mod regress;
 
 pub use database::TestDatabase;
 pub use postgres::{Choice, Postgres, Unavailable};
+pub use recording::tap::{Tap, Tapped, Turn};
 pub use recording::{Recording, RecordingProxy};

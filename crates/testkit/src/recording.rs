@@ -2,6 +2,7 @@
 
 mod frames;
 mod marker;
+pub(crate) mod tap;
 
 use std::fmt::Write;
 use std::io;

@@ -9,6 +9,7 @@ use sealwire_sql::{CheckedPlan, Definition, Protocol, Verdict};
 
 use super::parse::Readiness;
 use super::{Session, Wait};
+use crate::effect::Stale;
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::frontend::{self, Bind};
@@ -96,8 +97,23 @@ impl Session {
         self.planned_bind(head, &bind, &statement, &prepared)
     }
 
+    /// Whether a statement that was plain can have become nothing else: it says no name that is
+    /// protected now, or that SQL has given a meaning since. Nothing has to be asked for that.
+    fn is_plain_still(&self, statement: &Statement) -> Result<bool, Error> {
+        let analysis = self.analysis()?;
+        Ok(matches!(statement.kind, Kind::Untouched)
+            && analysis.stale < Stale::Names
+            && self.queue.answered(self.last_renaming)
+            && self.queue.answered(self.last_defining)
+            && !analysis.mentions(&statement.text)
+            && !(statement.effect.naming && self.uses_names(&statement.text)))
+    }
+
     /// Whether a statement prepared earlier means what it meant then.
     pub(super) fn standing(&mut self, statement: &Arc<Statement>) -> Result<Standing, Error> {
+        if self.is_plain_still(statement)? {
+            return Ok(Standing::Same);
+        }
         match self.ready_to_analyse()? {
             Readiness::Ready => {}
             Readiness::Wait => return Ok(Standing::Wait),

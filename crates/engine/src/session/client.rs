@@ -25,8 +25,16 @@ impl Session {
             self.end_batch();
             return Ok(Step::Drop(head.len));
         }
+        if self.skipping && self.stray_copy && matches!(head.tag, b'd' | b'c' | b'f') {
+            // The server discards it. It was for a statement that is none of ours, and goes out as
+            // it would have before the error came.
+            self.stray_copy = head.tag == b'd';
+            return Ok(Step::Forward(head.len));
+        }
         if self.skipping && !matches!(head.tag, b'S' | b'X') {
             // The server would skip it; what it would skip must not carry a plaintext there either.
+            // Data behind it are not that COPY's.
+            self.stray_copy = false;
             if head.tag == b'P' {
                 let Some(body) = self.whole(head, rest)? else {
                     return Ok(Step::Starved);
@@ -110,6 +118,7 @@ impl Session {
         });
         self.batch_open = false;
         self.skipping = false;
+        self.stray_copy = false;
     }
 
     /// A Parse is dropped. A client that sends ahead does not know, and may have values for the

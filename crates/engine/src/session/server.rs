@@ -322,6 +322,7 @@ impl Session {
             return Ok(Step::Forward(head.len));
         }
         let ends_itself = front.expect.ends_itself();
+        let plain_copy = self.queue.is_copying_in() && matches!(front.work, Work::Plain);
         let mut step = self.outward(front.private, head.len);
         match &front.work {
             Work::Load => {
@@ -358,6 +359,7 @@ impl Session {
             self.queue.leave_copy_in(true);
         } else {
             self.fail_front()?;
+            self.stray_copy = self.skipping && plain_copy;
         }
         Ok(step)
     }

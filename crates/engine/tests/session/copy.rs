@@ -6,7 +6,9 @@ use sealwire_engine::{Enforcement, Need};
 use super::model::Model;
 use super::pair::{Pair, Supplies, every_cut, failure};
 use super::sealed::{INSERT, SELECT_ALL, check};
-use super::wire::{bind, cstr, describe, execute, frame, parse, query, startup, sync, tags, text};
+use super::wire::{
+    bind, cstr, describe, execute, flush, frame, parse, query, startup, sync, tags, text,
+};
 
 const FROM: &str = "COPY users (id, email) FROM STDIN";
 const TO: &str = "COPY users (id, email) TO STDOUT";
@@ -84,6 +86,34 @@ fn a_copy_that_fails_at_once_answers_the_early_sync_too() {
             "12GEZ"
         );
         assert_eq!(pair.tags(&[data(), done(), sync()].concat()), "Z");
+        assert_eq!(pair.tags(&query("SELECT 1")), "TDCZ");
+    });
+}
+
+/// Once something else has been sent, data may be another COPY's, and those go nowhere.
+#[test]
+fn data_behind_another_message_are_not_a_failed_copy_s() {
+    every_cut(|mut pair| {
+        let start = [copy("COPY bad FROM STDIN"), flush()].concat();
+        assert_eq!(pair.tags(&start), "12GE");
+        let before = pair.server.raw.len();
+        pair.send(&[data(), copy("COPY users FROM STDIN")].concat());
+        pair.send(&[data(), done()].concat());
+        assert_eq!(pair.server.raw[before..], data());
+        assert_eq!(pair.tags(&sync()), "Z");
+    });
+}
+
+/// What a client sends to a COPY that has failed is the server's to discard, byte for byte.
+#[test]
+fn data_behind_a_failed_copy_go_out_as_they_are() {
+    every_cut(|mut pair| {
+        let start = [copy("COPY bad FROM STDIN"), flush()].concat();
+        assert_eq!(pair.tags(&start), "12GE");
+        let behind = [data(), data(), done(), sync()].concat();
+        let before = pair.server.raw.len();
+        assert_eq!(pair.tags(&behind), "Z");
+        assert_eq!(pair.server.raw[before..], behind);
         assert_eq!(pair.tags(&query("SELECT 1")), "TDCZ");
     });
 }

@@ -240,6 +240,19 @@ fn texts_that_cannot_be_read_as_the_server_reads_them_are_refused() {
         assert_refused(&frames);
         assert!(error(&frames).error_field('M').unwrap().contains(name));
         assert_eq!(pair.tags(&query("SELECT 1")), "TDCZ");
+        // Names that are not protected pass, however they are written.
+        for text in [
+            "SELECT 1 AS users_id",
+            "SELECT 1 AS U&\"d\\0061t\\+000061\"",
+        ] {
+            let before = pair.server.raw.len();
+            pair.send(&query(text));
+            pair.take();
+            assert_eq!(pair.server.raw[before..], query(text), "{text}");
+        }
+        for text in ["SELECT U&\"\\0075sers\"", "SELECT '\\' users"] {
+            assert_refused(&pair.ask(&query(text)));
+        }
     }
     let mut pair = Pair::new(None);
     let text = [b"SELECT id, email FROM users -- \xff".as_slice(), b"\0"].concat();

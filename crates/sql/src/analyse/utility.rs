@@ -60,6 +60,10 @@ impl<'a> One<'a, '_, '_> {
                 self.definition = Some(Definition::DiscardAll);
                 Ok(as_it_is(protected))
             }
+            Action::RefusedOn { why, hint } if protected => {
+                Err(on_protected(what, start).detail(*why).hint(*hint).into())
+            }
+            Action::RefusedOn { .. } => Ok(Outcome::Untouched),
             Action::Refused if protected || mentioned(self) => Err(on_protected(what, start)
                 .detail("its effect on encrypted columns is not known to be safe")
                 .hint("run it by a role that owns the table, without Sealwire, if it touches no value")

@@ -119,6 +119,11 @@ impl Lower<'_> {
             | pg::Node::CreateExtensionStmt(_)
             | pg::Node::CreateEnumStmt(_)
             | pg::Node::AlterEnumStmt(_)
+            | pg::Node::CompositeTypeStmt(_)
+            | pg::Node::CreateRangeStmt(_)
+            | pg::Node::CreateDomainStmt(_)
+            // Aggregates, operators, base types, collations, text search.
+            | pg::Node::DefineStmt(_)
             | pg::Node::AlterDefaultPrivilegesStmt(_)
             | pg::Node::ReassignOwnedStmt(_)
             | pg::Node::DropOwnedStmt(_)
@@ -284,7 +289,20 @@ impl Lower<'_> {
                 }
                 define("CREATE TRIGGER", table, parts)
             }
-            pg::Node::RuleStmt(_) => utility("CREATE RULE", Action::Refused, true),
+            pg::Node::RuleStmt(n) => {
+                self.target_table(n.relation.as_deref())?;
+                self.optional_expr(n.whereClause.as_ref())?;
+                for action in n.actions.iter().flatten() {
+                    if !matches!(action, pg::Node::NotifyStmt(_)) {
+                        self.query(action)?;
+                    }
+                }
+                let action = Action::RefusedOn {
+                    why: "the server would run other statements than those that were analysed",
+                    hint: "write the statements of the rule where they are needed",
+                };
+                utility("CREATE RULE", action, true)
+            }
             _ => utility("a statement of this kind", Action::Refused, true),
         })
     }

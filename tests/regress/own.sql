@@ -1,0 +1,86 @@
+-- Statements of every kind, for a run without PostgreSQL's own scripts.
+SELECT 1;
+SELECT 1 AS one, NULL::text, ARRAY[1, 2] /* a comment; with a semicolon */;
+SET search_path = pg_catalog, public;
+SET datestyle = 'ISO, DMY';
+SHOW search_path;
+RESET ALL;
+SELECT 7 AS found \gset
+SELECT :found + 1, :'found';
+BEGIN \; SELECT 1 \; SELECT 2 \; COMMIT;
+CREATE TABLE own_t (id int PRIMARY KEY, unique1 int, ten int, stringu1 text, f1 text, q1 bytea);
+CREATE INDEX ON own_t (unique1, ten);
+INSERT INTO own_t (id, unique1, ten, f1) SELECT i, i, i % 10, 'row ' || i FROM generate_series(1, 30) AS i;
+COPY own_t (id, f1, q1) FROM stdin;
+101	a;b	\\x00
+102	\N	\\xff
+\.
+COPY own_t (id, f1) TO stdout;
+COPY own_t FROM stdin (FORMAT nonsense);
+SELECT unique1, count(*), count(DISTINCT ten) FROM own_t GROUP BY unique1, ten ORDER BY 1 LIMIT 3;
+SELECT ss.unique1, ss.ten FROM (SELECT unique1, ten FROM own_t) ss JOIN own_t t USING (unique1) WHERE ss.ten = 3;
+SELECT ss FROM own_t ss WHERE ss.unique1 < 3;
+SELECT (ss).f1, (ss).* FROM own_t AS ss WHERE unique1 = 4;
+WITH ss AS (SELECT f1 AS count FROM own_t), ten (unique1) AS (VALUES (1)) SELECT count, ten.unique1 FROM ss, ten;
+SELECT c.relname, c.relkind FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname LIKE 'own%';
+SELECT * FROM generate_series(1, 3) AS generate_series (generate_series);
+SELECT generate_series FROM generate_series(1, 3);
+UPDATE own_t SET ten = unique1, stringu1 = 'x' WHERE unique1 IN (SELECT unique1 FROM own_t WHERE ten = 5) RETURNING *;
+DELETE FROM own_t USING generate_series(1, 2) g WHERE unique1 = g RETURNING own_t.ten;
+CREATE VIEW own_v AS SELECT unique1 AS ss, count(*) FROM own_t GROUP BY 1;
+SELECT * FROM own_v ORDER BY ss LIMIT 2;
+CREATE TABLE own_u AS SELECT ten, unique1 FROM own_t;
+SELECT ten INTO own_w FROM own_t;
+CREATE FUNCTION own_f(unique1 int) RETURNS int LANGUAGE sql AS 'SELECT count(*)::int FROM own_t WHERE ten = $1';
+CREATE FUNCTION own_g(ten int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE unique1 int := 0;
+BEGIN
+  SELECT count(*) INTO unique1 FROM own_t ss WHERE ss.ten = own_g.ten;
+  RETURN unique1;
+END $$;
+CREATE FUNCTION own_h() RETURNS int BEGIN ATOMIC SELECT unique1 FROM own_t; SELECT 1; END;
+SELECT own_f(3), own_g(3), own_h();
+DO $$ DECLARE ss record; BEGIN FOR ss IN SELECT unique1 FROM own_t LOOP NULL; END LOOP; END $$;
+PREPARE own_p (int) AS SELECT unique1 FROM own_t WHERE ten = $1;
+EXECUTE own_p (3);
+DEALLOCATE own_p;
+BEGIN;
+DECLARE ss CURSOR FOR SELECT unique1 FROM own_t ORDER BY 1;
+FETCH 3 FROM ss;
+MOVE 1 IN ss;
+CLOSE ss;
+SAVEPOINT ten;
+SELECT unique1 / 0 FROM own_t;
+SELECT 1;
+ROLLBACK TO ten;
+RELEASE ten;
+COMMIT;
+EXPLAIN (COSTS off) SELECT unique1 FROM own_t WHERE ten = 3;
+ALTER TABLE own_t RENAME COLUMN unique1 TO uniq;
+ALTER TABLE own_t RENAME COLUMN uniq TO unique1;
+COMMENT ON COLUMN own_t.unique1 IS 'users';
+CREATE TEMP TABLE own_temp (relname text, ss int) ON COMMIT DROP;
+LISTEN ss;
+NOTIFY ss, 'ten';
+UNLISTEN *;
+ANALYZE own_t (ten);
+VACUUM own_t;
+SELECT FROM FROM;
+SELECT unique1 FROM FROM own_t;
+SELECT $1 + $2;
+SELECT 'unfinished;
+';
+SET standard_conforming_strings = off;
+SELECT 'a\'; b' AS ten;
+RESET standard_conforming_strings;
+SET client_encoding = LATIN1;
+SELECT 'é' AS unique1;
+RESET client_encoding;
+MERGE INTO own_t t USING (SELECT 3 AS unique1) ss ON t.unique1 = ss.unique1 WHEN MATCHED THEN UPDATE SET ten = 0 WHEN NOT MATCHED THEN DO NOTHING;
+SELECT id FROM users;
+INSERT INTO users (id, f1, q1) VALUES (1, 'a', 'b');
+SELECT f1, q1 FROM users WHERE f1 = 'a';
+SELECT lower(f1) FROM users;
+DROP FUNCTION own_f, own_g, own_h;
+DROP TABLE own_t CASCADE;
+DROP TABLE IF EXISTS own_u, own_w, ten_of_them;
