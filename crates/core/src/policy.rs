@@ -305,7 +305,7 @@ impl Policy {
             let family = column.ty.family();
             let why = if !family.has_single_byte_form() {
                 Some("equal values of the type have no single byte form")
-            } else if family.is_low_cardinality() && !column.accept_frequency_leak {
+            } else if column.ty.is_low_cardinality() && !column.accept_frequency_leak {
                 Some(
                     "the type has so few values that equality gives them away (set `accept_frequency_leak` to accept that)",
                 )

@@ -68,10 +68,7 @@ fn canonical(
     mode: Mode,
     input: &str,
 ) -> Result<Vec<u8>, ValueError> {
-    let target = Target {
-        ty: ty.parse().unwrap(),
-        mode,
-    };
+    let target = Target::new(ty.parse().unwrap(), mode);
     let mut out = Zeroizing::new(Vec::new());
     let input = input.as_bytes();
     canonicalise(
@@ -108,7 +105,8 @@ fn assignments_across_types() {
             [Format::Text, Format::Binary].map(|format| {
                 let mut out = Vec::new();
                 let declared = ty.parse().unwrap();
-                render(declared, format, &canonical, &settings(), &mut out).unwrap();
+                let target = Target::new(declared, Mode::Randomized);
+                render(target, format, &canonical, &settings(), &mut out).unwrap();
                 out
             })
         });

@@ -13,11 +13,8 @@ fn declared(ty: &str) -> DeclaredType {
     ty.parse().unwrap()
 }
 
-fn target(ty: &str) -> Target {
-    Target {
-        ty: declared(ty),
-        mode: Mode::Deterministic,
-    }
+fn target(ty: &str) -> Target<'static> {
+    Target::new(declared(ty), Mode::Deterministic)
 }
 
 /// Canonical bytes of a value that the client says to be of type `wire`.
@@ -53,7 +50,7 @@ fn assign(column: &str, input: &str) -> Result<Vec<u8>, &'static str> {
 fn shown_with(column: &str, canonical: &[u8], settings: &Settings) -> String {
     let mut out = Vec::new();
     render(
-        declared(column),
+        target(column),
         Format::Text,
         canonical,
         settings,
@@ -71,7 +68,7 @@ fn sent(column: &str, canonical: &[u8]) -> Vec<u8> {
     let settings = Settings::default();
     let mut out = Vec::new();
     render(
-        declared(column),
+        target(column),
         Format::Binary,
         canonical,
         &settings,
@@ -241,10 +238,7 @@ fn strings_are_compared_with_the_blanks_that_count() {
 
 #[test]
 fn a_randomized_bpchar_keeps_the_blanks_that_the_application_wrote() {
-    let randomized = Target {
-        ty: declared("bpchar"),
-        mode: Mode::Randomized,
-    };
+    let randomized = Target::new(declared("bpchar"), Mode::Randomized);
     let mut out = Zeroizing::new(Vec::new());
     canonicalise(
         randomized,
@@ -281,7 +275,7 @@ fn text_is_exchanged_in_utf8_only() {
         .unwrap_err();
         assert_eq!(error.sqlstate, "0A000");
         assert!(out.is_empty());
-        let error = render(declared("text"), format, b"a", &latin1, &mut Vec::new()).unwrap_err();
+        let error = render(target("text"), format, b"a", &latin1, &mut Vec::new()).unwrap_err();
         assert_eq!(error.sqlstate, "0A000");
     }
 }
@@ -463,10 +457,7 @@ fn numerics_are_rounded_to_their_scale_and_bounded_by_their_precision() {
 
 #[test]
 fn a_randomized_numeric_keeps_its_trailing_zeros() {
-    let column = Target {
-        ty: declared("numeric"),
-        mode: Mode::Randomized,
-    };
+    let column = Target::new(declared("numeric"), Mode::Randomized);
     let mut out = Zeroizing::new(Vec::new());
     let settings = Settings::default();
     canonicalise(
