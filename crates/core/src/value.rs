@@ -14,10 +14,18 @@
 //!   can be of another release than the server's. The binary format depends on no zone.
 //! - Hexadecimal floating-point text is refused, and JSON that is nested deeper than 512 levels.
 //! - Text of any kind is exchanged in UTF-8 only.
-//! - Casts for assignment from other families to text, from timestamps to `time`, and comparisons
-//!   in which one value would have to equal several cells (a `timestamptz` with a `timestamp` or
-//!   `date` column, a floating-point number with a `numeric` column or, beyond 2^53, with an `int8`
-//!   column, a `bpchar` with a `varchar` column) are refused: an explicit cast says what is meant.
+//! - Casts for assignment from other families to text, from timestamps to `time`, from `money` to
+//!   `numeric`, between `time`, `timetz` and `interval`, and comparisons in which one value would have
+//!   to equal several cells (a `timestamptz` with a `timestamp` or `date` column, a floating-point
+//!   number with a `numeric` column or, beyond 2^53, with an `int8` column, a `bpchar` with a
+//!   `varchar` column, a `name` with a `bpchar` column) are refused: an explicit cast says what is
+//!   meant.
+//! - `timetz` as text without an offset is read where the session's zone has the same offset always.
+//! - `money` as text, and numbers assigned to it, need an `lc_monetary` of `C`, `POSIX` or `en_US`.
+//! - `interval` does not know `infinity`, which PostgreSQL 17 added.
+//! - `xml` is checked to be well-formed content whatever `xmloption` is, and must have no document
+//!   type declaration.
+//! - `array_nulls` is taken to be on.
 
 pub mod array;
 mod bits;
@@ -198,11 +206,9 @@ fn canonicalise_scalar(
         Family::Float4 | Family::Float8 => float::canonicalise(target, value, usage, out),
         Family::Uuid => uuid::canonicalise(target, value, out),
         Family::Numeric => numeric::canonicalise(target, value, usage, out),
-        Family::Date
-        | Family::Time
-        | Family::Timetz
-        | Family::Timestamp
-        | Family::Timestamptz => datetime::canonicalise(target, value, usage, out),
+        Family::Date | Family::Time | Family::Timetz | Family::Timestamp | Family::Timestamptz => {
+            datetime::canonicalise(target, value, usage, out)
+        }
         Family::Json => json::canonicalise(target, value, out),
         Family::Interval => interval::canonicalise(target, value, usage, out),
         Family::Inet => network::canonicalise(target, value, usage, out),
@@ -253,11 +259,9 @@ pub fn render(
         Family::Float4 | Family::Float8 => float::render(ty, format, canonical, settings, out),
         Family::Uuid => uuid::render(format, canonical, out),
         Family::Numeric => numeric::render(ty, format, canonical, out),
-        Family::Date
-        | Family::Time
-        | Family::Timetz
-        | Family::Timestamp
-        | Family::Timestamptz => datetime::render(ty, format, canonical, settings, out),
+        Family::Date | Family::Time | Family::Timetz | Family::Timestamp | Family::Timestamptz => {
+            datetime::render(ty, format, canonical, settings, out)
+        }
         Family::Json => json::render(ty, format, canonical, settings, out),
         Family::Interval => interval::render(format, canonical, settings, out),
         Family::Inet => network::render(ty, format, canonical, out),

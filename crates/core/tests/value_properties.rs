@@ -36,7 +36,14 @@ fn coerce(
 
 fn shown(ty: DeclaredType, format: Format, canonical: &[u8], settings: &Settings) -> Vec<u8> {
     let mut out = Vec::new();
-    render(Target::new(ty, Mode::Randomized), format, canonical, settings, &mut out).unwrap();
+    render(
+        Target::new(ty, Mode::Randomized),
+        format,
+        canonical,
+        settings,
+        &mut out,
+    )
+    .unwrap();
     out
 }
 
@@ -58,7 +65,10 @@ fn settings() -> impl Strategy<Value = Settings> {
     const OUTPUTS: &[ByteaOutput] = &[ByteaOutput::Hex, ByteaOutput::Escape];
     const INTERVALS: &[&str] = &["postgres", "postgres_verbose", "sql_standard", "iso_8601"];
     let (zones, styles) = (prop::sample::select(ZONES), prop::sample::select(STYLES));
-    let (outputs, intervals) = (prop::sample::select(OUTPUTS), prop::sample::select(INTERVALS));
+    let (outputs, intervals) = (
+        prop::sample::select(OUTPUTS),
+        prop::sample::select(INTERVALS),
+    );
     (zones, styles, outputs, 1_i8..=3, intervals).prop_map(
         |(zone, style, bytea_output, extra_float_digits, interval_style)| Settings {
             interval_style: interval_style.into(),
@@ -199,13 +209,19 @@ fn array_binary(element_oid: u32, elements: &[Option<Vec<u8>>], lower: i32) -> V
     let mut bytes = Vec::new();
     let len = i32::try_from(elements.len()).unwrap();
     let has_null = i32::from(elements.contains(&None));
-    bytes.extend([i32::from(len > 0), has_null].iter().flat_map(|n| n.to_be_bytes()));
+    bytes.extend(
+        [i32::from(len > 0), has_null]
+            .iter()
+            .flat_map(|n| n.to_be_bytes()),
+    );
     bytes.extend(element_oid.to_be_bytes());
     if len > 0 {
         bytes.extend([len, lower].iter().flat_map(|n| n.to_be_bytes()));
     }
     for element in elements {
-        let len = element.as_ref().map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap());
+        let len = element
+            .as_ref()
+            .map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap());
         bytes.extend(len.to_be_bytes());
         bytes.extend(element.iter().flatten());
     }
@@ -450,7 +466,13 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
         "[\\[\\](){}\",=0-9a:\\\\ ]{0,24}".prop_map(String::into_bytes),
         "[-+@P0-9T:.]{0,8}( ?[dhmosyeagr]{0,4}[-+0-9.:]{0,4}){0,3}".prop_map(String::into_bytes),
         "[<>/&;!?ax'\"= -]{0,24}".prop_map(String::into_bytes),
-        (0..2_u8, prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(4), any::<u8>()], 0..40))
+        (
+            0..2_u8,
+            prop::collection::vec(
+                prop_oneof![Just(0_u8), Just(1), Just(4), any::<u8>()],
+                0..40
+            )
+        )
             .prop_map(|(_, bytes)| bytes),
     ]
 }

@@ -49,14 +49,7 @@ fn assign(column: &str, input: &str) -> Result<Vec<u8>, &'static str> {
 
 fn shown_with(column: &str, canonical: &[u8], settings: &Settings) -> String {
     let mut out = Vec::new();
-    render(
-        target(column),
-        Format::Text,
-        canonical,
-        settings,
-        &mut out,
-    )
-    .unwrap();
+    render(target(column), Format::Text, canonical, settings, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

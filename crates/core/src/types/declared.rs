@@ -39,11 +39,7 @@ const INTERVAL_FIELDS: [(&str, i32, IntervalFields); 13] = {
         ("year to month", YEAR | MONTH, F::Month),
         ("day to hour", DAY | HOUR, F::Hour),
         ("day to minute", DAY | HOUR | MINUTE, F::Minute),
-        (
-            "day to second",
-            DAY | HOUR | MINUTE | SECOND,
-            F::Second,
-        ),
+        ("day to second", DAY | HOUR | MINUTE | SECOND, F::Second),
         ("hour to minute", HOUR | MINUTE, F::Minute),
         ("hour to second", HOUR | MINUTE | SECOND, F::Second),
         ("minute to second", MINUTE | SECOND, F::MinuteToSecond),
@@ -129,7 +125,11 @@ impl DeclaredType {
 
     /// `pg_type.typlen`: the size in bytes, or -1 for a variable length.
     pub const fn type_len(self) -> i16 {
-        if self.array { -1 } else { self.scalar.type_len() }
+        if self.array {
+            -1
+        } else {
+            self.scalar.type_len()
+        }
     }
 
     /// The family of the cell format.
@@ -282,9 +282,7 @@ fn parse_scalar(text: &str, lower: &str) -> Result<DeclaredType, ParseTypeError>
         (ScalarType::Bpchar, None) if name != "bpchar" => 1 + 4,
         (ScalarType::Bit, None) if name == "bit" => 1,
         (_, None) => DeclaredType::NO_TYPMOD,
-        (ScalarType::Varchar | ScalarType::Bpchar, Some(&[n]))
-            if (1..=10_485_760).contains(&n) =>
-        {
+        (ScalarType::Varchar | ScalarType::Bpchar, Some(&[n])) if (1..=10_485_760).contains(&n) => {
             n + 4
         }
         // `MaxAttrSize` in bits.
@@ -296,15 +294,10 @@ fn parse_scalar(text: &str, lower: &str) -> Result<DeclaredType, ParseTypeError>
             ((p << 16) | (s & 0x7ff)) + 4
         }
         (
-            ScalarType::Time
-            | ScalarType::Timetz
-            | ScalarType::Timestamp
-            | ScalarType::Timestamptz,
+            ScalarType::Time | ScalarType::Timetz | ScalarType::Timestamp | ScalarType::Timestamptz,
             Some(&[p]),
         ) if (0..=6).contains(&p) => p,
-        (ScalarType::Interval, Some(&[p])) if (0..=6).contains(&p) => {
-            INTERVAL_FULL_RANGE << 16 | p
-        }
+        (ScalarType::Interval, Some(&[p])) if (0..=6).contains(&p) => INTERVAL_FULL_RANGE << 16 | p,
         _ => return Err(bad()),
     };
     Ok(DeclaredType {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::wire::{Parts, WireValue, append};
 use super::{Format, Settings, Target, Usage, ValueError, canonicalise_scalar};
-use crate::types::{ScalarType, WireType};
+use crate::types::{Family, ScalarType, WireType};
 
 /// PostgreSQL's `MAXDIM`.
 const DIMENSIONS_MAX: usize = 6;
@@ -178,6 +178,25 @@ fn len_i32(len: usize) -> i32 {
     i32::try_from(len).unwrap_or(i32::MAX)
 }
 
+/// Whether values of a type are assigned to another one here; asked of the types, because an array
+/// may have no elements that would tell.
+fn is_assignable(from: ScalarType, to: ScalarType) -> bool {
+    const NUMBERS: [Family; 4] = [Family::Int, Family::Float4, Family::Float8, Family::Numeric];
+    const DAYS: [Family; 3] = [Family::Date, Family::Timestamp, Family::Timestamptz];
+    let (from_family, to_family) = (from.family(), to.family());
+    if from.bound_type().is_some() {
+        return from == to;
+    }
+    from_family == to_family
+        || NUMBERS.contains(&from_family) && NUMBERS.contains(&to_family)
+        || DAYS.contains(&from_family) && DAYS.contains(&to_family)
+        || to_family == Family::Money
+            && matches!(
+                from,
+                ScalarType::Int4 | ScalarType::Int8 | ScalarType::Numeric
+            )
+}
+
 pub(super) fn canonicalise(
     target: Target<'_>,
     value: WireValue<'_>,
@@ -186,7 +205,11 @@ pub(super) fn canonicalise(
 ) -> Result<(), ValueError> {
     let element_type = target.ty.element();
     // Arrays are assigned by casts of their elements, but compared with those of their own type.
-    if usage == Usage::Compare && value.ty != element_type.scalar() {
+    let is_castable = match usage {
+        Usage::Assign => is_assignable(value.ty, element_type.scalar()),
+        Usage::Compare => value.ty == element_type.scalar(),
+    };
+    if !is_castable {
         let wire = WireType::array_of(value.ty);
         return Err(ValueError::mismatch(target.ty, wire));
     }
@@ -206,7 +229,10 @@ pub(super) fn canonicalise(
         return Err(ValueError::new("42804", message));
     }
     let mut canonical = Zeroizing::new(Vec::new());
-    append(&mut canonical, &[u8::try_from(array.dimensions.len()).unwrap_or(0)]);
+    append(
+        &mut canonical,
+        &[u8::try_from(array.dimensions.len()).unwrap_or(0)],
+    );
     for dimension in &array.dimensions {
         append(&mut canonical, &dimension.len.to_be_bytes());
         append(&mut canonical, &dimension.lower.to_be_bytes());

@@ -41,8 +41,8 @@ impl Bits {
                 4 => hex_digit(digit),
                 _ => hex_digit(digit).filter(|&bit| bit <= 1),
             };
-            let value = value
-                .ok_or_else(|| ValueError::new("22P02", format!("invalid {kind} digit")))?;
+            let value =
+                value.ok_or_else(|| ValueError::new("22P02", format!("invalid {kind} digit")))?;
             let at = at * per_digit;
             bytes[at / 8] |= value << (8 - per_digit - at % 8);
         }

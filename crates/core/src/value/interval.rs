@@ -79,7 +79,11 @@ impl Interval {
         if let Some(digits) = ty.second_digits() {
             let unit = 10_i64.pow(6 - u32::from(digits.min(6)));
             // Half away from zero.
-            let half = if self.usecs < 0 { -(unit / 2) } else { unit / 2 };
+            let half = if self.usecs < 0 {
+                -(unit / 2)
+            } else {
+                unit / 2
+            };
             let raised = self.usecs.checked_add(half);
             let raised = raised.ok_or_else(|| ValueError::new("22008", "interval out of range"))?;
             self.usecs = raised - raised % unit;
@@ -124,8 +128,8 @@ pub(super) fn render(
     settings: &Settings,
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    let interval = Interval::receive(canonical)
-        .map_err(|_| ValueError::malformed(ScalarType::Interval))?;
+    let interval =
+        Interval::receive(canonical).map_err(|_| ValueError::malformed(ScalarType::Interval))?;
     match format {
         Format::Binary => out.extend_from_slice(canonical),
         Format::Text => print::interval(interval, Style::of(settings)?, out),

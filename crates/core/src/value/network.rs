@@ -113,7 +113,9 @@ impl Network {
         };
         for (at, byte) in address.iter_mut().enumerate() {
             let kept = bits.saturating_sub(8 * at).min(8);
-            *byte &= u8::MAX.checked_shl(8 - u32::try_from(kept).unwrap_or(8)).unwrap_or(0);
+            *byte &= u8::MAX
+                .checked_shl(8 - u32::try_from(kept).unwrap_or(8))
+                .unwrap_or(0);
         }
         self
     }

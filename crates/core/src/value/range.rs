@@ -87,11 +87,7 @@ pub(super) fn canonicalise(
     Ok(())
 }
 
-fn canonical_bound(
-    ty: ScalarType,
-    mode: Mode,
-    value: WireValue<'_>,
-) -> Result<Bytes, ValueError> {
+fn canonical_bound(ty: ScalarType, mode: Mode, value: WireValue<'_>) -> Result<Bytes, ValueError> {
     let target = Target::new(DeclaredType::new(ty), mode);
     let mut canonical = Zeroizing::new(Vec::new());
     canonicalise_scalar(target, value, Usage::Assign, &mut canonical)?;
@@ -159,7 +155,10 @@ fn successor(ty: ScalarType, value: &[u8]) -> Result<Option<Bytes>, ValueError> 
             let day = i32::try_from(next).map_err(|_| ValueError::out_of_range(ty))?;
             (ty, Zeroizing::new(day.to_be_bytes().to_vec()))
         }
-        _ => (ScalarType::Int8, Zeroizing::new(next.to_be_bytes().to_vec())),
+        _ => (
+            ScalarType::Int8,
+            Zeroizing::new(next.to_be_bytes().to_vec()),
+        ),
     };
     let value = WireValue {
         ty: wire_type,

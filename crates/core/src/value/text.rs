@@ -50,7 +50,11 @@ pub(super) fn canonicalise(
     Ok(())
 }
 
-fn assigned<'t>(target: Target<'_>, wire: ScalarType, text: &'t str) -> Result<&'t str, ValueError> {
+fn assigned<'t>(
+    target: Target<'_>,
+    wire: ScalarType,
+    text: &'t str,
+) -> Result<&'t str, ValueError> {
     let column = target.ty.scalar();
     // The cast from bpchar to the other types drops the blanks.
     let text = if wire == ScalarType::Bpchar && column != ScalarType::Bpchar {
@@ -81,13 +85,19 @@ fn assigned<'t>(target: Target<'_>, wire: ScalarType, text: &'t str) -> Result<&
 
 /// The operator that PostgreSQL chooses decides whether trailing blanks count: that of `bpchar`
 /// ignores them on both sides, that of `text` ignores those of a `bpchar` operand, which is cast.
-fn compared<'t>(target: Target<'_>, wire: ScalarType, text: &'t str) -> Result<&'t str, ValueError> {
+fn compared<'t>(
+    target: Target<'_>,
+    wire: ScalarType,
+    text: &'t str,
+) -> Result<&'t str, ValueError> {
     match (target.ty.scalar(), wire) {
         // Compared as bpchar: the blanks of the stored varchar would have to be ignored too, but
         // they are inside its cell.
         (ScalarType::Varchar, ScalarType::Bpchar) => Err(ValueError::mismatch(target.ty, wire)),
+        // Compared with the blanks that pad the stored value, which are not in its cell.
+        (ScalarType::Bpchar, ScalarType::Name) => Err(ValueError::mismatch(target.ty, wire)),
         // Compared as text: blanks at the end of the value make it differ from every stored one.
-        (ScalarType::Bpchar, ScalarType::Text | ScalarType::Name) => Ok(text),
+        (ScalarType::Bpchar, ScalarType::Text) => Ok(text),
         (ScalarType::Bpchar, _) | (_, ScalarType::Bpchar) => Ok(strip_blanks(text)),
         _ => Ok(text),
     }

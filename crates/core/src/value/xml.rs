@@ -28,12 +28,14 @@ pub(super) fn canonicalise(
     require_utf8(value.settings)?;
     // The binary form is the text.
     let text = valid_text(value.bytes)?;
-    let declaration = Declaration::read(text)
-        .ok_or_else(|| invalid(": invalid XML declaration"))?;
+    let declaration =
+        Declaration::read(text).ok_or_else(|| invalid(": invalid XML declaration"))?;
     check::content(declaration.rest)?;
     if let Some(encoding) = declaration.encoding
         && value.format == super::Format::Binary
-        && !["utf-8", "utf8"].iter().any(|utf8| encoding.eq_ignore_ascii_case(utf8))
+        && !["utf-8", "utf8"]
+            .iter()
+            .any(|utf8| encoding.eq_ignore_ascii_case(utf8))
     {
         // The server would take the bytes to be in it; of a text it ignores the encoding.
         let message = "xml in binary format must be encoded in UTF-8 for an encrypted column";

@@ -39,7 +39,9 @@ impl Array {
             let len = len.and_then(|len| i32::try_from(len).ok());
             let len = len.ok_or_else(malformed)?;
             let lower = match bounds.get(at) {
-                Some(&(lower, upper)) if i64::from(upper) - i64::from(lower) + 1 == i64::from(len) => {
+                Some(&(lower, upper))
+                    if i64::from(upper) - i64::from(lower) + 1 == i64::from(len) =>
+                {
                     lower
                 }
                 None => 1,
@@ -351,9 +353,25 @@ mod tests {
     #[test]
     fn malformed_text_arrays_are_refused() {
         for text in [
-            "", "a", "{", "{a", "{a,}", "{,a}", "{a}b", "{\"a", "{a\\", "{{a},{b,c}}", "{a,{b}}",
-            "{{a},b}", "[0:2]={a,b}", "[0:1]{a,b}", "{{{{{{{a}}}}}}}", "{a\"b\"}", "{{}}",
-            "[1:1]={}", "[1:0]={}",
+            "",
+            "a",
+            "{",
+            "{a",
+            "{a,}",
+            "{,a}",
+            "{a}b",
+            "{\"a",
+            "{a\\",
+            "{{a},{b,c}}",
+            "{a,{b}}",
+            "{{a},b}",
+            "[0:2]={a,b}",
+            "[0:1]{a,b}",
+            "{{{{{{{a}}}}}}}",
+            "{a\"b\"}",
+            "{{}}",
+            "[1:1]={}",
+            "[1:0]={}",
         ] {
             assert!(Array::read_text(text.as_bytes()).is_err(), "{text}");
         }

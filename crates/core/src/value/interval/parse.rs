@@ -230,10 +230,15 @@ impl Unit {
 fn traditional(text: &str, typmod: IntervalFields, style: Style) -> Reading<Parts> {
     let fields = fields::cut(text)?;
     // `-1 2:03` is negative as a whole by the standard, unless there is another sign.
-    let signs = fields.iter().filter(|field| field.text.starts_with(['+', '-'])).count();
+    let signs = fields
+        .iter()
+        .filter(|field| field.text.starts_with(['+', '-']))
+        .count();
     let all_negative = style == Style::SqlStandard
         && signs == 1
-        && fields.first().is_some_and(|field| field.text.starts_with('-'));
+        && fields
+            .first()
+            .is_some_and(|field| field.text.starts_with('-'));
     let mut parts = Parts::default();
     let mut unit: Option<Unit> = None;
     let mut is_ago = false;
@@ -268,7 +273,11 @@ fn traditional(text: &str, typmod: IntervalFields, style: Style) -> Reading<Part
             Kind::Signed | Kind::Date | Kind::Number => {
                 let counted = unit.unwrap_or(Unit::of_last(typmod));
                 let number = number(&field.text)?;
-                let counted = if number.is_year_month { Unit::Month } else { counted };
+                let counted = if number.is_year_month {
+                    Unit::Month
+                } else {
+                    counted
+                };
                 let (mut whole, mut fraction) = (number.whole, number.fraction);
                 if all_negative {
                     whole = if whole > 0 { -whole } else { whole };
@@ -276,7 +285,11 @@ fn traditional(text: &str, typmod: IntervalFields, style: Style) -> Reading<Part
                 }
                 let named = counted.add_to(&mut parts, whole, fraction)?;
                 // A number before the hours counts days.
-                unit = Some(if counted == Unit::Hour { Unit::Day } else { counted });
+                unit = Some(if counted == Unit::Hour {
+                    Unit::Day
+                } else {
+                    counted
+                });
                 named
             }
         };
@@ -297,14 +310,22 @@ fn traditional(text: &str, typmod: IntervalFields, style: Style) -> Reading<Part
 fn signed_clock(field: &Field, typmod: IntervalFields) -> Option<i64> {
     let (sign, rest) = field.text.split_at_checked(1)?;
     let usecs = clock(rest, typmod).ok()?;
-    if sign == "-" { usecs.checked_neg() } else { Some(usecs) }
+    if sign == "-" {
+        usecs.checked_neg()
+    } else {
+        Some(usecs)
+    }
 }
 
 /// A number as C's `strtol` takes it from the start of a text: without digits it is 0, and nothing
 /// is taken.
 fn leading_integer(text: &str) -> Reading<(i64, &str)> {
     let digits_at = usize::from(text.starts_with(['+', '-']));
-    let digits = text.bytes().skip(digits_at).take_while(u8::is_ascii_digit).count();
+    let digits = text
+        .bytes()
+        .skip(digits_at)
+        .take_while(u8::is_ascii_digit)
+        .count();
     if digits == 0 {
         return Ok((0, text));
     }
@@ -378,8 +399,8 @@ fn clock(text: &str, typmod: IntervalFields) -> Reading<i64> {
     let (mut minutes, rest) = leading_int4(rest)?;
     let mut seconds = 0;
     let mut usecs = 0;
-    let is_short = rest.starts_with('.')
-        || rest.is_empty() && typmod == IntervalFields::MinuteToSecond;
+    let is_short =
+        rest.starts_with('.') || rest.is_empty() && typmod == IntervalFields::MinuteToSecond;
     if is_short {
         usecs = fraction_of_second(rest)?;
         // The hours are minutes then, which have the range of an int4.

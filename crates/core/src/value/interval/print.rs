@@ -198,7 +198,11 @@ fn iso_8601(fields: Fields, out: &mut Vec<u8>) {
         }
     };
     out.push(b'P');
-    let date = [(fields.years, 'Y'), (fields.months, 'M'), (fields.days, 'D')];
+    let date = [
+        (fields.years, 'Y'),
+        (fields.months, 'M'),
+        (fields.days, 'D'),
+    ];
     push_fields(&date, out);
     if fields.has_time() {
         out.push(b'T');

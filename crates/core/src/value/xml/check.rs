@@ -107,7 +107,11 @@ impl<'a> Checker<'a> {
     fn item(&mut self) -> Checked {
         if self.take("<!--") {
             self.until("--")?;
-            return if self.take(">") { Ok(()) } else { Err(ill_formed()) };
+            return if self.take(">") {
+                Ok(())
+            } else {
+                Err(ill_formed())
+            };
         }
         if self.take("<![CDATA[") {
             return self.until("]]>").map(|_| ());
@@ -117,7 +121,11 @@ impl<'a> Checker<'a> {
             let has_space = self.skip_space();
             let data = self.until("?>")?;
             let is_whole = has_space || data.is_empty();
-            return if is_whole && !target.eq_ignore_ascii_case("xml") { Ok(()) } else { Err(ill_formed()) };
+            return if is_whole && !target.eq_ignore_ascii_case("xml") {
+                Ok(())
+            } else {
+                Err(ill_formed())
+            };
         }
         let doctype = self.rest.strip_prefix("<!DOCTYPE");
         if doctype.is_some_and(|rest| super::skip_space(rest) != rest) && self.open.is_empty() {

@@ -123,7 +123,11 @@ fn number_or_date(cutter: &mut Cutter<'_>) -> Kind {
                 cutter.take_while(|byte| is_digit(byte) || byte == separator);
                 return Kind::Date;
             }
-            if separator == b'.' { Kind::Number } else { Kind::Date }
+            if separator == b'.' {
+                Kind::Number
+            } else {
+                Kind::Date
+            }
         }
         _ => Kind::Number,
     }

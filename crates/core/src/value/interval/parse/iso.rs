@@ -171,5 +171,9 @@ fn extended_time(parts: &mut Parts, rest: &mut &str) -> Reading<()> {
     }
     let seconds = number(rest)?;
     parts.add_usecs(seconds.whole, seconds.fraction, USECS_PER_SEC)?;
-    if rest.is_empty() { Ok(()) } else { Err(Fault::Format) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(Fault::Format)
+    }
 }
