@@ -144,6 +144,7 @@ impl Key {
             class: vector.class.clone(),
             padding: vector.block,
             accept_frequency_leak: false,
+            enumeration: None,
         };
         Self::Column(ColumnKey::derive(&cek, vector.version, &spec))
     }

@@ -10,6 +10,7 @@ use sealwire_core::value::ByteaOutput;
 use crate::effect::Stale;
 use crate::message::Malformed;
 use crate::message::backend::Row;
+use crate::settings::ReadSettings;
 
 /// The newest manifest.
 pub(crate) const MANIFEST_SQL: &str =
@@ -25,6 +26,7 @@ SELECT (SELECT pg_catalog.string_agg(
   pg_catalog.encode(pg_catalog.convert_to(current_user::pg_catalog.text, 'UTF8'), 'hex'),
   pg_catalog.current_setting('bytea_output'),
   pg_catalog.current_setting('extra_float_digits'),
+  pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting('lc_monetary'), 'UTF8'), 'hex'),
   EXISTS (
     SELECT FROM pg_catalog.pg_operator o
     WHERE o.oprname OPERATOR(pg_catalog.=) ANY ('{=,<>}'::pg_catalog.name[])
@@ -320,8 +322,7 @@ pub(crate) fn functions(body: &[u8]) -> Result<Vec<(String, Stale)>, Malformed> 
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) session: SessionFacts,
-    pub(crate) bytea_output: ByteaOutput,
-    pub(crate) extra_float_digits: i8,
+    pub(crate) settings: ReadSettings,
 }
 
 /// Reads a row of [`FACTS_SQL`].
@@ -335,6 +336,7 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
         _ => return Err(Malformed),
     };
     let extra_float_digits = number(row.next()?.ok_or(Malformed)?)?;
+    let lc_monetary = string(row.next()?.ok_or(Malformed)?)?;
     let foreign_equality_operator = flag(row.next()?.ok_or(Malformed)?)?;
     row.end()?;
     Ok(Facts {
@@ -343,8 +345,11 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
             role,
             foreign_equality_operator,
         },
-        bytea_output,
-        extra_float_digits,
+        settings: ReadSettings {
+            bytea_output,
+            extra_float_digits,
+            lc_monetary,
+        },
     })
 }
 

@@ -234,8 +234,7 @@ impl Session {
             return;
         };
         if let Some(facts) = loaded.facts {
-            self.reported
-                .note_read(facts.bytea_output, facts.extra_float_digits);
+            self.reported.note_read(facts.settings);
             analysis.note_facts(facts.session);
         }
         if let Some(functions) = loaded.functions {

@@ -266,6 +266,7 @@ impl Document {
                     class: column.class.clone(),
                     padding: column.padding,
                     accept_frequency_leak: column.accept_frequency_leak,
+                    enumeration: None,
                 })
             })
             .collect::<Result<_, PolicyError>>()?;
