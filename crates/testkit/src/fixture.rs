@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use sealwire_core::ddl;
 use sealwire_keys::{
-    ColumnEntry, FileProvider, KeyProvider, Manifest, ManifestBuilder, TableName, create_key_file,
+    ColumnEntry, ColumnType, FileProvider, KeyProvider, Manifest, ManifestBuilder, TableName,
+    create_key_file,
 };
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -101,11 +102,13 @@ impl Fixture {
                         .await
                         .expect("a key");
                 }
-                let ty = column.ty.parse().expect("a type");
+                let ty: ColumnType = column.ty.parse().expect("a type");
+                let low_cardinality = ty.declared().is_low_cardinality();
                 let mut entry = ColumnEntry::new(name.clone(), &column.name, ty, &encryption.key);
                 entry.mode = encryption.mode;
                 entry.padding = encryption.padding;
-                entry.accept_frequency_leak = column.ty == "bool";
+                entry.accept_frequency_leak = low_cardinality;
+                entry.labels = encryption.labels.clone();
                 if let Some(class) = &encryption.class {
                     entry.class.clone_from(class);
                 }
