@@ -1,6 +1,6 @@
 //! From types to a plan: what each parameter, literal, cast and output column turned out to be.
 
-use sealwire_core::policy::{ColumnId, Policy};
+use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType};
 use sealwire_core::value::{self, Usage};
 
@@ -306,7 +306,7 @@ fn cut(
         .hint(format!("drop the cast, or cast to `{}`", spec.type_name()))
         .at(cast.at)
     };
-    if cast.target.array != (array || spec.ty.is_array()) || !suits(cast.target, spec.ty) {
+    if cast.target.array != (array || spec.ty.is_array()) || !suits(cast.target, spec) {
         return Err(refusal());
     }
     let (range, replacement) = match (cast.form, &cast.operand) {
@@ -337,7 +337,16 @@ fn cut(
 
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
 /// family and does not narrow.
-pub(crate) fn suits(target: &TypeName, ty: DeclaredType) -> bool {
+pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
+    let ty = spec.ty;
+    if let Some(own) = &spec.enumeration {
+        let is_own = match target.parts.as_slice() {
+            [name] => name.text == own.name,
+            [schema, name] => schema.text == own.schema && name.text == own.name,
+            _ => false,
+        };
+        return is_own && !target.odd && target.modifiers.is_empty();
+    }
     let name = match target.parts.as_slice() {
         [name] => name.text.as_str(),
         [schema, name] if schema.text == "pg_catalog" => name.text.as_str(),

@@ -63,6 +63,10 @@ impl Fixture {
             .await
             .expect("the domains");
         let plain = fixture.plain.connect().await;
+        let types = enum_types(&fixture.tables);
+        for database in [&sealed, &plain] {
+            database.batch_execute(&types).await.expect("the types");
+        }
         for table in &fixture.tables {
             sealed
                 .batch_execute(&table.ddl(Twin::Sealed))
@@ -215,6 +219,27 @@ impl Fixture {
     pub async fn plain_wire(&self) -> WireClient<TcpStream> {
         plain_wire(&self.plain).await
     }
+}
+
+/// The statements that create the enumerated types, each label before those that the manifest
+/// lists before it: the two orders must not depend on each other.
+fn enum_types(tables: &[Table]) -> String {
+    let mut sql = String::new();
+    let mut seen = Vec::new();
+    for column in tables.iter().flat_map(|table| &table.columns) {
+        let labels = column.encryption.as_ref().map_or(&[][..], |e| &e.labels);
+        let name = column.ty.trim_end_matches("[]");
+        if labels.is_empty() || seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        let labels = labels.iter().rev();
+        let labels: Vec<_> = labels
+            .map(|label| format!("'{}'", label.replace('\'', "''")))
+            .collect();
+        sql += &format!("CREATE TYPE {name} AS ENUM ({});\n", labels.join(", "));
+    }
+    sql
 }
 
 /// A bare protocol connection without the layer.

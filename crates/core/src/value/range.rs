@@ -57,9 +57,13 @@ pub(super) fn canonicalise(
     };
     for bound in [&mut range.lower, &mut range.upper] {
         if let Some(wire) = &bound.value {
+            let bytes = match value.format {
+                Format::Text => wire.as_slice(),
+                Format::Binary => significant(bound_type, wire),
+            };
             let value = WireValue {
                 ty: bound_type,
-                bytes: wire,
+                bytes,
                 ..value
             };
             bound.value = Some(canonical_bound(bound_type, target.mode, value)?);
@@ -85,6 +89,16 @@ pub(super) fn canonicalise(
         }
     }
     Ok(())
+}
+
+/// What `range_recv` reads of a bound; it overlooks what follows.
+fn significant(ty: ScalarType, wire: &[u8]) -> &[u8] {
+    let len = match (usize::try_from(ty.type_len()), wire) {
+        (Ok(len), _) => len,
+        (Err(_), &[high, low, ..]) => 8 + 2 * usize::from(u16::from_be_bytes([high, low])),
+        (Err(_), _) => wire.len(),
+    };
+    &wire[..len.min(wire.len())]
 }
 
 fn canonical_bound(ty: ScalarType, mode: Mode, value: WireValue<'_>) -> Result<Bytes, ValueError> {
@@ -283,7 +297,9 @@ fn receive(bytes: &[u8]) -> Result<Option<Range>, ValueError> {
     };
     let lower = bound(LOWER_INFINITE, LOWER_INCLUSIVE)?;
     let upper = bound(UPPER_INFINITE, UPPER_INCLUSIVE)?;
-    parts.end()?;
+    if !parts.rest().is_empty() {
+        return Err(ValueError::new("08P01", "invalid message format"));
+    }
     Ok((flags & EMPTY == 0).then_some(Range { lower, upper }))
 }
 

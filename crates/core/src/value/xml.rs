@@ -9,7 +9,7 @@ mod check;
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append, require_utf8, valid_text};
-use super::{Settings, Target, ValueError};
+use super::{Format, Settings, Target, ValueError};
 use crate::types::ScalarType;
 
 /// `ERRCODE_INVALID_XML_CONTENT`.
@@ -26,13 +26,17 @@ pub(super) fn canonicalise(
         return Err(ValueError::mismatch(target.ty, value.ty));
     }
     require_utf8(value.settings)?;
-    // The binary form is the text.
-    let text = valid_text(value.bytes)?;
+    // The binary form is the text, whose encoding the XML parser checks then.
+    let text = valid_text(value.bytes);
+    let text = match value.format {
+        Format::Text => text?,
+        Format::Binary => text.map_err(|_| invalid(""))?,
+    };
     let declaration =
         Declaration::read(text).ok_or_else(|| invalid(": invalid XML declaration"))?;
     check::content(declaration.rest)?;
     if let Some(encoding) = declaration.encoding
-        && value.format == super::Format::Binary
+        && value.format == Format::Binary
         && !["utf-8", "utf8"]
             .iter()
             .any(|utf8| encoding.eq_ignore_ascii_case(utf8))
