@@ -352,8 +352,9 @@ pub(crate) struct Facts {
 
 /// Object identifiers of enumerated types and of their arrays, by schema and name.
 pub(crate) type EnumOids = HashMap<(String, String), (u32, u32)>;
+type EnumOid = ((String, String), (u32, u32));
 
-fn enum_oids(field: &[u8]) -> Result<((String, String), (u32, u32)), Malformed> {
+fn enum_oids(field: &[u8]) -> Result<EnumOid, Malformed> {
     let parts: Vec<&[u8]> = field.split(|&b| b == b':').collect();
     let &[schema, name, oid, array_oid] = parts.as_slice() else {
         return Err(Malformed);
