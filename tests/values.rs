@@ -868,3 +868,55 @@ async fn wrong_texts_fail_as_in_a_plain_table() {
         same(&mut pair, Batch::new().query(literal), literal).await;
     }
 }
+
+/// The first value of the first row.
+async fn first(client: &tokio_postgres::Client, sql: &str) -> Option<String> {
+    let messages = client.simple_query(sql).await.unwrap();
+    messages.iter().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    })
+}
+
+/// A client sees an enumerated type by the database's own name for it, and `text` where the
+/// database has no such type; a label that is renamed in the manifest is renamed in every cell.
+#[tokio::test]
+async fn an_enumerated_type_is_the_databases_own_to_the_client() {
+    let fixture = fixture().await;
+    let client = support::connect(&fixture.url()).await;
+    let insert = "INSERT INTO public_mood_det VALUES (1, 'ok'), (2, 'sad'), (3, 'ok')";
+    client.batch_execute(insert).await.unwrap();
+    let lookup = "SELECT v FROM public_mood_det WHERE v = $1";
+    let described = client.prepare(lookup).await.unwrap();
+    assert_eq!(described.params()[0].name(), "mood");
+    assert_eq!(described.columns()[0].type_().name(), "mood");
+    let many = "SELECT id FROM public_mood_det WHERE v = ANY ($1)";
+    let described = client.prepare(many).await.unwrap();
+    assert_eq!(described.params()[0].name(), "_mood");
+    let count = "SELECT count(*) FROM public_mood_det WHERE v = 'ok'::mood";
+    assert_eq!(first(&client, count).await.as_deref(), Some("2"));
+    let any = "SELECT count(*) FROM public_mood_det WHERE v = ANY ('{ok,sad}')";
+    assert_eq!(first(&client, any).await.as_deref(), Some("3"));
+
+    let provider = fixture.provider();
+    let manifest = sealwire_keys::Manifest::read(&fixture.manifest_path()).unwrap();
+    let mut builder = manifest.edit(&provider).await.unwrap();
+    let mood = "public.mood".parse().unwrap();
+    builder.rename_label(&mood, "ok", "fine").unwrap();
+    builder.add_label(&mood, "happy").unwrap();
+    let manifest = builder.seal().unwrap();
+    manifest.write(&fixture.manifest_path()).unwrap();
+    fixture.prepare("DROP TYPE public.mood CASCADE").await;
+
+    let client = support::connect(&fixture.url()).await;
+    let described = client.prepare(lookup).await.unwrap();
+    assert_eq!(described.params()[0].name(), "text");
+    let read = "SELECT v FROM public_mood_det WHERE id = 1";
+    assert_eq!(first(&client, read).await.as_deref(), Some("fine"));
+    let error = client
+        .simple_query("INSERT INTO public_mood_det VALUES (4, 'ok')")
+        .await;
+    assert_eq!(support::code(&error.unwrap_err()), "22P02");
+    let insert = "INSERT INTO public_mood_det VALUES (4, 'happy')";
+    client.batch_execute(insert).await.unwrap();
+}
