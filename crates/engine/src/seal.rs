@@ -151,7 +151,7 @@ struct Wire<'v> {
 }
 
 impl Sealer<'_> {
-    /// Appends the cell of a value that is stored and comes in the column's own type.
+    /// Appends the cell of a field of COPY, which comes in the column's own type.
     pub(crate) fn stored(
         &mut self,
         column: ColumnId,
@@ -159,7 +159,7 @@ impl Sealer<'_> {
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let ty = self.policy.column(column).ty.scalar();
+        let ty = WireType::from(self.policy.column(column).ty).copy_field();
         self.cell(column, Usage::Assign, Wire { ty, format, bytes }, out)
     }
 

@@ -217,8 +217,7 @@ impl ManifestBuilder {
     ) -> Result<(), ManifestError> {
         self.change_labels(ty, |labels| {
             let label = labels.iter_mut().find(|label| *label == from);
-            let label = label
-                .ok_or_else(|| ManifestError::UnknownLabel(format!("label `{from}` of `{ty}`")))?;
+            let label = label.ok_or_else(|| ManifestError::NotListed(format!("{ty}: {from}")))?;
             to.clone_into(label);
             Ok(())
         })
@@ -242,8 +241,7 @@ impl ManifestBuilder {
             }
         })?;
         if !found {
-            let what = format!("column of the enumerated type `{ty}`");
-            return Err(ManifestError::UnknownLabel(what));
+            return Err(ManifestError::NotListed(ty.to_string()));
         }
         outcome
     }

@@ -40,9 +40,6 @@ pub enum ManifestError {
     /// What is to be renamed is not in the manifest.
     #[error("the manifest does not list `{0}`")]
     NotListed(String),
-    /// No column is of this enumerated type, or none of its labels is this one.
-    #[error("the manifest has no {0}")]
-    UnknownLabel(String),
     /// The MAC does not fit the fields.
     #[error("manifest is not authentic: its MAC does not fit its contents")]
     NotAuthentic,
@@ -121,7 +118,6 @@ impl ManifestError {
                 "manifests are written by `sealwire`; restore the file from version control"
             }
             Self::KeyName(_) => "a name has 1 to 63 of `A-Z a-z 0-9 _ - .`",
-            Self::UnknownLabel(_) => "`sealwire columns list` shows the columns and their labels",
             Self::KeyExists(_) => "choose another name; `sealwire keys list` shows the keys",
             Self::NotListed(_) => "`sealwire columns list` shows what it lists",
             Self::UnsupportedVersion(_) => "update Sealwire on this machine",
