@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
-use sealwire_core::types::DeclaredType;
-use sealwire_keys::TableName;
+use sealwire_core::types::ParseTypeError;
+use sealwire_keys::{ColumnType, TableName};
 
 /// Always Encrypted for PostgreSQL: keys, encrypted columns and the manifest that lists them
 #[derive(Debug, Parser)]
@@ -152,6 +152,7 @@ pub(crate) enum Columns {
 Examples:
   sealwire columns add public.users.email --type text --deterministic
   sealwire columns add public.users.salary --type 'numeric(10,2)' --padding 16
+  sealwire columns add public.users.mood --type public.mood --label sad --label ok
   sealwire columns add public.orders.email --type text --deterministic --class public.users.email
 
 Columns that are joined or compared with each other need the same key, class and type family.
@@ -188,6 +189,33 @@ Example:
         #[arg(long, value_name = "SCHEMA.TABLE")]
         table: Vec<TableName>,
     },
+    /// Add a label to an enumerated type, after `ALTER TYPE ... ADD VALUE` or before
+    ///
+    /// It comes last in the manifest whatever its place in the database: cells count labels by their
+    /// place in the manifest.
+    #[command(after_help = "\
+Example:
+  sealwire columns add-label public.mood elated")]
+    AddLabel {
+        /// The enumerated type
+        #[arg(value_name = "SCHEMA.TYPE", value_parser = column_type)]
+        ty: ColumnType,
+        /// The new label
+        label: String,
+    },
+    /// Rename a label of an enumerated type, together with `ALTER TYPE ... RENAME VALUE`
+    #[command(after_help = "\
+Example:
+  sealwire columns rename-label public.mood ok fine")]
+    RenameLabel {
+        /// The enumerated type
+        #[arg(value_name = "SCHEMA.TYPE", value_parser = column_type)]
+        ty: ColumnType,
+        /// The label
+        from: String,
+        /// What it is called from now on
+        to: String,
+    },
     /// Compare the manifest with the database
     #[command(after_help = "\
 Example:
@@ -206,8 +234,14 @@ pub(crate) struct AddColumn {
     #[arg(value_name = "SCHEMA.TABLE.COLUMN")]
     pub(crate) column: String,
     /// The type that the application sees, for example `text`, `int4`, `numeric(10,2)`
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) ty: DeclaredType,
+    ///
+    /// Arrays are `text[]`, an enumerated type of the database is `schema.name`. Of a domain give
+    /// the type below it: that is what the application sees.
+    #[arg(long = "type", value_name = "TYPE", value_parser = column_type)]
+    pub(crate) ty: ColumnType,
+    /// A label of the enumerated type; without any they are read from the database
+    #[arg(long = "label", value_name = "LABEL")]
+    pub(crate) labels: Vec<String>,
     /// Equal values give equal cells: `=`, joins and UNIQUE work, and the server sees equality
     #[arg(long, conflicts_with = "randomized")]
     pub(crate) deterministic: bool,
@@ -311,4 +345,14 @@ pub(crate) struct RequiredDatabase {
         hide_env_values = true
     )]
     pub(crate) url: String,
+}
+
+/// Says what else can stand there when a name is not known.
+fn column_type(text: &str) -> Result<ColumnType, String> {
+    text.parse().map_err(|error: ParseTypeError| match error {
+        ParseTypeError::UnknownType(_) => {
+            format!("{error}; of a domain give the type below it, and an enumerated type as `schema.name`")
+        }
+        _ => error.to_string(),
+    })
 }

@@ -27,6 +27,13 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
         Command::Columns(Columns::Pin { database, table }) => {
             columns::pin(global, &database.url, table, output).await
         }
+        Command::Columns(Columns::AddLabel { ty, label }) => {
+            columns::change_labels(global, output, |builder| builder.add_label(ty, label)).await
+        }
+        Command::Columns(Columns::RenameLabel { ty, from, to }) => {
+            columns::change_labels(global, output, |builder| builder.rename_label(ty, from, to))
+                .await
+        }
         Command::Columns(Columns::Check { database }) => {
             columns::check(global, &database.url, output).await
         }

@@ -9,7 +9,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub(crate) use self::catalogue::{Loader, column_checks, table, unlisted_cells};
+pub(crate) use self::catalogue::{Loader, column_checks, labels, table, unlisted_cells};
 use crate::error::Error;
 
 /// A connection to the database.

@@ -35,6 +35,7 @@ fn column_key(mode: Mode) -> ColumnKey {
         class: "public.t.c".into(),
         padding: None,
         accept_frequency_leak: false,
+        enumeration: None,
     };
     ColumnKey::derive(&Cek::new(&[7; 32]), 1, &spec)
 }

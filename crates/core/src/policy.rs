@@ -4,8 +4,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
-use crate::types::DeclaredType;
+use crate::types::{DeclaredType, ScalarType};
+use crate::value::Target;
 
 /// How a column is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,9 +77,78 @@ pub struct ColumnSpec {
     pub padding: Option<u16>,
     /// The owner accepts that a deterministic column of few values gives its values away.
     pub accept_frequency_leak: bool,
+    /// The enumerated type, where `ty` is one or arrays of one.
+    pub enumeration: Option<Arc<EnumType>>,
+}
+
+/// An enumerated type of the database, with the labels that the manifest has for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumType {
+    /// Schema of the type.
+    pub schema: String,
+    /// Name of the type.
+    pub name: String,
+    /// The labels, in the order in which they came to the manifest, which cells count by
+    /// (`docs/spec/cell-format.md`, section 4.12).
+    pub labels: Vec<String>,
+    /// The object identifiers of the type and of its arrays as the server names them, or 0. They are
+    /// shown to the client and decide nothing.
+    pub oids: (u32, u32),
+}
+
+impl EnumType {
+    /// Whether values of the two have the same bytes.
+    fn same(&self, other: &Self) -> bool {
+        (&self.schema, &self.name, &self.labels) == (&other.schema, &other.name, &other.labels)
+    }
 }
 
 impl ColumnSpec {
+    /// What the canonical form of the column's values depends on.
+    pub fn target(&self) -> Target<'_> {
+        Target {
+            labels: self.enumeration.as_ref().map_or(&[], |e| &e.labels),
+            enum_oid: self.enumeration.as_ref().map_or(0, |e| e.oids.0),
+            ..Target::new(self.ty, self.mode)
+        }
+    }
+
+    /// The object identifier of the column's type as the client sees it.
+    pub fn type_oid(&self) -> u32 {
+        match self.ty.is_array() {
+            true => self.array_oid(),
+            false => self.element_oid(),
+        }
+    }
+
+    /// The object identifier of the scalar type; of an array type that of its elements.
+    pub fn element_oid(&self) -> u32 {
+        match self.enumeration.as_ref().map(|e| e.oids.0) {
+            Some(oid) if oid != 0 => oid,
+            _ => self.ty.scalar().oid(),
+        }
+    }
+
+    /// The object identifier of the arrays of the scalar type.
+    pub fn array_oid(&self) -> u32 {
+        match self.enumeration.as_ref().map(|e| e.oids.1) {
+            Some(oid) if oid != 0 => oid,
+            _ => self.ty.scalar().array_oid(),
+        }
+    }
+
+    /// The name of the type, for messages: as `format_type` prints it, an enumerated type with its
+    /// schema.
+    pub fn type_name(&self) -> String {
+        match &self.enumeration {
+            None => self.ty.to_string(),
+            Some(e) => {
+                let brackets = if self.ty.is_array() { "[]" } else { "" };
+                format!("{}.{}{brackets}", e.schema, e.name)
+            }
+        }
+    }
+
     /// `schema.table.column`, for messages.
     pub fn path(&self) -> String {
         format!("{}.{}.{}", self.schema, self.table, self.name)
@@ -92,6 +163,11 @@ impl ColumnSpec {
             && self.scale() == other.scale()
             && self.mode == other.mode
             && self.padding == other.padding
+            && match (&self.enumeration, &other.enumeration) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.same(other),
+                _ => false,
+            }
     }
 
     /// The declared scale of a `numeric`. It is part of the canonical form (section 4.4 of the
@@ -150,6 +226,11 @@ pub enum PolicyError {
         /// Why, in one clause.
         why: &'static str,
     },
+    /// An enumerated type without labels, with too many, or labels of another type.
+    #[error(
+        "column `{0}` needs between 1 and 65536 labels if its type is an enumerated one, and none otherwise"
+    )]
+    BadLabels(String),
     /// The padding block is out of range.
     #[error("column `{0}` has a padding block outside 2..=65535 bytes")]
     BadPadding(String),
@@ -301,11 +382,16 @@ impl Policy {
         if column.padding.is_some_and(|block| block < 2) {
             return Err(PolicyError::BadPadding(column.path()));
         }
+        let labels = column.enumeration.as_ref().map_or(0, |e| e.labels.len());
+        let is_enum = column.ty.scalar() == ScalarType::Enum;
+        if is_enum != column.enumeration.is_some() || is_enum && !(1..=1 << 16).contains(&labels) {
+            return Err(PolicyError::BadLabels(column.path()));
+        }
         if column.mode == Mode::Deterministic {
             let family = column.ty.family();
             let why = if !family.has_single_byte_form() {
                 Some("equal values of the type have no single byte form")
-            } else if family.is_low_cardinality() && !column.accept_frequency_leak {
+            } else if column.ty.is_low_cardinality() && !column.accept_frequency_leak {
                 Some(
                     "the type has so few values that equality gives them away (set `accept_frequency_leak` to accept that)",
                 )
@@ -320,6 +406,16 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// Takes what the server calls an enumerated type and its arrays; 0 for what is not known.
+    pub fn note_enum_oids(&mut self, oids: impl Fn(&EnumType) -> (u32, u32)) {
+        for column in &mut self.columns {
+            if let Some(enumeration) = &mut column.enumeration {
+                let oids = oids(enumeration);
+                Arc::make_mut(enumeration).oids = oids;
+            }
+        }
     }
 
     /// The manifest's serial number.
@@ -416,6 +512,7 @@ mod tests {
             class: format!("public.{table}.{name}"),
             padding: None,
             accept_frequency_leak: false,
+            enumeration: None,
         }
     }
 

@@ -14,27 +14,44 @@
 //!   can be of another release than the server's. The binary format depends on no zone.
 //! - Hexadecimal floating-point text is refused, and JSON that is nested deeper than 512 levels.
 //! - Text of any kind is exchanged in UTF-8 only.
-//! - Casts for assignment from other families to text, from timestamps to `time`, and comparisons
-//!   in which one value would have to equal several cells (a `timestamptz` with a `timestamp` or
-//!   `date` column, a floating-point number with a `numeric` column or, beyond 2^53, with an `int8`
-//!   column, a `bpchar` with a `varchar` column) are refused: an explicit cast says what is meant.
+//! - Casts for assignment from other families to text, from timestamps to `time`, from `money` to
+//!   `numeric`, between `time`, `timetz` and `interval`, and comparisons in which one value would have
+//!   to equal several cells (a `timestamptz` with a `timestamp` or `date` column, a floating-point
+//!   number with a `numeric` column or, beyond 2^53, with an `int8` column, a `bpchar` with a
+//!   `varchar` column, a `name` with a `bpchar` column) are refused: an explicit cast says what is
+//!   meant.
+//! - `timetz` as text without an offset is read where the session's zone has the same offset always.
+//! - `money` as text, and numbers assigned to it, need an `lc_monetary` of `C`, `POSIX` or `en_US`.
+//! - `interval` does not know `infinity`, which PostgreSQL 17 added.
+//! - `xml` is checked to be well-formed content whatever `xmloption` is, and must have no document
+//!   type declaration.
+//! - `array_nulls` is taken to be on.
 
+pub mod array;
+mod bits;
 mod boolean;
 mod bytea;
 mod datetime;
 mod error;
 mod float;
 mod int;
+mod interval;
 mod json;
+mod label;
+mod macaddr;
+mod money;
+mod network;
 mod numeric;
+mod range;
 mod text;
 mod uuid;
 mod wire;
+mod xml;
 
 use zeroize::Zeroizing;
 
 use crate::policy::Mode;
-use crate::types::{DeclaredType, Family, ScalarType};
+use crate::types::{DeclaredType, Family, ScalarType, WireType};
 
 pub use self::error::ValueError;
 use self::wire::WireValue;
@@ -82,6 +99,10 @@ pub struct Settings {
     pub bytea_output: ByteaOutput,
     /// `extra_float_digits`, -15..=3; not reported by the server.
     pub extra_float_digits: i8,
+    /// `IntervalStyle` as reported.
+    pub interval_style: String,
+    /// `lc_monetary`; not reported by the server.
+    pub lc_monetary: String,
 }
 
 impl Default for Settings {
@@ -92,6 +113,8 @@ impl Default for Settings {
             client_encoding: "UTF8".into(),
             bytea_output: ByteaOutput::Hex,
             extra_float_digits: 1,
+            interval_style: "postgres".into(),
+            lc_monetary: "C".into(),
         }
     }
 }
@@ -103,11 +126,35 @@ impl Default for Settings {
 /// randomized column keeps them as sent, so that the application reads back what it wrote; a
 /// deterministic column drops them, because equal values must give equal bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct Target<'a> {
     /// The column's declared type.
     pub ty: DeclaredType,
     /// The column's mode.
     pub mode: Mode,
+    /// The labels of an enumerated type, in the manifest's order; otherwise none.
+    pub labels: &'a [String],
+    /// The object identifier of the enumerated type in the database, where it is known; otherwise 0.
+    pub enum_oid: u32,
+}
+
+impl Target<'_> {
+    /// A column of a type of PostgreSQL's own.
+    pub const fn new(ty: DeclaredType, mode: Mode) -> Self {
+        Self {
+            ty,
+            mode,
+            labels: &[],
+            enum_oid: 0,
+        }
+    }
+
+    /// The object identifier of the type, of an array type that of its elements.
+    const fn element_oid(self) -> u32 {
+        match self.ty.scalar() {
+            ScalarType::Enum if self.enum_oid != 0 => self.enum_oid,
+            scalar => scalar.oid(),
+        }
+    }
 }
 
 /// Turns one wire value into canonical bytes, appended to `out`.
@@ -121,20 +168,36 @@ pub struct Target {
 /// in a way that has no counterpart here, or where the session's settings make the text form
 /// ambiguous. On an error nothing is appended.
 pub fn canonicalise(
-    target: Target,
-    wire: ScalarType,
+    target: Target<'_>,
+    wire: impl Into<WireType>,
     format: Format,
     usage: Usage,
     input: &[u8],
     settings: &Settings,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
+    let wire = wire.into();
     let value = WireValue {
-        ty: wire,
+        ty: wire.scalar(),
         format,
         bytes: input,
         settings,
+        reads_modifier: wire.reads_modifier(),
     };
+    match (target.ty.is_array(), wire.is_array()) {
+        (false, false) => canonicalise_scalar(target, value, usage, out),
+        (true, true) => array::canonicalise(target, value, usage, out),
+        _ => Err(ValueError::mismatch(target.ty, wire)),
+    }
+}
+
+/// [`canonicalise`] for the type itself, or for an element of an array type.
+fn canonicalise_scalar(
+    target: Target<'_>,
+    value: WireValue<'_>,
+    usage: Usage,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
     match target.ty.family() {
         Family::Int => int::canonicalise(target, value, usage, out),
         Family::Text => text::canonicalise(target, value, usage, out),
@@ -143,10 +206,24 @@ pub fn canonicalise(
         Family::Float4 | Family::Float8 => float::canonicalise(target, value, usage, out),
         Family::Uuid => uuid::canonicalise(target, value, out),
         Family::Numeric => numeric::canonicalise(target, value, usage, out),
-        Family::Date | Family::Time | Family::Timestamp | Family::Timestamptz => {
+        Family::Date | Family::Time | Family::Timetz | Family::Timestamp | Family::Timestamptz => {
             datetime::canonicalise(target, value, usage, out)
         }
         Family::Json => json::canonicalise(target, value, out),
+        Family::Interval => interval::canonicalise(target, value, usage, out),
+        Family::Inet => network::canonicalise(target, value, usage, out),
+        Family::Macaddr => macaddr::canonicalise(target, value, usage, out),
+        Family::Money => money::canonicalise(target, value, usage, out),
+        Family::Bit => bits::canonicalise(target, value, usage, out),
+        Family::Xml => xml::canonicalise(target, value, out),
+        Family::Enum => label::canonicalise(target, value, out),
+        Family::IntRange
+        | Family::NumericRange
+        | Family::DateRange
+        | Family::TimestampRange
+        | Family::TimestamptzRange => range::canonicalise(target, value, out),
+        // An array type has no elements that are arrays.
+        Family::Array(_) => Err(ValueError::mismatch(target.ty, value.ty)),
     }
 }
 
@@ -167,12 +244,13 @@ pub fn type_of_number(text: &str) -> Option<ScalarType> {
 /// [`ValueError`] where the canonical bytes are not of the type, or the settings rule the text
 /// form out. On an error nothing is appended.
 pub fn render(
-    ty: DeclaredType,
+    target: Target<'_>,
     format: Format,
     canonical: &[u8],
     settings: &Settings,
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
+    let ty = target.ty;
     match ty.family() {
         Family::Int => int::render(ty, format, canonical, out),
         Family::Text => text::render(ty, canonical, settings, out),
@@ -181,9 +259,22 @@ pub fn render(
         Family::Float4 | Family::Float8 => float::render(ty, format, canonical, settings, out),
         Family::Uuid => uuid::render(format, canonical, out),
         Family::Numeric => numeric::render(ty, format, canonical, out),
-        Family::Date | Family::Time | Family::Timestamp | Family::Timestamptz => {
+        Family::Date | Family::Time | Family::Timetz | Family::Timestamp | Family::Timestamptz => {
             datetime::render(ty, format, canonical, settings, out)
         }
         Family::Json => json::render(ty, format, canonical, settings, out),
+        Family::Interval => interval::render(format, canonical, settings, out),
+        Family::Inet => network::render(ty, format, canonical, out),
+        Family::Macaddr => macaddr::render(ty, format, canonical, out),
+        Family::Money => money::render(format, canonical, settings, out),
+        Family::Bit => bits::render(ty, format, canonical, out),
+        Family::Xml => xml::render(canonical, settings, out),
+        Family::Enum => label::render(target, canonical, settings, out),
+        Family::IntRange
+        | Family::NumericRange
+        | Family::DateRange
+        | Family::TimestampRange
+        | Family::TimestamptzRange => range::render(ty, format, canonical, settings, out),
+        Family::Array(_) => array::render(target, format, canonical, settings, out),
     }
 }

@@ -121,7 +121,7 @@ enum Key {
 impl Key {
     fn of(vector: &CellVector) -> Self {
         let cek = Cek::new(&vector.key.array());
-        let (scalar, family) = family(vector.family);
+        let (ty, family) = family(vector.family);
         let mode = match vector.mode.as_str() {
             "deterministic" => Mode::Deterministic,
             "randomized" => Mode::Randomized,
@@ -138,12 +138,13 @@ impl Key {
             schema: "public".into(),
             table: "t".into(),
             name: "c".into(),
-            ty: DeclaredType::new(scalar),
+            ty,
             mode,
             cek: CekIndex(0),
             class: vector.class.clone(),
             padding: vector.block,
             accept_frequency_leak: false,
+            enumeration: None,
         };
         Self::Column(ColumnKey::derive(&cek, vector.version, &spec))
     }
@@ -179,13 +180,13 @@ impl Key {
     }
 }
 
-fn family(byte: u8) -> (ScalarType, Family) {
-    let scalar = ScalarType::ALL
-        .iter()
-        .copied()
-        .find(|scalar| scalar.family().byte() == byte)
-        .unwrap();
-    (scalar, scalar.family())
+fn family(byte: u8) -> (DeclaredType, Family) {
+    let scalars = ScalarType::ALL.iter().copied().chain([ScalarType::Enum]);
+    let mut types = scalars
+        .map(DeclaredType::new)
+        .flat_map(|ty| [ty, ty.array()]);
+    let ty = types.find(|ty| ty.family().byte() == byte).unwrap();
+    (ty, ty.family())
 }
 
 fn plaintext(vector: &CellVector) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use sealwire_core::policy::Mode;
-use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
 use sealwire_core::value::{
     ByteaOutput, Format, Settings, Target, Usage, ValueError, canonicalise, render,
 };
@@ -19,9 +19,22 @@ use zeroize::Zeroizing;
 struct Row {
     line: usize,
     ty: DeclaredType,
+    labels: Vec<String>,
     settings: Settings,
     input: Vec<u8>,
     expected: Result<Value, String>,
+}
+
+/// The labels of `mood`, in the order of the manifest and not of the database.
+const LABELS: [&str; 6] = ["sad", "ok", "happy", "NULL", "a b", "größe, \"x\""];
+
+/// `mood` is what the generator calls its enumerated type.
+fn declared(ty: &str) -> DeclaredType {
+    match ty {
+        "mood" => DeclaredType::new(ScalarType::Enum),
+        "mood[]" => DeclaredType::new(ScalarType::Enum).array(),
+        _ => ty.parse().unwrap(),
+    }
 }
 
 struct Value {
@@ -61,6 +74,8 @@ fn settings(text: &str) -> Settings {
     let mut settings = Settings::default();
     match text.split_once('=') {
         None => assert_eq!(text, ""),
+        Some(("IntervalStyle", value)) => settings.interval_style = value.into(),
+        Some(("lc_monetary", value)) => settings.lc_monetary = value.into(),
         Some(("TimeZone", value)) => settings.time_zone = value.into(),
         Some(("DateStyle", value)) => settings.date_style = value.into(),
         Some(("extra_float_digits", value)) => settings.extra_float_digits = value.parse().unwrap(),
@@ -87,7 +102,8 @@ fn rows(kind: &str) -> Vec<Row> {
             };
             Row {
                 line: i + 1,
-                ty: ty.parse().unwrap(),
+                ty: declared(ty),
+                labels: LABELS.map(str::to_owned).to_vec(),
                 settings: settings(given),
                 input: unescape(input),
                 expected: match sqlstate {
@@ -105,9 +121,37 @@ fn rows(kind: &str) -> Vec<Row> {
 }
 
 impl Row {
+    fn target(&self, mode: Mode) -> Target<'_> {
+        Target {
+            labels: &self.labels,
+            enum_oid: self.enum_oid(),
+            ..Target::new(self.ty, mode)
+        }
+    }
+
+    /// The identifier that the server gave to `mood`, which an array of it names.
+    fn enum_oid(&self) -> u32 {
+        match &self.expected {
+            Ok(value) if self.ty.family() == Family::Enum.array() => {
+                u32::from_be_bytes(value.binary[8..12].try_into().unwrap())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether what is shown is read as the same value. The server, too, does not read back the
+    /// least numbers of an interval in every style; floats of few digits are other numbers, and xml
+    /// loses its first line each time that it is read.
+    fn rereads(&self, value: &Value) -> bool {
+        self.settings.extra_float_digits > 0
+            && !(self.ty.family() == Family::Interval && value.binary.contains(&0x80))
+            && !(self.ty.family() == Family::Xml && value.text.starts_with(b"\n"))
+    }
+
     fn canonical(&self, mode: Mode, format: Format, input: &[u8]) -> Result<Vec<u8>, ValueError> {
-        let target = Target { ty: self.ty, mode };
-        let wire = self.ty.scalar();
+        let target = self.target(mode);
+        // Recorded as literals.
+        let wire = WireType::from(self.ty).literal();
         let mut out = Zeroizing::new(Vec::new());
         canonicalise(
             target,
@@ -123,7 +167,8 @@ impl Row {
 
     fn rendered(&self, format: Format, canonical: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        render(self.ty, format, canonical, &self.settings, &mut out).unwrap();
+        let target = self.target(Mode::Randomized);
+        render(target, format, canonical, &self.settings, &mut out).unwrap();
         out
     }
 
@@ -161,13 +206,13 @@ impl Row {
                 self.canonical(mode, Format::Text, &expected.text),
                 self.canonical(mode, Format::Binary, &expected.binary),
             ];
-            if forms[0] != forms[2] {
+            let is_line = self.ty.family() == Family::Xml && !self.rereads(expected);
+            if forms[0] != forms[2] && !is_line {
                 return Some(format!(
                     "{mode}: text and binary give other bytes: {forms:02x?}"
                 ));
             }
-            // Few digits of a float are another number, and json keeps its text.
-            if forms[0] != forms[1] && self.settings.extra_float_digits > 0 {
+            if forms[0] != forms[1] && self.rereads(expected) {
                 return Some(format!(
                     "{mode}: what was shown gives other bytes: {forms:02x?}"
                 ));
@@ -265,6 +310,61 @@ fn timestamps() {
 #[test]
 fn timestamps_with_time_zone() {
     check("timestamptz", 5000);
+}
+
+#[test]
+fn times_of_day_with_time_zone() {
+    check("timetz", 2000);
+}
+
+#[test]
+fn intervals() {
+    check("interval", 6000);
+}
+
+#[test]
+fn network_addresses() {
+    check("network", 3000);
+}
+
+#[test]
+fn hardware_addresses() {
+    check("macaddr", 2000);
+}
+
+#[test]
+fn amounts_of_money() {
+    check("money", 2000);
+}
+
+#[test]
+fn bit_strings() {
+    check("bit", 1500);
+}
+
+#[test]
+fn names() {
+    check("name", 300);
+}
+
+#[test]
+fn xml_content() {
+    check("xml", 600);
+}
+
+#[test]
+fn labels() {
+    check("enum", 20);
+}
+
+#[test]
+fn ranges() {
+    check("range", 4000);
+}
+
+#[test]
+fn arrays() {
+    check("array", 3000);
 }
 
 /// The spellings that the server reads in more ways than are followed here.

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use sealwire_core::policy::Mode;
-use sealwire_core::types::{DeclaredType, Family, ScalarType};
+use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
 use sealwire_core::value::{
     ByteaOutput, Format, Settings, Target, Usage, ValueError, canonicalise, render,
 };
@@ -15,8 +15,8 @@ const MODES: [Mode; 2] = [Mode::Deterministic, Mode::Randomized];
 const FORMATS: [Format; 2] = [Format::Text, Format::Binary];
 
 fn coerce(
-    target: Target,
-    wire: ScalarType,
+    target: Target<'_>,
+    wire: impl Into<WireType>,
     format: Format,
     usage: Usage,
     input: &[u8],
@@ -36,7 +36,14 @@ fn coerce(
 
 fn shown(ty: DeclaredType, format: Format, canonical: &[u8], settings: &Settings) -> Vec<u8> {
     let mut out = Vec::new();
-    render(ty, format, canonical, settings, &mut out).unwrap();
+    render(
+        Target::new(ty, Mode::Randomized),
+        format,
+        canonical,
+        settings,
+        &mut out,
+    )
+    .unwrap();
     out
 }
 
@@ -56,9 +63,15 @@ fn settings() -> impl Strategy<Value = Settings> {
     ];
     const STYLES: &[&str] = &["ISO, MDY", "ISO, DMY", "ISO, YMD"];
     const OUTPUTS: &[ByteaOutput] = &[ByteaOutput::Hex, ByteaOutput::Escape];
+    const INTERVALS: &[&str] = &["postgres", "postgres_verbose", "sql_standard", "iso_8601"];
     let (zones, styles) = (prop::sample::select(ZONES), prop::sample::select(STYLES));
-    (zones, styles, prop::sample::select(OUTPUTS), 1_i8..=3).prop_map(
-        |(zone, style, bytea_output, extra_float_digits)| Settings {
+    let (outputs, intervals) = (
+        prop::sample::select(OUTPUTS),
+        prop::sample::select(INTERVALS),
+    );
+    (zones, styles, outputs, 1_i8..=3, intervals).prop_map(
+        |(zone, style, bytea_output, extra_float_digits, interval_style)| Settings {
+            interval_style: interval_style.into(),
             time_zone: zone.into(),
             date_style: style.into(),
             bytea_output,
@@ -71,10 +84,9 @@ fn settings() -> impl Strategy<Value = Settings> {
 /// Whatever the server would send in binary comes back the same in both formats.
 fn check_round_trip(ty: DeclaredType, binary: &[u8], settings: &Settings) {
     for mode in MODES {
-        let target = Target { ty, mode };
-        let read = |format, input: &[u8]| {
-            coerce(target, ty.scalar(), format, Usage::Assign, input, settings)
-        };
+        let target = Target::new(ty, mode);
+        let read =
+            |format, input: &[u8]| coerce(target, ty, format, Usage::Assign, input, settings);
         let Ok(canonical) = read(Format::Binary, binary) else {
             return;
         };
@@ -161,7 +173,72 @@ const EVERY_TYPE: &[&str] = &[
     "uuid",
     "json",
     "jsonb",
+    "name",
+    "interval",
+    "interval year to month",
+    "interval second(2)",
+    "timetz",
+    "timetz(1)",
+    "inet",
+    "cidr",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "bit(5)",
+    "varbit",
+    "varbit(9)",
+    "xml",
+    "int4range",
+    "int8range",
+    "numrange",
+    "daterange",
+    "tsrange",
+    "tstzrange",
+    "int4[]",
+    "varchar(3)[]",
+    "numeric(8,3)[]",
+    "timestamptz(0)[]",
+    "interval day[]",
+    "xml[]",
+    "inet[]",
+    "numrange[]",
 ];
+
+/// The binary form of an array, whatever its elements' forms are.
+fn array_binary(element_oid: u32, elements: &[Option<Vec<u8>>], lower: i32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let len = i32::try_from(elements.len()).unwrap();
+    let has_null = i32::from(elements.contains(&None));
+    bytes.extend(
+        [i32::from(len > 0), has_null]
+            .iter()
+            .flat_map(|n| n.to_be_bytes()),
+    );
+    bytes.extend(element_oid.to_be_bytes());
+    if len > 0 {
+        bytes.extend([len, lower].iter().flat_map(|n| n.to_be_bytes()));
+    }
+    for element in elements {
+        let len = element
+            .as_ref()
+            .map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap());
+        bytes.extend(len.to_be_bytes());
+        bytes.extend(element.iter().flatten());
+    }
+    bytes
+}
+
+/// The binary form of a range, whatever its bounds' forms are.
+fn range_binary(flags: u8, bounds: &[&[u8]; 2]) -> Vec<u8> {
+    let mut bytes = vec![flags];
+    for (bound, infinite) in bounds.iter().zip([0x08, 0x10]) {
+        if flags & (1 | infinite) == 0 {
+            bytes.extend(u32::try_from(bound.len()).unwrap().to_be_bytes());
+            bytes.extend_from_slice(bound);
+        }
+    }
+    bytes
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
@@ -231,11 +308,95 @@ proptest! {
     }
 
     #[test]
+    fn intervals(
+        usecs in prop_oneof![-i64::MAX..=i64::MAX, -99_999_999..99_999_999_i64],
+        days in prop_oneof![Just(0), -i32::MAX..=i32::MAX, -40..40],
+        months in prop_oneof![Just(0), -i32::MAX..=i32::MAX, -40..40],
+        ty in declared(&["interval", "interval year", "interval day to hour", "interval minute", "interval second(2)"]),
+        settings in settings(),
+    ) {
+        let binary = [&usecs.to_be_bytes()[..], &days.to_be_bytes(), &months.to_be_bytes()].concat();
+        check_round_trip(ty, &binary, &settings);
+    }
+
+    #[test]
+    fn times_with_zone(
+        usecs in 0..=86_400_000_000_i64,
+        west in prop_oneof![-57_599..57_600_i32, (-60..60_i32).prop_map(|quarters| quarters * 900)],
+        ty in declared(&["timetz", "timetz(0)", "timetz(4)"]),
+    ) {
+        let binary = [&usecs.to_be_bytes()[..], &west.to_be_bytes()].concat();
+        check_round_trip(ty, &binary, &Settings::default());
+    }
+
+    #[test]
+    fn network_addresses(
+        words in prop::array::uniform8(prop_oneof![Just(0), Just(0xffff), any::<u16>()]),
+        bits in 0..=128_u8,
+        ty in declared(&["inet", "cidr"]),
+    ) {
+        let address: Vec<u8> = words.iter().flat_map(|word| word.to_be_bytes()).collect();
+        check_round_trip(ty, &[&[3, bits, 0, 16], &address[..]].concat(), &Settings::default());
+        check_round_trip(ty, &[&[2, bits % 33, 0, 4], &address[..4]].concat(), &Settings::default());
+    }
+
+    #[test]
+    fn hardware_addresses_and_money(bytes: [u8; 8]) {
+        for ty in ["macaddr8", "money"] {
+            check_round_trip(ty.parse().unwrap(), &bytes, &Settings::default());
+        }
+        check_round_trip("macaddr".parse().unwrap(), &bytes[..6], &Settings::default());
+    }
+
+    #[test]
+    fn bit_strings(bytes: Vec<u8>, spare in 0..8_usize, ty in declared(&["varbit", "varbit(40)"])) {
+        let bits = (bytes.len() * 8).saturating_sub(spare);
+        let bits = u32::try_from(bits).unwrap();
+        check_round_trip(ty, &[&bits.to_be_bytes()[..], &bytes].concat(), &Settings::default());
+    }
+
+    #[test]
+    fn ranges(flags in 0..32_u8, numbers: [i64; 2], near: bool, settings in settings()) {
+        let [lower, upper] = if near { numbers.map(|n| n % 4) } else { numbers };
+        let wide = [lower.to_be_bytes(), upper.to_be_bytes()];
+        let narrow = wide.map(|bytes| [bytes[4], bytes[5], bytes[6], bytes[7]]);
+        for ty in ["int8range", "tsrange", "tstzrange"] {
+            check_round_trip(ty.parse().unwrap(), &range_binary(flags, &[&wide[0], &wide[1]]), &settings);
+        }
+        for ty in ["int4range", "daterange"] {
+            check_round_trip(ty.parse().unwrap(), &range_binary(flags, &[&narrow[0], &narrow[1]]), &settings);
+        }
+    }
+
+    #[test]
+    fn ranges_of_numbers(flags in 0..32_u8, lower in numeric_binary(), upper in numeric_binary()) {
+        let binary = range_binary(flags, &[&lower, &upper]);
+        check_round_trip("numrange".parse().unwrap(), &binary, &Settings::default());
+    }
+
+    #[test]
+    fn arrays(
+        texts in prop::collection::vec(prop::option::of(any::<String>()), 0..5),
+        numbers in prop::collection::vec(prop::option::of(any::<i32>()), 0..5),
+        lower in -3..3_i32,
+        settings in settings(),
+    ) {
+        let texts: Vec<_> = texts.into_iter().map(|t| t.map(String::into_bytes)).collect();
+        for (ty, oid) in [("text[]", 25), ("varchar(40)[]", 1043), ("char(40)[]", 1042)] {
+            check_round_trip(ty.parse().unwrap(), &array_binary(oid, &texts, lower), &settings);
+        }
+        let numbers: Vec<_> = numbers.iter().map(|n| n.map(|n| n.to_be_bytes().to_vec())).collect();
+        for (ty, oid) in [("int4[]", 23), ("date[]", 1082)] {
+            check_round_trip(ty.parse().unwrap(), &array_binary(oid, &numbers, lower), &settings);
+        }
+    }
+
+    #[test]
     fn documents(text in json()) {
         check_round_trip("json".parse().unwrap(), text.as_bytes(), &Settings::default());
         let binary = [b"\x01", text.as_bytes()].concat();
         check_round_trip("jsonb".parse().unwrap(), &binary, &Settings::default());
-        let jsonb = Target { ty: "jsonb".parse().unwrap(), mode: Mode::Randomized };
+        let jsonb = Target::new("jsonb".parse().unwrap(), Mode::Randomized);
         let read = |format, input: &[u8]| {
             coerce(jsonb, ScalarType::Jsonb, format, Usage::Assign, input, &Settings::default())
         };
@@ -246,7 +407,7 @@ proptest! {
     /// Equal values of a deterministic column have equal bytes however many zeros they end in.
     #[test]
     fn trailing_zeros_do_not_matter(whole: i32, zeros in 0_usize..20) {
-        let numeric = Target { ty: "numeric".parse().unwrap(), mode: Mode::Deterministic };
+        let numeric = Target::new("numeric".parse().unwrap(), Mode::Deterministic);
         let read = |text: String| {
             let settings = Settings::default();
             coerce(numeric, ScalarType::Numeric, Format::Text, Usage::Compare, text.as_bytes(), &settings)
@@ -258,7 +419,7 @@ proptest! {
     #[test]
     fn a_compared_value_need_not_fit(number: i64, text in "[a-z]{0,12}") {
         let compare = |ty: &str, wire, format, input: &[u8]| {
-            let target = Target { ty: ty.parse().unwrap(), mode: Mode::Deterministic };
+            let target = Target::new(ty.parse().unwrap(), Mode::Deterministic);
             coerce(target, wire, format, Usage::Compare, input, &Settings::default()).unwrap()
         };
         for ty in ["int2", "int4", "int8"] {
@@ -287,6 +448,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
             client_encoding,
             bytea_output: ByteaOutput::Escape,
             extra_float_digits,
+            ..Settings::default()
         },
     )
 }
@@ -301,6 +463,17 @@ fn any_input() -> impl Strategy<Value = Vec<u8>> {
             .prop_map(String::into_bytes),
         "[\\[\\]{}\",:\\\\u0-9a-f ]{0,24}".prop_map(String::into_bytes),
         "\\\\x[0-9a-fx ]{0,12}".prop_map(String::into_bytes),
+        "[\\[\\](){}\",=0-9a:\\\\ ]{0,24}".prop_map(String::into_bytes),
+        "[-+@P0-9T:.]{0,8}( ?[dhmosyeagr]{0,4}[-+0-9.:]{0,4}){0,3}".prop_map(String::into_bytes),
+        "[<>/&;!?ax'\"= -]{0,24}".prop_map(String::into_bytes),
+        (
+            0..2_u8,
+            prop::collection::vec(
+                prop_oneof![Just(0_u8), Just(1), Just(4), any::<u8>()],
+                0..40
+            )
+        )
+            .prop_map(|(_, bytes)| bytes),
     ]
 }
 
@@ -311,19 +484,24 @@ proptest! {
     fn no_bytes_panic(
         ty in declared(EVERY_TYPE),
         wire in prop::sample::select(ScalarType::ALL),
+        array: bool,
         own: bool,
         input in any_input(),
         settings in prop_oneof![settings(), any_settings()],
     ) {
-        let wire = if own { ty.scalar() } else { wire };
+        let wire = match (own, array) {
+            (true, _) => WireType::from(ty),
+            (false, true) => WireType::array_of(wire),
+            (false, false) => WireType::from(wire),
+        };
         for mode in MODES {
             for format in FORMATS {
                 for usage in [Usage::Assign, Usage::Compare] {
-                    let target = Target { ty, mode };
+                    let target = Target::new(ty, mode);
                     let _ = coerce(target, wire, format, usage, &input, &settings);
                 }
                 let mut out = b"before".to_vec();
-                if render(ty, format, &input, &settings, &mut out).is_err() {
+                if render(Target::new(ty, Mode::Randomized), format, &input, &settings, &mut out).is_err() {
                     prop_assert_eq!(&out, b"before");
                 }
             }
@@ -333,12 +511,14 @@ proptest! {
     /// No error says anything of the value: the message is the same for any other value.
     #[test]
     fn errors_do_not_show_the_value(ty in declared(EVERY_TYPE), input in "[qxz]{9,12}") {
-        if ty.family() == Family::Text && ty.max_chars().is_none() || ty.family() == Family::Bytea {
+        // What takes any text.
+        let any = matches!(ty.family(), Family::Text | Family::Bytea | Family::Xml);
+        if any && ty.max_chars().is_none() {
             return Ok(());
         }
-        let target = Target { ty, mode: Mode::Deterministic };
+        let target = Target::new(ty, Mode::Deterministic);
         let settings = Settings::default();
-        let error = coerce(target, ty.scalar(), Format::Text, Usage::Assign, input.as_bytes(), &settings);
+        let error = coerce(target, ty, Format::Text, Usage::Assign, input.as_bytes(), &settings);
         let error = error.unwrap_err();
         let shown = format!("{error} {error:?}");
         prop_assert!(!shown.contains(&input[..3]), "{}", shown);

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
 
 use sealwire_core::policy::Mode;
-use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::types::{DeclaredType, ScalarType, WireType};
 use sealwire_core::value::{
     ByteaOutput, Format, Settings, Target, Usage, ValueError, canonicalise, render, type_of_number,
 };
@@ -13,11 +13,8 @@ fn declared(ty: &str) -> DeclaredType {
     ty.parse().unwrap()
 }
 
-fn target(ty: &str) -> Target {
-    Target {
-        ty: declared(ty),
-        mode: Mode::Deterministic,
-    }
+fn target(ty: &str) -> Target<'static> {
+    Target::new(declared(ty), Mode::Deterministic)
 }
 
 /// Canonical bytes of a value that the client says to be of type `wire`.
@@ -52,14 +49,7 @@ fn assign(column: &str, input: &str) -> Result<Vec<u8>, &'static str> {
 
 fn shown_with(column: &str, canonical: &[u8], settings: &Settings) -> String {
     let mut out = Vec::new();
-    render(
-        declared(column),
-        Format::Text,
-        canonical,
-        settings,
-        &mut out,
-    )
-    .unwrap();
+    render(target(column), Format::Text, canonical, settings, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -71,7 +61,7 @@ fn sent(column: &str, canonical: &[u8]) -> Vec<u8> {
     let settings = Settings::default();
     let mut out = Vec::new();
     render(
-        declared(column),
+        target(column),
         Format::Binary,
         canonical,
         &settings,
@@ -241,10 +231,7 @@ fn strings_are_compared_with_the_blanks_that_count() {
 
 #[test]
 fn a_randomized_bpchar_keeps_the_blanks_that_the_application_wrote() {
-    let randomized = Target {
-        ty: declared("bpchar"),
-        mode: Mode::Randomized,
-    };
+    let randomized = Target::new(declared("bpchar"), Mode::Randomized);
     let mut out = Zeroizing::new(Vec::new());
     canonicalise(
         randomized,
@@ -281,7 +268,7 @@ fn text_is_exchanged_in_utf8_only() {
         .unwrap_err();
         assert_eq!(error.sqlstate, "0A000");
         assert!(out.is_empty());
-        let error = render(declared("text"), format, b"a", &latin1, &mut Vec::new()).unwrap_err();
+        let error = render(target("text"), format, b"a", &latin1, &mut Vec::new()).unwrap_err();
         assert_eq!(error.sqlstate, "0A000");
     }
 }
@@ -463,10 +450,7 @@ fn numerics_are_rounded_to_their_scale_and_bounded_by_their_precision() {
 
 #[test]
 fn a_randomized_numeric_keeps_its_trailing_zeros() {
-    let column = Target {
-        ty: declared("numeric"),
-        mode: Mode::Randomized,
-    };
+    let column = Target::new(declared("numeric"), Mode::Randomized);
     let mut out = Zeroizing::new(Vec::new());
     let settings = Settings::default();
     canonicalise(
@@ -613,4 +597,115 @@ fn dates_and_times_are_read_in_their_iso_forms() {
             "{column} {input}"
         );
     }
+}
+
+/// The examples of the cell format's sections 4.5 to 4.14.
+#[test]
+fn further_families_have_the_form_that_the_specification_gives_them() {
+    for (column, input, canonical) in [
+        (
+            "interval",
+            "1 mon 2 days 00:00:03",
+            "00000000002dc6c00000000200000001",
+        ),
+        ("timetz", "00:00:01+01", "00000000000f4240fffff1f0"),
+        ("inet", "10.0.0.1/8", "02080a000001"),
+        ("cidr", "10/8", "02080a000000"),
+        ("macaddr", "08:00:2b:01:02:03", "08002bfffe010203"),
+        ("macaddr8", "08:00:2b:01:02:03", "08002bfffe010203"),
+        ("money", "$12.34", "00000000000004d2"),
+        ("varbit", "101100001", "00000009b080"),
+        ("xml", "<?xml version=\"1.0\"?><a/>", "3c612f3e"),
+        (
+            "int4range",
+            "[1,9]",
+            "0200000008000000000000000100000008000000000000000a",
+        ),
+        ("numrange", "[1.50,)", "120000000c000200000000000100011388"),
+        ("daterange", "(2000-01-01,2000-01-02)", "01"),
+        ("tsrange", "(,)", "18"),
+        (
+            "tstzrange",
+            "(,2000-01-01 00:00:00+00]",
+            "0c000000080000000000000000",
+        ),
+        ("int4[]", "{}", "00"),
+        ("text[]", "{a,NULL}", "0100000002000000010000000161ffffffff"),
+        ("int4range[]", "{empty}", "0100000001000000010000000101"),
+    ] {
+        let mut out = Zeroizing::new(Vec::new());
+        let wire = WireType::from(declared(column)).literal();
+        let input = input.as_bytes();
+        let settings = Settings::default();
+        let (text, usage) = (Format::Text, Usage::Assign);
+        canonicalise(
+            target(column),
+            wire,
+            text,
+            usage,
+            input,
+            &settings,
+            &mut out,
+        )
+        .unwrap();
+        let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, canonical, "{column}");
+    }
+}
+
+/// Cells count labels by their place in the manifest, and say nothing of their text.
+#[test]
+fn labels_are_places_in_the_list() {
+    let labels = ["sad", "ok"].map(str::to_owned);
+    let mood = Target {
+        labels: &labels,
+        ..Target::new(DeclaredType::new(ScalarType::Enum), Mode::Deterministic)
+    };
+    let settings = Settings::default();
+    let read = |label: &str| {
+        let mut out = Zeroizing::new(Vec::new());
+        let (text, usage) = (Format::Text, Usage::Compare);
+        let ty = ScalarType::Enum;
+        canonicalise(mood, ty, text, usage, label.as_bytes(), &settings, &mut out)
+            .map(|()| out.to_vec())
+            .map_err(|error| error.sqlstate)
+    };
+    assert_eq!(read("sad"), Ok(vec![0, 0]));
+    assert_eq!(read("ok"), Ok(vec![0, 1]));
+    assert_eq!(read("angry"), Err("22P02"));
+    let shown = |canonical: &[u8]| {
+        let mut out = Vec::new();
+        render(mood, Format::Binary, canonical, &settings, &mut out)
+            .map(|()| out)
+            .map_err(|error| error.sqlstate)
+    };
+    assert_eq!(shown(&[0, 1]), Ok(b"ok".to_vec()));
+    assert_eq!(shown(&[0, 2]), Err("XX001"));
+}
+
+/// Of locales whose form is not known, `money` is exchanged in binary only.
+#[test]
+fn money_of_another_locale_has_no_text() {
+    let swiss = Settings {
+        lc_monetary: "de_CH.UTF-8".into(),
+        ..Settings::default()
+    };
+    let read = |format, input: &[u8]| {
+        let mut out = Zeroizing::new(Vec::new());
+        let (ty, usage) = (ScalarType::Money, Usage::Assign);
+        canonicalise(target("money"), ty, format, usage, input, &swiss, &mut out)
+            .map(|()| out.to_vec())
+            .map_err(|error| error.sqlstate)
+    };
+    let binary = 1234_i64.to_be_bytes();
+    assert_eq!(read(Format::Text, b"12.34"), Err("0A000"));
+    assert_eq!(read(Format::Binary, &binary), Ok(binary.to_vec()));
+    let error = render(
+        target("money"),
+        Format::Text,
+        &binary,
+        &swiss,
+        &mut Vec::new(),
+    );
+    assert_eq!(error.unwrap_err().sqlstate, "0A000");
 }

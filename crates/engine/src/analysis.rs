@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sealwire_core::catalogue::{Attribute, Catalogue, Relation, SessionFacts};
-use sealwire_core::policy::{ColumnId, Policy, TableSpec};
+use sealwire_core::policy::{ColumnId, EnumType, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
 use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
 
+use crate::catalogue::EnumOids;
 use crate::effect::{self, Effect, Stale};
 use crate::mention;
 use crate::statement::Prepared;
@@ -277,6 +278,25 @@ impl Analysis {
     /// Something is doubtful.
     pub(crate) fn doubt(&mut self, what: Stale) {
         self.stale = self.stale.max(what);
+    }
+
+    /// Whether a column is of an enumerated type, whose identifier the database knows.
+    pub(crate) fn has_enums(&self) -> bool {
+        let mut columns = self.policy.columns().iter();
+        columns.any(|column| column.enumeration.is_some())
+    }
+
+    /// Takes what the server calls the enumerated types.
+    pub(crate) fn note_enum_oids(&mut self, oids: &EnumOids) {
+        let of = |e: &EnumType| {
+            let names = (e.schema.clone(), e.name.clone());
+            oids.get(&names).copied().unwrap_or_default()
+        };
+        let mut columns = self.policy.columns().iter();
+        let changed = columns.any(|c| c.enumeration.as_ref().is_some_and(|e| e.oids != of(e)));
+        if changed {
+            Arc::make_mut(&mut self.policy).note_enum_oids(of);
+        }
     }
 
     /// Takes the session's facts. A search path that the session has not had yet may lead to relations

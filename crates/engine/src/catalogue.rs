@@ -4,27 +4,34 @@
 //! delimiter in a name matters, and everything is qualified, so that the search path does not.
 //! Nothing here needs a privilege beyond reading `pg_catalog`, in PostgreSQL 13 and later.
 
+use std::collections::HashMap;
+
 use sealwire_core::catalogue::{Attribute, Relation, RelationKind, SessionFacts};
 use sealwire_core::value::ByteaOutput;
 
 use crate::effect::Stale;
 use crate::message::Malformed;
 use crate::message::backend::Row;
+use crate::settings::ReadSettings;
 
 /// The newest manifest.
 pub(crate) const MANIFEST_SQL: &str =
     "SELECT document FROM sealwire.manifest ORDER BY serial DESC LIMIT 1";
 
-/// The session's facts. An operator `=` or `<>` over the cells' types outside `pg_catalog` could
-/// be what an unqualified `=` means.
-pub(crate) const FACTS_SQL: &str = "\
-SELECT (SELECT pg_catalog.string_agg(
+macro_rules! facts_sql {
+    ($enums:literal) => {
+        concat!(
+            "SELECT ",
+            $enums,
+            "\
+, (SELECT pg_catalog.string_agg(
           pg_catalog.encode(pg_catalog.convert_to(s.name::pg_catalog.text, 'UTF8'), 'hex'),
           ',' ORDER BY s.at)
         FROM pg_catalog.unnest(pg_catalog.current_schemas(true)) WITH ORDINALITY AS s (name, at)),
   pg_catalog.encode(pg_catalog.convert_to(current_user::pg_catalog.text, 'UTF8'), 'hex'),
   pg_catalog.current_setting('bytea_output'),
   pg_catalog.current_setting('extra_float_digits'),
+  pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting('lc_monetary'), 'UTF8'), 'hex'),
   EXISTS (
     SELECT FROM pg_catalog.pg_operator o
     WHERE o.oprname OPERATOR(pg_catalog.=) ANY ('{=,<>}'::pg_catalog.name[])
@@ -34,7 +41,26 @@ SELECT (SELECT pg_catalog.string_agg(
         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
         WHERE (t.oid OPERATOR(pg_catalog.=) o.oprleft OR t.oid OPERATOR(pg_catalog.=) o.oprright)
           AND (t.oid OPERATOR(pg_catalog.=) 'pg_catalog.bytea'::pg_catalog.regtype
-            OR n.nspname OPERATOR(pg_catalog.=) 'sealwire')))";
+            OR n.nspname OPERATOR(pg_catalog.=) 'sealwire')))"
+        )
+    };
+}
+
+/// The session's facts. An operator `=` or `<>` over the cells' types outside `pg_catalog` could
+/// be what an unqualified `=` means.
+pub(crate) const FACTS_SQL: &str = facts_sql!("NULL::pg_catalog.text");
+
+/// The session's facts with the identifiers of the database's enumerated types, for manifests that
+/// name some.
+pub(crate) const FACTS_WITH_ENUMS_SQL: &str = facts_sql!(
+    "(SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':',
+        pg_catalog.encode(pg_catalog.convert_to(n.nspname::pg_catalog.text, 'UTF8'), 'hex'),
+        pg_catalog.encode(pg_catalog.convert_to(t.typname::pg_catalog.text, 'UTF8'), 'hex'),
+        t.oid, t.typarray), ',')
+      FROM pg_catalog.pg_type t
+      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+      WHERE t.typtype OPERATOR(pg_catalog.=) 'e')"
+);
 
 /// Functions outside of `pg_catalog` whose code has a word in it that may change what names mean:
 /// how far (`n`: which names are protected, `f`: the session's facts only), and the name. Code in C
@@ -320,13 +346,27 @@ pub(crate) fn functions(body: &[u8]) -> Result<Vec<(String, Stale)>, Malformed> 
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) session: SessionFacts,
-    pub(crate) bytea_output: ByteaOutput,
-    pub(crate) extra_float_digits: i8,
+    pub(crate) settings: ReadSettings,
+    pub(crate) enum_oids: EnumOids,
+}
+
+/// Object identifiers of enumerated types and of their arrays, by schema and name.
+pub(crate) type EnumOids = HashMap<(String, String), (u32, u32)>;
+type EnumOid = ((String, String), (u32, u32));
+
+fn enum_oids(field: &[u8]) -> Result<EnumOid, Malformed> {
+    let parts: Vec<&[u8]> = field.split(|&b| b == b':').collect();
+    let &[schema, name, oid, array_oid] = parts.as_slice() else {
+        return Err(Malformed);
+    };
+    let names = (string(schema)?, string(name)?);
+    Ok((names, (number(oid)?, number(array_oid)?)))
 }
 
 /// Reads a row of [`FACTS_SQL`].
 pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
     let mut row = Row::read(body)?;
+    let enum_oids = list(row.next()?, enum_oids)?.into_iter().collect();
     let search_path = list(row.next()?, string)?;
     let role = string(row.next()?.ok_or(Malformed)?)?;
     let bytea_output = match row.next()? {
@@ -335,6 +375,7 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
         _ => return Err(Malformed),
     };
     let extra_float_digits = number(row.next()?.ok_or(Malformed)?)?;
+    let lc_monetary = string(row.next()?.ok_or(Malformed)?)?;
     let foreign_equality_operator = flag(row.next()?.ok_or(Malformed)?)?;
     row.end()?;
     Ok(Facts {
@@ -343,8 +384,12 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
             role,
             foreign_equality_operator,
         },
-        bytea_output,
-        extra_float_digits,
+        settings: ReadSettings {
+            bytea_output,
+            extra_float_digits,
+            lc_monetary,
+        },
+        enum_oids,
     })
 }
 

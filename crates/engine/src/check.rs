@@ -5,9 +5,9 @@
 //! either way no value goes out and no row comes in (`refuse`, never guess).
 
 use bytes::{BufMut, BytesMut};
-use sealwire_core::policy::Policy;
-use sealwire_core::types::{DeclaredType, ScalarType};
-use sealwire_core::value::{Format, Usage};
+use sealwire_core::policy::{ColumnSpec, Policy};
+use sealwire_core::types::ScalarType;
+use sealwire_core::value::Format;
 use sealwire_sql::{Output, Param};
 
 use crate::analysis::Analysis;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::message::backend::{Field, format_code};
 use crate::message::frame;
 use crate::poison::Report;
-use crate::seal::wire_type;
+use crate::seal::{parameter_type, wire_type};
 use crate::statement::Prepared;
 
 fn disagreement(what: String) -> Report {
@@ -158,14 +158,16 @@ pub(crate) fn write_parameters(
                     array,
                     usage,
                 }) => {
-                    let declared = match (policy.column(column).ty.scalar(), usage) {
-                        // PostgreSQL has no operators of its own for `varchar`.
-                        (ScalarType::Varchar, Usage::Compare) => ScalarType::Text,
-                        (declared, _) => declared,
-                    };
+                    let spec = policy.column(column);
+                    let declared = parameter_type(spec, usage);
                     let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
                     let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
-                    if array { ty.array_oid() } else { ty.oid() }
+                    match (ty.scalar(), array || ty.is_array()) {
+                        (ScalarType::Enum, true) => spec.array_oid(),
+                        (ScalarType::Enum, false) => spec.element_oid(),
+                        (scalar, true) => scalar.array_oid(),
+                        (scalar, false) => scalar.oid(),
+                    }
                 }
                 _ => oid,
             };
@@ -191,7 +193,7 @@ pub(crate) fn write_columns(
             match output.column {
                 Some(column) => {
                     let format = formats.and_then(|formats| formats.get(at)).copied();
-                    declared(*field, policy.column(column).ty, output.array, format).write(out);
+                    declared(*field, policy.column(column), output.array, format).write(out);
                 }
                 None => field.write(out),
             }
@@ -201,16 +203,22 @@ pub(crate) fn write_columns(
 }
 
 /// A column of cells as the client sees it.
-fn declared(field: Field<'_>, ty: DeclaredType, array: bool, format: Option<Format>) -> Field<'_> {
-    let scalar = ty.scalar();
+fn declared<'f>(
+    field: Field<'f>,
+    spec: &ColumnSpec,
+    array: bool,
+    format: Option<Format>,
+) -> Field<'f> {
     let (type_oid, type_len) = match array {
-        true => (scalar.array_oid(), -1),
-        false => (scalar.oid(), scalar.type_len()),
+        true => (spec.array_oid(), -1),
+        // An enumerated type is shown as `text` where the server does not know it.
+        false if spec.type_oid() == ScalarType::Text.oid() => (spec.type_oid(), -1),
+        false => (spec.type_oid(), spec.ty.type_len()),
     };
     Field {
         type_oid,
         type_len,
-        typmod: ty.typmod(),
+        typmod: spec.ty.typmod(),
         format: format_code(format.unwrap_or(Format::Text)),
         ..field
     }

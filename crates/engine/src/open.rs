@@ -3,6 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use sealwire_core::cell::Header;
 use sealwire_core::policy::{ColumnId, Policy};
+use sealwire_core::value::array::Array;
 use sealwire_core::value::{Format, Settings, render};
 use sealwire_sql::Output;
 use zeroize::Zeroizing;
@@ -10,7 +11,6 @@ use zeroize::Zeroizing;
 use crate::catalogue::decode_hex;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::message::array::Array;
 use crate::message::backend::Row;
 use crate::message::{Malformed, field, frame};
 use crate::poison::Report;
@@ -110,7 +110,7 @@ impl Opener<'_> {
             Format::Binary => Array::read_binary(array),
             Format::Text => Array::read_text(array),
         }
-        .map_err(|Malformed| Stop::Failed(not_a_cell(&spec.path())))?;
+        .map_err(|_| Stop::Failed(not_a_cell(&spec.path())))?;
         let mut values = Vec::with_capacity(array.elements.len());
         for element in &array.elements {
             values.push(match element {
@@ -124,7 +124,7 @@ impl Opener<'_> {
         let value = &mut self.scratch.value;
         value.clear();
         match format {
-            Format::Binary => array.write_binary(spec.ty.scalar().oid(), &values, value),
+            Format::Binary => array.write_binary(spec.element_oid(), &values, value),
             Format::Text => array.write_text(&values, value),
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Opener<'_> {
             .map_err(|_| Stop::Failed(rejected(&spec.path(), header.version)))?;
         scratch.value.clear();
         render(
-            spec.ty,
+            spec.target(),
             format,
             opened.canonical(),
             self.settings,

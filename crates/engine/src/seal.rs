@@ -5,16 +5,17 @@ use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 use sealwire_core::cell::{Header, SealError};
-use sealwire_core::policy::{ColumnId, KeyId, Policy};
-use sealwire_core::types::{Family, ScalarType};
-use sealwire_core::value::{Format, Settings, Target, Usage, ValueError, canonicalise};
+use sealwire_core::policy::{ColumnId, ColumnSpec, KeyId, Policy};
+use sealwire_core::types::{Family, ScalarType, WireType};
+use sealwire_core::value::array::Array;
+use sealwire_core::value::{Format, Settings, Usage, canonicalise};
 use sealwire_sql::{CopyStream, Param, Plan, Replacement};
 use zeroize::Zeroizing;
 
 use crate::catalogue::push_hex;
 use crate::error::Error;
 use crate::keys::{Keys, Unavailable};
-use crate::message::array::Array;
+use crate::message::array::{write_cells, write_cells_text};
 use crate::message::frontend::Bind;
 use crate::message::{field, frame};
 use crate::poison::Report;
@@ -48,13 +49,32 @@ impl From<Unavailable> for Stop {
     }
 }
 
-/// The type that a sealed parameter's bytes have on the wire: what the client declared, or the
-/// column's own. `None`: the client declared something that no encrypted column can take.
-pub(crate) fn wire_type(client_oid: u32, array: bool, declared: ScalarType) -> Option<ScalarType> {
+/// The first object identifier of a type that a database defines (`FirstNormalObjectId`).
+const FIRST_DEFINED_OID: u32 = 16_384;
+
+/// The type that PostgreSQL would give to a parameter, or to an untyped literal, that is stored in
+/// a column or compared with it.
+pub(crate) fn parameter_type(spec: &ColumnSpec, usage: Usage) -> WireType {
+    match (WireType::from(spec.ty), spec.ty.scalar(), usage) {
+        (ty, ..) if ty.is_array() => ty,
+        // PostgreSQL has no operators of their own for these.
+        (_, ScalarType::Varchar, Usage::Compare) => ScalarType::Text.into(),
+        (_, ScalarType::Cidr, Usage::Compare) => ScalarType::Inet.into(),
+        (ty, ..) => ty,
+    }
+}
+
+/// The type that a sealed parameter's bytes have on the wire: what the client declared, or else
+/// `declared`. `None`: the client declared something that no encrypted column can take. Of an
+/// array of values it is the type of the elements.
+pub(crate) fn wire_type(client_oid: u32, array: bool, declared: WireType) -> Option<WireType> {
     match client_oid {
         0 | UNKNOWN_OID => Some(declared),
-        oid if array => ScalarType::from_array_oid(oid),
-        oid => ScalarType::from_oid(oid),
+        // The client knows the type's identifier from the database, and labels are looked up in any
+        // case.
+        oid if declared.scalar() == ScalarType::Enum && oid >= FIRST_DEFINED_OID => Some(declared),
+        oid if array => ScalarType::from_array_oid(oid).map(WireType::from),
+        oid => WireType::from_oid(oid),
     }
 }
 
@@ -125,13 +145,13 @@ impl fmt::Debug for Sealer<'_> {
 /// A value, its type on the wire and its format.
 #[derive(Clone, Copy)]
 struct Wire<'v> {
-    ty: ScalarType,
+    ty: WireType,
     format: Format,
     bytes: &'v [u8],
 }
 
 impl Sealer<'_> {
-    /// Appends the cell of a value that is stored and comes in the column's own type.
+    /// Appends the cell of a field of COPY, which comes in the column's own type.
     pub(crate) fn stored(
         &mut self,
         column: ColumnId,
@@ -139,7 +159,7 @@ impl Sealer<'_> {
         bytes: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
-        let ty = self.policy.column(column).ty.scalar();
+        let ty = WireType::from(self.policy.column(column).ty).copy_field();
         self.cell(column, Usage::Assign, Wire { ty, format, bytes }, out)
     }
 
@@ -154,10 +174,7 @@ impl Sealer<'_> {
         let spec = self.policy.column(column);
         self.scratch.canonical.clear();
         canonicalise(
-            Target {
-                ty: spec.ty,
-                mode: spec.mode,
-            },
+            spec.target(),
             value.ty,
             value.format,
             usage,
@@ -216,28 +233,30 @@ impl Sealer<'_> {
         value: Wire<'_>,
         client_oid: u32,
     ) -> Result<(Array, Cells), Stop> {
-        let path = || self.policy.column(column).path();
-        let failed = |sqlstate, message: &str| {
-            let error = ValueError {
-                sqlstate,
-                message: message.into(),
-            };
-            Stop::Failed(Report::value(&error, &path()))
+        let failed = |error| {
+            let path = self.policy.column(column).path();
+            Stop::Failed(Report::value(&error, &path))
         };
         let array = match value.format {
-            Format::Text => Array::read_text(value.bytes)
-                .map_err(|_| failed("22P02", "malformed array literal"))?,
-            Format::Binary => Array::read_binary(value.bytes)
-                .map_err(|_| failed("22P03", "incorrect binary data format in array"))?,
-        };
+            Format::Text => Array::read_text(value.bytes),
+            Format::Binary => Array::read_binary(value.bytes),
+        }
+        .map_err(failed)?;
         let mut ty = value.ty;
         if let Some(oid) = array.element_oid
             && oid != ty.oid()
+            && ty.scalar() != ScalarType::Enum
         {
             // Like `array_recv`, but a client that declared nothing may send what it likes.
             ty = match (client_oid, ScalarType::from_oid(oid)) {
-                (0, Some(ty)) => ty,
-                _ => return Err(failed("42804", "wrong element type in binary array")),
+                (0, Some(ty)) => ty.into(),
+                _ => {
+                    let report = Report::new("42804", "wrong element type in binary array");
+                    let path = self.policy.column(column).path();
+                    return Err(Stop::Failed(
+                        report.with_detail(format!("value for encrypted column `{path}`")),
+                    ));
+                }
             };
         }
         let mut cells = Vec::with_capacity(array.elements.len());
@@ -281,14 +300,14 @@ impl Sealer<'_> {
             ) = (value, params.get(at))
             {
                 let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
-                let declared = self.policy.column(column).ty.scalar();
+                let declared = parameter_type(self.policy.column(column), usage);
                 // Parse was refused where this is `None`.
                 let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
                 let format = bind.formats.format(at);
                 let value = Wire { ty, format, bytes };
                 if array {
                     let (array, sealed) = self.array(column, usage, value, client_oid)?;
-                    array.write_cells(&sealed, &mut cells);
+                    write_cells(&array, &sealed, &mut cells);
                 } else {
                     self.cell(column, usage, value, &mut cells)?;
                 }
@@ -359,14 +378,17 @@ impl Sealer<'_> {
                 } => {
                     cell.clear();
                     let value = Wire {
-                        ty: wire.unwrap_or(self.policy.column(*column).ty.scalar()),
+                        ty: match wire {
+                            Some(ty) => (*ty).into(),
+                            None => parameter_type(self.policy.column(*column), *usage).literal(),
+                        },
                         format: Format::Text,
                         bytes: value.expose().as_bytes(),
                     };
                     if *array {
                         let (array, cells) = self.array(*column, *usage, value, 0)?;
                         out.push('\'');
-                        array.write_cells_text(&cells, &mut out);
+                        write_cells_text(&array, &cells, &mut out);
                         out.push_str("'::pg_catalog.bytea[]");
                         continue;
                     }

@@ -2,6 +2,14 @@
 
 use sealwire_core::value::{ByteaOutput, Settings};
 
+/// The settings that the server does not report.
+#[derive(Debug)]
+pub(crate) struct ReadSettings {
+    pub(crate) bytea_output: ByteaOutput,
+    pub(crate) extra_float_digits: i8,
+    pub(crate) lc_monetary: String,
+}
+
 /// Settings as last reported.
 #[derive(Debug)]
 pub(crate) struct Reported {
@@ -38,6 +46,7 @@ impl Reported {
             b"client_encoding" => self.settings.client_encoding = text(),
             b"DateStyle" => self.settings.date_style = text(),
             b"TimeZone" => self.settings.time_zone = text(),
+            b"IntervalStyle" => self.settings.interval_style = text(),
             b"standard_conforming_strings" => {
                 self.standard_conforming_strings = Some(value == b"on");
             }
@@ -56,9 +65,10 @@ impl Reported {
     }
 
     /// Takes the settings that are read rather than reported.
-    pub(crate) fn note_read(&mut self, bytea_output: ByteaOutput, extra_float_digits: i8) {
-        self.settings.bytea_output = bytea_output;
-        self.settings.extra_float_digits = extra_float_digits;
+    pub(crate) fn note_read(&mut self, read: ReadSettings) {
+        self.settings.bytea_output = read.bytea_output;
+        self.settings.extra_float_digits = read.extra_float_digits;
+        self.settings.lc_monetary = read.lc_monetary;
     }
 
     /// Why texts cannot be read as the server reads them, if so: in another encoding, or with

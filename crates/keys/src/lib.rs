@@ -40,8 +40,9 @@ pub use env::EnvProvider;
 pub use file::{FileProvider, create_key_file};
 pub use local::LocalProvider;
 pub use manifest::{
-    AuthenticManifest, CekEntry, CekVersion, ColumnEntry, KeyState, Manifest, ManifestBuilder,
-    ManifestError, NameError, SeenManifest, TableEntry, TableName, parse_column_path,
+    AuthenticManifest, CekEntry, CekVersion, ColumnEntry, ColumnType, KeyState, Manifest,
+    ManifestBuilder, ManifestError, NameError, SeenManifest, TableEntry, TableName,
+    parse_column_path,
 };
 pub use provider::{
     KeyProvider, OpenError, ProviderError, ProviderFactory, Providers, WrapContext, WrapPurpose,

@@ -3,6 +3,7 @@
 
 mod builder;
 mod canonical;
+mod column_type;
 mod document;
 mod encoding;
 mod error;
@@ -19,6 +20,7 @@ use sealwire_core::policy::{CekIndex, KeyId, Policy};
 use sealwire_core::secret::RootSecret;
 
 pub use self::builder::ManifestBuilder;
+pub use self::column_type::ColumnType;
 use self::document::Document;
 pub use self::document::{CekEntry, CekVersion, ColumnEntry, KeyState, TableEntry};
 pub use self::error::ManifestError;

@@ -1,8 +1,8 @@
 //! From types to a plan: what each parameter, literal, cast and output column turned out to be.
 
-use sealwire_core::policy::{ColumnId, Policy};
-use sealwire_core::types::{DeclaredType, ScalarType};
-use sealwire_core::value::Usage;
+use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
+use sealwire_core::types::{DeclaredType, Family, ScalarType};
+use sealwire_core::value::{self, Usage};
 
 use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, literal_fits};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
@@ -74,8 +74,9 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         if replaced.iter().any(|outer| outer.contains(&range.start)) {
             continue;
         }
-        let wire = match array || cast_starts.contains(&range.start) {
-            true => None,
+        let wire = match cast_starts.contains(&range.start) {
+            _ if array => None,
+            true => cast_type(policy, sealed),
             false => bare_type(policy, literal, sealed),
         };
         grounded.edits.push(Edit {
@@ -234,7 +235,7 @@ fn literal_range(
                 spec.path()
             ),
         )
-        .detail(format!("the column's type is `{}`", spec.ty))
+        .detail(format!("the column's type is `{}`", spec.type_name()))
         .hint("pass the value as a parameter, or as a string literal")
         .at(at)),
     }
@@ -259,8 +260,19 @@ fn replacement(
 /// compares a `float4` with an unquoted number as `float8`, so that `0.1` equals no `float4`.
 fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<ScalarType> {
     let is_number = matches!(literal.class, LiteralClass::Integer | LiteralClass::Decimal);
-    let is_float4 = policy.column(sealed.column).ty.scalar() == ScalarType::Float4;
-    (is_number && is_float4 && !sealed.assigned).then_some(ScalarType::Float8)
+    match policy.column(sealed.column).ty.scalar() {
+        ScalarType::Float4 if is_number && !sealed.assigned => Some(ScalarType::Float8),
+        ScalarType::Money if is_number => value::type_of_number(literal.value.expose()),
+        _ if literal.class == LiteralClass::Bits => Some(ScalarType::Bit),
+        _ => None,
+    }
+}
+
+/// The type of a literal under a cast that is cut. An interval is read without the column's fields
+/// then.
+fn cast_type(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
+    let ty = policy.column(sealed.column).ty;
+    (ty.family() == Family::Interval).then_some(ScalarType::Interval)
 }
 
 /// Cuts a cast out of the text.
@@ -290,11 +302,11 @@ fn cut(
                 spec.path()
             ),
         )
-        .detail(format!("the column's type is `{}`", spec.ty))
-        .hint(format!("drop the cast, or cast to `{}`", spec.ty))
+        .detail(format!("the column's type is `{}`", spec.type_name()))
+        .hint(format!("drop the cast, or cast to `{}`", spec.type_name()))
         .at(cast.at)
     };
-    if cast.target.array != array || !suits(cast.target, spec.ty) {
+    if cast.target.array != (array || spec.ty.is_array()) || !suits(cast.target, spec) {
         return Err(refusal());
     }
     let (range, replacement) = match (cast.form, &cast.operand) {
@@ -312,7 +324,8 @@ fn cut(
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
             literal_range(policy, literal, sealed, array, cast.at)?;
-            (range, replacement(literal, sealed, array, None))
+            let wire = cast_type(policy, sealed);
+            (range, replacement(literal, sealed, array, wire))
         }
         _ => return Err(refusal()),
     };
@@ -324,7 +337,16 @@ fn cut(
 
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
 /// family and does not narrow.
-pub(crate) fn suits(target: &TypeName, ty: DeclaredType) -> bool {
+pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
+    let ty = spec.ty;
+    if let Some(own) = &spec.enumeration {
+        let is_own = match target.parts.as_slice() {
+            [name] => name.text == own.name,
+            [schema, name] => schema.text == own.schema && name.text == own.name,
+            _ => false,
+        };
+        return is_own && !target.odd && target.modifiers.is_empty();
+    }
     let name = match target.parts.as_slice() {
         [name] => name.text.as_str(),
         [schema, name] if schema.text == "pg_catalog" => name.text.as_str(),
@@ -332,27 +354,36 @@ pub(crate) fn suits(target: &TypeName, ty: DeclaredType) -> bool {
     };
     // Catalogue names only: the grammar has already turned `integer` into `int4`, and an
     // unqualified "char" is another type than `char`.
-    let scalar = match name {
-        "int2" | "int4" | "int8" | "text" | "varchar" | "bpchar" | "bytea" | "bool" | "float4"
-        | "float8" | "numeric" | "date" | "time" | "timestamp" | "timestamptz" | "uuid"
-        | "json" | "jsonb" => ScalarType::from_name(name),
-        _ => None,
+    let Some(scalar) = ScalarType::from_typname(name) else {
+        return false;
     };
-    let Some(scalar) = scalar else { return false };
-    if target.odd || scalar.family() != ty.family() {
+    let own = ty.scalar();
+    if target.odd || scalar.family() != own.family() {
         return false;
     }
-    // Blank padding makes `char(n)` another comparison than the rest of its family.
-    if (scalar == ScalarType::Bpchar) != (ty.scalar() == ScalarType::Bpchar) {
+    // Blank padding makes `char(n)` another comparison than the rest of its family, and the others
+    // change the value.
+    let needs_own = |scalar| {
+        matches!(scalar, ScalarType::Bpchar | ScalarType::Name)
+            || matches!(
+                scalar.family(),
+                Family::Inet | Family::Macaddr | Family::Bit | Family::IntRange
+            )
+    };
+    if scalar != own && (needs_own(scalar) || needs_own(own)) {
         return false;
     }
     match target.modifiers.as_slice() {
         [] => true,
+        // A cast cuts a bit string to its length, and the grammar writes the fields of an interval
+        // in a form of its own.
+        _ if matches!(scalar.family(), Family::Bit | Family::Interval) => false,
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();
             let written = format!("{}({})", name, list.join(","));
-            written.parse::<DeclaredType>().is_ok_and(|cast| cast == ty)
+            let cast = written.parse::<DeclaredType>();
+            cast.is_ok_and(|cast| cast == ty.element())
         }
     }
 }

@@ -363,6 +363,10 @@ impl<'p> Types<'p> {
             Tag::Unlisted(_) => Ground::Unlisted,
             Tag::Array(element) => match self.ground(element) {
                 Ground::Plain => Ground::Plain,
+                // PostgreSQL has no arrays of arrays, only arrays of more dimensions.
+                Ground::Sealed(sealed) if self.policy.column(sealed.column).ty.is_array() => {
+                    Ground::Deep
+                }
                 Ground::Sealed(sealed) => Ground::Array(sealed),
                 Ground::Unlisted => Ground::Unlisted,
                 Ground::Array(_) | Ground::Deep => Ground::Deep,

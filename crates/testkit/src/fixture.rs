@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use sealwire_core::ddl;
 use sealwire_keys::{
-    ColumnEntry, FileProvider, KeyProvider, Manifest, ManifestBuilder, TableName, create_key_file,
+    ColumnEntry, ColumnType, FileProvider, KeyProvider, Manifest, ManifestBuilder, TableName,
+    create_key_file,
 };
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -62,6 +63,10 @@ impl Fixture {
             .await
             .expect("the domains");
         let plain = fixture.plain.connect().await;
+        let types = enum_types(&fixture.tables);
+        for database in [&sealed, &plain] {
+            database.batch_execute(&types).await.expect("the types");
+        }
         for table in &fixture.tables {
             sealed
                 .batch_execute(&table.ddl(Twin::Sealed))
@@ -101,11 +106,13 @@ impl Fixture {
                         .await
                         .expect("a key");
                 }
-                let ty = column.ty.parse().expect("a type");
+                let ty: ColumnType = column.ty.parse().expect("a type");
+                let low_cardinality = ty.declared().is_low_cardinality();
                 let mut entry = ColumnEntry::new(name.clone(), &column.name, ty, &encryption.key);
                 entry.mode = encryption.mode;
                 entry.padding = encryption.padding;
-                entry.accept_frequency_leak = column.ty == "bool";
+                entry.accept_frequency_leak = low_cardinality;
+                entry.labels = encryption.labels.clone();
                 if let Some(class) = &encryption.class {
                     entry.class.clone_from(class);
                 }
@@ -212,6 +219,27 @@ impl Fixture {
     pub async fn plain_wire(&self) -> WireClient<TcpStream> {
         plain_wire(&self.plain).await
     }
+}
+
+/// The statements that create the enumerated types, each label before those that the manifest
+/// lists before it: the two orders must not depend on each other.
+fn enum_types(tables: &[Table]) -> String {
+    let mut sql = String::new();
+    let mut seen = Vec::new();
+    for column in tables.iter().flat_map(|table| &table.columns) {
+        let labels = column.encryption.as_ref().map_or(&[][..], |e| &e.labels);
+        let name = column.ty.trim_end_matches("[]");
+        if labels.is_empty() || seen.contains(&name) {
+            continue;
+        }
+        seen.push(name);
+        let labels = labels.iter().rev();
+        let labels: Vec<_> = labels
+            .map(|label| format!("'{}'", label.replace('\'', "''")))
+            .collect();
+        sql += &format!("CREATE TYPE {name} AS ENUM ({});\n", labels.join(", "));
+    }
+    sql
 }
 
 /// A bare protocol connection without the layer.

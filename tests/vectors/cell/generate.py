@@ -248,6 +248,22 @@ FAMILIES = [
     (11, "timestamptz", "1999-12-31 23:59:59+00", "fffffffffff0bdc0"),
     (12, "uuid", "00112233-4455-6677-8899-aabbccddeeff", "00112233445566778899aabbccddeeff"),
     (13, "json", '{"a": 1}', b'{"a": 1}'.hex()),
+    (14, "interval", "1 mon 2 days 00:00:03", "00000000002dc6c00000000200000001"),
+    (15, "timetz", "00:00:01+01", "00000000000f4240fffff1f0"),
+    (16, "inet", "10.0.0.1/8", "02080a000001"),
+    (17, "macaddr", "08:00:2b:01:02:03", "08002bfffe010203"),
+    (18, "money", "$12.34", "00000000000004d2"),
+    (19, "bit", "101100001", "00000009b080"),
+    (20, "xml", "<a/>", b"<a/>".hex()),
+    (21, "enum", "the third label", "0002"),
+    (65, "int4range", "[1,9]", "0200000008000000000000000100000008000000000000000a"),
+    (71, "numrange", "[1.5,)", "120000000c00020000000000010001" + "1388"),
+    (72, "daterange", "empty", "01"),
+    (74, "tsrange", "(,)", "18"),
+    (75, "tstzrange", "(,2000-01-01 00:00:00+00]", "0c000000080000000000000000"),
+    (129, "int_array", "{}", "00"),
+    (130, "text_array", "{a,NULL}", "010000000200000001" + "0000000161" + "ffffffff"),
+    (193, "int4range_array", "{empty}", "010000000100000001" + "0000000101"),
 ]
 
 
@@ -257,7 +273,7 @@ def families():
             f"family_{family:02}_{name}",
             f"{name}: {value}",
             Vector(
-                mode=RANDOMIZED if name == "json" else DETERMINISTIC,
+                mode=RANDOMIZED if name in ("json", "interval", "xml") else DETERMINISTIC,
                 family=family,
                 class_="public.t.c",
                 plaintext=bytes.fromhex(canonical),

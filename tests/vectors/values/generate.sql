@@ -266,6 +266,197 @@ select 'timestamptz', pick('timestamptz', 'timestamptz', 'timestamptz(0)', 'time
     to_char(t, 'YYYY-MM-DD HH24:MI:SS') || pick('', '.' || digits(1 + upto(7))) || pick('', 'Z', '+00', '-08', '+05:30', ' +0100', '-03:30:15')
 from (select timestamp '1970-01-01' + random() * interval '130 years' as t from generate_series(1, 1500)) a;
 
+-- Times of day with a time zone. Without one in the text the session's zone counts, which must not
+-- depend on the day.
+insert into cases (kind, type, settings, input)
+select 'timetz', type, 'TimeZone=' || zone, input
+from unnest(array['timetz', 'timetz(0)', 'timetz(3)', 'timetz(6)']) type, unnest(array['UTC', '<+05:30>-05:30', '<-03>+03']) zone, unnest(array[
+    '00:00:00', '24:00:00', '24:00:01', '23:59:60', '23:59:59.9999999', '23:59:59.95', '12:34', '1:2', '1:2:3', '12:34:56.7894', '12:34+01', '12:34:56-05:30', '12:34:56 Z', '12:34:56Z', '12:34 UTC', '12:34 GMT', '12:34:56+0530', '12:34:56 -0330', '12:34:56+15:59:59', '12:34:56-15:59:59', '12:34:56+16', '12:34:56-16',
+    '12:34:56+00:00:17', '12:34:56-00:30', '04:05 PM', '04:05 AM+02', '13:00 PM', '12:60', '25:00', '', ' ', 'x', '12', '12:34:56x', ' 12:34:56 ', E'\n12:34+01\t', '12:34:56+', '12:34:56++01', '12:34:56+05:60', '12:34:56.123456789+01', '00:00:00.0005-08', '12:34:56.5 America/New_York', '2024-01-02 12:34 Europe/Paris']) input
+where input !~ '/';
+insert into cases (kind, type, input)
+select 'timetz', pick('timetz', 'timetz(0)', 'timetz(2)', 'timetz(5)'),
+    lpad(upto(24)::text, 2, '0') || ':' || lpad(upto(59)::text, 2, '0') || pick('', ':' || lpad(upto(59)::text, 2, '0'), ':' || lpad(upto(59)::text, 2, '0') || '.' || digits(1 + upto(8)))
+    || pick('', 'Z', '+00', '-08', '+05:30', ' +0100', '-03:30:15', '+14', ' -12:00')
+from generate_series(1, 2000);
+
+-- Intervals: what is read depends on the type's fields and, by a sign in front, on the style.
+create table styles as select * from unnest(array['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601']) style;
+insert into cases (kind, type, settings, input)
+select 'interval', type, 'IntervalStyle=' || style, input
+from styles, unnest(array['interval', 'interval(0)', 'interval(2)', 'interval year', 'interval month', 'interval day', 'interval hour', 'interval minute', 'interval second', 'interval second(1)',
+    'interval year to month', 'interval day to hour', 'interval day to minute', 'interval day to second', 'interval day to second(3)', 'interval hour to minute', 'interval hour to second', 'interval minute to second']) type, unnest(array[
+    '1', '-1', '1.5', '-1.5', '.5', '-.5', '1:02', '1:02:03', '-1:02:03.456', '1:02.5', '1-2', '-1-2', '1 2:03', '-1 2:03', '1-2 3 4:05:06', '-1-2 -3 -4:05:06', '+1-2 -3 +4:05:06.789',
+    '1 year', '1 year 2 mons 3 days 04:05:06.789', '-1 years -2 mons +3 days -04:05:06', '1.5 years', '1.7 months', '2.5 weeks', '0.7 days', '1.5 hours', '1.123456789 seconds', '90 minutes', '36 hours', '45 days', 'P1Y2M3DT4H5M6S', 'P1Y2M', 'PT36H', 'P0001-02-03T04:05:06']) input;
+insert into cases (kind, type, settings, input)
+select 'interval', 'interval', 'IntervalStyle=' || style, input
+from styles, unnest(array[
+    '', ' ', '0', '00:00', '-0', '+5', '- 5', '+ 1:02', '1 day', '1 days', '1day', '1day2hours', '1d2h3m4s', '1y2mon3d', '1y2mons3d', '5 m', '5 min', '5 minutes', '5 mon', '1 w', '1 week', '1 dec', '1 decade', '2 decades', '1 c', '1 century', '1 mil', '1 millennium', '1 millennia', '1 ms', '1 msec', '1 milliseconds', '1 us', '1 usec', '1 microsecond', '1 microseconds', '1.5 us', '1.5 ms', '100000000000 us',
+    '1 qtr', '1 quarter', '1 timezone', '1 fortnight', '1 daze', 'day', 'ago', '1 ago', '1 day ago', '1 day 2 hours ago', '-1 day ago', '1 day ago 2 hours', '@ 1 day', '@ 1 day ago', '@ 1 hour 2 mins 3.5 secs ago', '@ 0', '@', '1 @ day', '1, 2 hours', '1 day, 2 hours', '1 day; 2 hours', '(1 day)',
+    '1 day 1 day', '1 day 2 days', '1 hour 2:03', '2:03 1 hour', '1 2', '1 2 hours', '1 2 3', '1 day 2', '1 hour 2', '1 month 2', '1 year 2', '2 1:00', '1:00 2', '1:2:3:4', '1:60', '1:59:61', '1:59:60', '1:02:03.', '1:02:03.9999999', '-1:-2', '1:-2', '1:+2', '25:00', '100:00', '1000000:00', '2562047788:00:54.775807', '2562047788:00:54.775808', '-2562047788:00:54.775807', '99999999999999999999:00', '1:99999999999',
+    '2147483647 days', '2147483648 days', '-2147483648 days', '2147483647 months', '2147483648 months', '178956970 years 7 months', '178956970 years 8 months', '178956971 years', '-178956970 years -8 months', '-178956970 years -9 months', '2147483647 years', '2147483648 years', '999999999999999999999 days', '9223372036854775807 us', '9223372036854775808 us', '-9223372036854775808 us', '-9223372036854775808 us ago', '-2147483648 days ago', '300000 millennia', '1e5 days', '1e days', '1x', '1 x', 'x 1', '1/2', '1/2/3', '1.2.3', '1..2', '1-2-3', '1-12', '1-11', '-1-11', '1--2', '1-x', '1.-2', '1.x', '. days', '.', '-', '+', '-day', '+day', '-.', '1-2.5', '2024-01-02', 'jan 1', 'infinity', '-infinity', 'epoch', 'now',
+    '0.5 months', '1.25 months', '-0.5 months', '0.033 months', '0.1 weeks', '-1.7 weeks', '0.49999999 years', '0.04166667 years', '0.1 decades', '0.01 centuries', '0.0001 millennia', '1.0000001 seconds', '1.0000005 seconds', '1.00000051 seconds', '-1.0000005 seconds', '0.0000001 days', '0.5 minutes', '0.123456789 hours',
+    'P', 'PT', 'p1y', 'P1', 'P1Y', 'P-1Y', 'P1.5Y', 'P1M', 'P1.5M', 'P1W', 'P1.5W', 'P1D', 'P1.5D', 'PT1H', 'PT1.5H', 'PT1M', 'PT1.5M', 'PT1S', 'PT1.5S', 'PT-1.5S', 'PT.5S', 'PT1', 'PT1:2', 'PT1:2:3', 'PT1:2:3.5', 'PT1:2:3:4', 'PT1:', 'P1Y2M3W4DT5H6M7S', 'P1YT', 'P1YT1', 'P1Y1', 'P2Y1Y', 'PT1H1H', 'P1H', 'PT1Y', 'PT1D', 'P20240102', 'P20240102T030405', 'P20240102T030405.5', 'P2024010', 'P2024-01', 'P2024-01-02', 'P2024-01-02T03', 'P2024-01-02T03:04', 'P2024-01-02x', 'P1-2-3-4', 'P1-2T3', 'P-1-2', 'PT030405', 'PT0304', 'P1e2D', 'P1e400D', 'P1e16D', 'P1000000000000000D', 'PT1000000000000000S', 'PT1000000000000001S', 'P1Y 2M', ' P1Y', 'P1Y ', 'P1,5Y', 'PT1H-2M', 'P+1Y', 'P--1Y', 'P1Y2', 'P1Y-2', 'PTT1S', 'PT1ST2S',
+    '1 year 2 mons', '-1 year -2 mons', '-1 year +2 days', '1 year -2 days', '1 day -00:00:01', '-1 day +00:00:01', '-00:00:00.5', '-1 day -00:00:00.5', '1 mon -1 day 1 sec', '1 sec', '-1 sec', '2 secs', '1.5 secs', '-1.5 secs', '1 min', '1 min 1 sec', '-1 min 1 sec', '1 mon', '1 mon -1 sec', '-1 mon 1 sec', '1 hour -1 sec',
+    '1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1', repeat('0', 300), '1' || repeat(' ', 300) || 'day', '0.' || repeat('3', 200) || ' days', E'1\tday\n2\fhours', '1_000 days', '1 day#', '1 Day 2 HOURS AGO', 'ÄÖ', '1 tág']) input;
+insert into cases (kind, type, settings, input)
+select 'interval', pick('interval', 'interval', 'interval(3)', 'interval day to second(1)'), 'IntervalStyle=' || pick('postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'),
+    trim(pick('', pick('', '-', '+') || upto(3000) || pick('', '', '.' || digits(1 + upto(4))) || pick(' years', ' y', 'yrs', ' decades', ' cent')) || ' '
+    || pick('', pick('', '-') || upto(40) || pick('', '', '.' || digits(1 + upto(6))) || pick(' months', ' mons', ' mon')) || ' '
+    || pick('', pick('', '-') || upto(400) || pick('', '', '.' || digits(1 + upto(6))) || pick(' days', 'd', ' weeks', ' w', '')) || ' '
+    || pick('', pick('', '-', '+') || upto(100) || ':' || lpad(upto(59)::text, 2, '0') || pick('', ':' || lpad(upto(59)::text, 2, '0') || pick('', '.' || digits(1 + upto(7)))), pick('', '-') || upto(100) || pick('', '.' || digits(1 + upto(6))) || pick(' hours', 'h', ' minutes', ' min', ' s', ' sec', ' ms', ' us')) || pick('', '', ' ago'))
+from generate_series(1, 4000);
+-- What was shown in one style is read in another.
+insert into cases (kind, type, settings, input)
+select 'interval', 'interval', 'IntervalStyle=' || s.style, shown
+from styles s, generate_series(1, 400) n, lateral (
+    select set_config('IntervalStyle', (array['postgres', 'postgres_verbose', 'sql_standard', 'iso_8601'])[1 + (n + length(s.style)) % 4], true),
+        make_interval(months => upto(1) * (upto(400) - 200), days => upto(1) * (upto(400) - 200), secs => upto(1) * (random() * 400000 - 200000))::text as shown offset 0
+) i;
+
+-- Network addresses.
+insert into cases (kind, type, input)
+select 'network', type, input
+from unnest(array['inet', 'cidr']) type, unnest(array[
+    '', ' ', '1', '1.', '1.2', '1.2.', '1.2.3', '1.2.3.', '1.2.3.4', '1.2.3.4.', '1.2.3.4.5', '01.002.0003.4', '256.1.1.1', '1.2.3.256', '1.2.3.4/0', '1.2.3.4/1', '1.2.3.4/8', '1.2.3.4/24', '1.2.3.4/31', '1.2.3.4/32', '1.2.3.4/33', '1.2.3.4/032', '1.2.3.4/', '1.2.3.4/a', '1.2.3.4/-1', '1.2.3.4/24 ', ' 1.2.3.4', '1.2.3.4x', '1.2.3.4/24/8', '1.2.3/24', '1.2.3./24', '1.2/16', '1.2/24', '10/8', '10/16', '10/7', '10.0.0.0/8', '10.1.0.0/8', '192.168.0.0/16', '192.168.1.0/24', '192.168.1.1/24', '192.168.1', '192.168', '192', '224', '224.1', '225', '239.0', '240', '240.1', '128', '128.1', '127', '127.1', '0', '0/0', '0.0.0.0/0', '0.0.0.1/31', '255.255.255.255', '/8', '.1.2.3', '1..2', '0x', '0x1', '0x12', '0x123', '0x12345678', '0x123456789', '0XfF/8', '0xff.1', '0x0a/8', '0xc0/24', '1.2.3.0/23', '1.2.2.0/23', '-1.2.3.4', '1,2,3,4',
+    '::', '::1', '1::', '::1/128', '::1/0', '::/0', '::1/129', '::1/00', '::1/01', '::1/0128', '::1/', '::1/x', '::1/12x', '1::2/64', '1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8/64', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7::', '::2:3:4:5:6:7:8', '1::3:4:5:6:7:8', '1:2:3:4:5:6:7:8::', '1::2::3', ':::', ':', ':1', '1:', '1:2:3:4:5:6:7:', ':1:2:3:4:5:6:7', '::12345', '::g', 'ABCD::ef01', '0001::0', '2001:db8::/32', '2001:db8::1/32', 'fe80::1%eth0', '::ffff:1.2.3.4', '::ffff:1.2.3.4/96', '::ffff:1.2.3.4/128', '::1.2.3.4', '::1.2.3.4/120', '::ffff:1.2.3', '::ffff:1.2.3.4.5', '::ffff:01.2.3.4', '::ffff:256.2.3.4', '::ffff:1.2.3.4/0128', '1:2:3:4:5:6:1.2.3.4', '1:2:3:4:5:6:7:1.2.3.4', '1:2:3:4:5:1.2.3.4', '::ffff:0:1.2.3.4', '::0:0', '0:0:0:0:0:0:0:0', '0:0:0:0:0:0:0:1', '0:0:0:0:0:0:1:0', '0:0:0:0:0:1:0:0', '0:0:0:0:0:ffff:0:1', '0:0:0:0:0:ffff:102:304', '0:0:0:0:1:0:0:0', '1:0:0:0:1:0:0:0', '1:0:0:1:0:0:0:1', '1:0:0:1:1:0:0:1', '1:0:2:0:3:0:4:0', '0:1:0:1:0:1:0:1', '1:2:3:4:5:6:0:0', '0:0:3:4:5:6:7:8', '64:ff9b::1.2.3.4', '1:2:3:4:5:6:7:8 ', ' ::1', '::1/64/64', '::.1', '1.2.3.4:1']) input;
+insert into cases (kind, type, input)
+select 'network', pick('inet', 'inet', 'cidr'), case upto(4)
+    when 0 then upto(255) || '.' || upto(255) || '.' || upto(255) || '.' || upto(255) || pick('', '/' || upto(32), '/32')
+    when 1 then upto(255) || '.' || pick('0', upto(255)::text) || '.0.0' || pick('/' || upto(16), '/16', '/24', '')
+    when 2 then (select string_agg(pick('0', '0', to_hex(upto(65535)), 'ffff'), ':') from generate_series(1, 8 + 0 * n)) || pick('', '', '/' || upto(128))
+    when 3 then (select string_agg(to_hex(upto(65535)), ':') from generate_series(1, 1 + upto(3) + 0 * n)) || '::' || (select coalesce(string_agg(to_hex(upto(65535)), ':'), '') from generate_series(1, upto(4) + 0 * n)) || pick('', '/' || upto(128), '/64')
+    else pick('::', '::ffff:', '1::', '64:ff9b::', '::1:', '0:0:0:0:0:0:') || upto(255) || '.' || upto(255) || '.' || upto(260) || '.' || upto(255) || pick('', '/' || upto(128))
+end
+from generate_series(1, 3000) n;
+
+-- Hardware addresses.
+insert into cases (kind, type, input)
+select 'macaddr', type, input
+from unnest(array['macaddr', 'macaddr8']) type, unnest(array[
+    '08:00:2b:01:02:03', '08-00-2b-01-02-03', '08002b:010203', '08002b-010203', '0800.2b01.0203', '0800-2b01-0203', '08002b010203', '08:00:2B:01:02:03', '8:0:2b:1:2:3', '08:00:2b:01:02', '08:00:2b:01:02:03:04', '08:00:2b:01:02:03:04:05', '08:00:2b:ff:fe:01:02:03', '08-00-2b-01-02-03-04-05', '08002b:0102030405', '08002b-0102030405', '0800.2b01.0203.0405', '0800-2b01-0203-0405', '08002b01:02030405', '08002b0102030405', '08:00-2b:01:02:03', '08.00.2b.01.02.03',
+    '', ' ', ' 08:00:2b:01:02:03 ', E'\t08002b010203\n', '08:00:2b:01:02:03x', '08:00:2b:01:02:03 x', '08:00:2b:01:02:0g', '100:0:0:0:0:0', '08:00:2b:01:02:1ff', '-1:0:0:0:0:0', '+8:0:0:0:0:0', '08: 00:2b:01:02:03', '08 :00:2b:01:02:03', '0x8:0:2b:1:2:3', '0x08:0x00:0x2b:0x01:0x02:0x03', '08002b 010203', '08002b01020', '08002b0102030', '08002b01020304', '08002b010203040', '08002b010203x', '08002b010203xy', '0800:2b01:0203', '08:002b010203', '080:02b010203', '08002b.010203', ':08002b010203', '08002b010203:', '08:00:2b:01:02:03:', '08:00:2b:01:02:03:04:05:', '08:00:2b:01:02:03:04:05 ', '08:00:2b:01:02:03:04:05x', '08:00:2b:01:02:03:04:05:06', '0000:0000:0000', '0-0-0-0-0-0', '00000000000', 'gg:00:2b:01:02:03', '8.0.2b.1.2.3', '- 1:0:0:0:0:0']) input;
+insert into cases (kind, type, input)
+select 'macaddr', pick('macaddr', 'macaddr8'), case upto(3)
+    when 0 then rtrim(regexp_replace(left(md5(n::text), pick('12', '12', '16')::int), '(..)', E'\\1' || pick(':', '-', '.', ''), 'g'), ':-.')
+    when 1 then rtrim(regexp_replace(left(md5(n::text), pick('12', '16')::int), '(....)', E'\\1' || pick(':', '-', '.'), 'g'), ':-.')
+    when 2 then regexp_replace(left(md5(n::text), pick('12', '12', '16')::int), '^(......)', E'\\1' || pick(':', '-', '.'))
+    else overlay(rtrim(regexp_replace(left(md5(n::text), 12), '(..)', E'\\1:', 'g'), ':') placing pick('-', 'g', ' ', ':', 'A', '', '.') from 1 + upto(16) for 1)
+end
+from generate_series(1, 2000) n;
+
+-- Money.
+insert into cases (kind, type, input)
+select 'money', 'money', input from unnest(array[
+    '0', '1', '-1', '+1', '1.2', '1.23', '1.234', '1.235', '1.239', '-1.235', '$1', '-$1', '$-1', '$ 1', ' $1 ', '1$', '1 $', '$1$', '$$1', '($1)', '(1)', '(1', '1)', '-(1)', '1-', '1+', '$1-', '-1-', '--1', '1,000', '1,0,0,0', ',1', '1,', '1.,5', '1,.5', '$1,234.56', '-$1,234.56', '1.2.3', '1..2', '.5', '.', '$', '-', '', ' ', 'x', '1x', '1.23x', '1e3', '1 2', '1.23 4', '1.234567', '1.23 5', 'NaN', '€1', '1€', E'\t1\n', '0.005', '0.004', '0.995', '999.995',
+    '92233720368547758.07', '92233720368547758.08', '-92233720368547758.08', '-92233720368547758.09', '92233720368547758.075', '92233720368547758.074', '99999999999999999999', '9223372036854775807', '922337203685477580', '92233720368547758', '-92233720368547758.085', '0000000000000000000000000001']) input;
+insert into cases (kind, type, input)
+select 'money', 'money', pick('', '', '-', '$', '-$', '(', ' ') || digits(1 + upto(17)) || pick('', '', '.' || digits(upto(5)), ',' || digits(3) || '.' || digits(2)) || pick('', '', ' ', '-', '$', ')')
+from generate_series(1, 2000);
+
+-- Bit strings.
+insert into cases (kind, type, input)
+select 'bit', type, input
+from unnest(array['bit', 'bit(1)', 'bit(3)', 'bit(8)', 'bit(9)', 'bit varying', 'bit varying(3)', 'bit varying(12)']) type, unnest(array[
+    '', '0', '1', '101', '1010', '11111111', '101010101', '000', '2', '10x', ' 1', '1 ', 'b101', 'B1', 'b', 'x', 'x1', 'X1f', 'xF', 'xfff', 'x1g', 'xg', 'bb1', '0x1', 'b2', '١', '1_0', '111111111111', '1111111111111', 'x000']) input;
+insert into cases (kind, type, input)
+select 'bit', pick('bit(7)', 'bit(16)', 'bit varying', 'bit varying(20)'), case upto(2)
+    when 0 then pick('', 'b', 'B') || regexp_replace(digits(upto(24)), '[02468]', '0', 'g') || pick('', '1', '0')
+    when 1 then pick('x', 'X') || left(md5(n::text), upto(6))
+    else (('x' || left(md5(n::text), 4))::bit(16))::text
+end
+from generate_series(1, 1500) n;
+update cases set input = regexp_replace(input, '[13579]', '1', 'g') where kind = 'bit' and input ~ '^[bB]?[0-9]+$' and n % 10 <> 0;
+
+-- Names.
+insert into cases (kind, type, input)
+select 'name', 'name', input from unnest(array['', ' ', 'a', 'a ', ' a', 'Abc', '"a"', 'NULL', repeat('x', 62), repeat('x', 63), repeat('x', 64), repeat('x', 200), repeat('ü', 31), repeat('ü', 32), 'a' || repeat('ü', 31), repeat('語', 21), repeat('語', 22), 'ab' || repeat('語', 21), repeat('😀', 16), 'abc' || repeat('😀', 15), 'abcd' || repeat('😀', 15), repeat(' ', 64)]) input;
+insert into cases (kind, type, input)
+select 'name', 'name', (select coalesce(string_agg(pick('a', 'ü', '語', '😀', ' ', '_'), ''), '') from generate_series(1, upto(70) + 0 * n)) from generate_series(1, 300) n;
+
+-- XML content; only with a server that was built with it.
+insert into cases (kind, type, input)
+select 'xml', 'xml', input from unnest(array[
+    '', ' ', 'x', E'\nx', E'\n\nx', '<a/>', '<a></a>', '<a>x</a>', '<a/><b/>', 'x<a/>y', '<a', '<a>', '</a>', '<a></b>', '<a><b></a></b>', '<a b="c"/>', '<a b=''c''/>', '<a b = "c" />', '<a b="c"d="e"/>', '<a b="c" b="d"/>', '<a b=c/>', '<a b/>', '<a b="<"/>', '<a b=">"/>', '<a b="&lt;"/>', '<a b="&"/>', '< a/>', '<a />', E'<a\n/>', '<a/ >', '<1/>', '<-a/>', '<_a/>', '<a-b.c1/>', '<:a/>', '<p:a/>', '<p:a xmlns:p="u"/>', '<ü/>', '<語>x</語>', '<a><![CDATA[<b>&]]></a>', '<![CDATA[x]]>', '<![CDATA[x', '<![CDATA[]]]]>', 'x]]>y', '<a>]]></a>', '<a b="]]>"/>', ']]', '<!-- c -->', '<!-- c -- d -->', '<!-- c --->', '<!---->', '<!--', '<!-- <a> -->', '<?pi?>', '<?pi data?>', '<?pi', '<?pi ?>', '<?pi?x?>', '<? pi?>', '<?xml-stylesheet href="x"?>', '<a/><?xml version="1.0"?>', '<?xml-a?><b/>', '<?XML?>',
+    '&amp;', '&lt;&gt;&quot;&apos;', '&', '&amp', '&foo;', '& ', '&#65;', '&#x41;', '&#x1F600;', '&#0;', '&#1;', '&#9;', '&#xD800;', '&#xFFFE;', '&#x110000;', '&#;', '&#x;', '&#xg;', '&#6 5;', '&#X41;', '&;', '"', '''', '>', '<', '<>', '</>', '<a><', '<!a>', '<!DOCTYPEa>', '<a><!DOCTYPE a></a>',
+    '<?xml version="1.0"?><a/>', '<?xml version="1.0"?>', E'<?xml version="1.0"?>\n<a/>', E'<?xml version="1.0"?>\n\n<a/>', '<?xml version=''1.0''?>x', '<?xml version="1.0" encoding="UTF-8"?><a/>', '<?xml version="1.0" encoding="LATIN1"?><a/>', '<?xml version="1.0" standalone="yes"?><a/>', '<?xml version="1.0" standalone=''no''?><a/>', '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><a/>', '<?xml version="1.1"?><a/>', E'<?xml version="1.1"?>\n<a/>', '<?xml version="1.0" standalone="maybe"?><a/>', '<?xml version="1.0" standalone="yes" encoding="UTF-8"?><a/>', '<?xml?><a/>', '<?xml ?><a/>', '<?xml encoding="UTF-8"?><a/>', '<?xml version?><a/>', '<?xml version="1.0"', '<?xml version="1.0"><a/>', '<?xml version="1.0"encoding="UTF-8"?><a/>', '<?xml version = "1.0" ?><a/>', ' <?xml version="1.0"?><a/>', '<?xml version="1.0"? ><a/>', '<?xml  version="1.0"  standalone = "yes"  ?><a/>',
+    E'a\u0001', E'a\u0085', E'a\u007f', E'a\uFFFE', E'a\uFFFD', E'\r\n<a/>\r', repeat('<a>', 100) || repeat('</a>', 100), repeat('<a>', 255) || repeat('</a>', 255), '<a>' || repeat('x', 3000) || '</a>', '<a b="' || repeat('x', 3000) || '"/>', '<a>ü😀</a>', '<a xmlns="u" xmlns:b="v"><b:c b:d="e" d="f"/></a>', '<a xmlns:b="v" xmlns:c="v" b:d="" c:d=""/>']) input;
+create function random_xml(depth int) returns text volatile language plpgsql as $$
+begin
+    return case upto(case when depth > 3 then 6 else 9 end)
+        when 0 then pick('text', 'ü', ' ', E'\n', 'a > b', '"')
+        when 1 then pick('&amp;', '&lt;', '&#228;', '&#x1f600;', '&nbsp;', '&')
+        when 2 then '<!--' || pick(' c ', '', '-', '--', 'x-y') || '-->'
+        when 3 then '<?' || pick('pi', 'a-b', '', 'xml') || pick('', ' ', ' data') || '?>'
+        when 4 then '<![CDATA[' || pick('', '<x>', ']]', '&') || ']]>'
+        when 5 then '<' || pick('a', 'b:c', '_', '2') || pick('', ' ', ' x="1"', ' x=''"''', ' x="1" y="&gt;"', ' x="1" x="2"') || '/>'
+        when 6 then pick('text', '')
+        else '<a' || pick('', ' x="1"', E'\n') || '>' || (select coalesce(string_agg(random_xml(depth + 1), ''), '') from generate_series(1, upto(4))) || pick('</a>', '</a >', '</a>', '</a>', '</b>')
+    end;
+end $$;
+insert into cases (kind, type, input) select 'xml', 'xml', random_xml(0) || random_xml(0) from generate_series(1, 800);
+
+-- Labels of an enumerated type, whose sort order is not the order in which a manifest lists them.
+create type mood as enum ('happy', 'ok', 'a b', 'sad', 'größe, "x"', 'NULL');
+insert into cases (kind, type, input)
+select 'enum', 'mood', input from unnest(array['happy', 'ok', 'sad', 'a b', 'größe, "x"', 'NULL', 'null', '', ' ', 'Happy', ' ok', 'ok ', 'angry', repeat('x', 64), repeat('x', 200), 'okok', 'größe', '0', '1', '"ok"']) input;
+
+-- Ranges.
+insert into cases (kind, type, input)
+select 'range', type, replace(replace(input, 'A', a), 'B', b)
+from (values ('int4range', '1', '9'), ('int8range', '-5', '5000000000'), ('numrange', '1.10', '2.500'), ('daterange', '2024-01-02', '2024-02-29'), ('tsrange', '2024-01-02 03:04:05', '2024-02-29 12:00'), ('tstzrange', '2024-01-02 03:04:05+01', '2024-02-29 12:00')) r (type, a, b), unnest(array[
+    'empty', 'EMPTY', ' Empty ', 'empty x', 'emptyx', '', ' ', '[A,B]', '[A,B)', '(A,B]', '(A,B)', ' [A,B) ', '[ A , B ]', '[B,A]', '(B,A)', '[A,A]', '[A,A)', '(A,A]', '(A,A)', '[A,]', '[,B]', '[,]', '(,)', '(A,)', '(,B)', '[A', '[A,', '[A,B', 'A,B', '(A)', '(A,B,A)', '[A,B] x', '[A,B]]', '["A","B"]', '["A,B)', '[A"",B)', '["A"",B)', '[\A,B)', '["A" ,B)', '["",B)', '[A,"")', '[ ,B)', '[A, )', '{A,B}', '[A;B]', '[x,B)', '[A,x)', '((A,B)', '[A,[B)', '[A,B\)', '[A,B)\', '[infinity,B)', '[A,infinity)', '[A,infinity]', '[-infinity,B]', '(-infinity,infinity)', '[-infinity,infinity]', '(infinity,infinity]', '[infinity,infinity]', '[NaN,NaN]', '[A,NaN)', '(NaN,)', '[null,B)', '[A,null]']) input
+-- Dates and times skip parentheses.
+where type !~ '^(date|ts)' or input not in ('((A,B)', '[A,[B)');
+insert into cases (kind, type, input)
+select 'range', type, input from (values
+    ('int4range', '[1,2)'), ('int4range', '(1,2)'), ('int4range', '(1,3)'), ('int4range', '[2147483647,2147483647)'), ('int4range', '[2147483647,2147483647]'), ('int4range', '(2147483647,)'), ('int4range', '[1,2147483647]'), ('int4range', '[1,2147483648)'), ('int4range', '(2147483646,2147483647)'), ('int4range', '[-2147483648,0)'), ('int4range', '[1.5,2)'),
+    ('int8range', '[1,9223372036854775807]'), ('int8range', '(9223372036854775807,)'), ('int8range', '[9223372036854775807,9223372036854775807)'), ('int8range', '(-9223372036854775808,0]'), ('int8range', '[9223372036854775808,)'),
+    ('numrange', '[1,1.0]'), ('numrange', '[1,1.0)'), ('numrange', '[1.0,1.00]'), ('numrange', '[1e3,1e4]'), ('numrange', '[-1.5,-1.25]'), ('numrange', '[-1.25,-1.5]'), ('numrange', '[-0.001,0]'), ('numrange', '[0,0.001]'), ('numrange', '[0,-0.001]'), ('numrange', '[9999,10000]'), ('numrange', '[10000,9999]'), ('numrange', '[0.0001,0.00001]'), ('numrange', '[12345678.9,12345679]'), ('numrange', '[-Infinity,1]'), ('numrange', '[1,-Infinity]'), ('numrange', '[Infinity,NaN]'), ('numrange', '[NaN,Infinity]'), ('numrange', '(NaN,NaN)'),
+    ('daterange', '[2024-01-01,2024-01-01]'), ('daterange', '(2024-01-01,2024-01-02)'), ('daterange', '[5874897-12-31,]'), ('daterange', '[2024-01-01,5874897-12-31]'), ('daterange', '(5874897-12-31,)'), ('daterange', '[4714-11-24 BC,0001-01-01 BC]'), ('daterange', '(infinity,infinity)'), ('daterange', '[-infinity,-infinity]'), ('daterange', '(-infinity,2024-01-01]'),
+    ('tsrange', '[2024-01-01,2024-01-01]'), ('tsrange', '["2024-01-01 00:00:00.1","2024-01-01 00:00:00.2")'), ('tsrange', '[4714-11-24 00:00 BC,294276-12-31 23:59:59]'), ('tsrange', '["2024-01-01","2023-01-01"]'),
+    ('tstzrange', '["2024-03-31 02:30 Europe/Paris",)'), ('tstzrange', '[2024-01-01 00:00+01,2023-12-31 23:00+00]')) v (type, input);
+insert into cases (kind, type, input)
+select 'range', 'int4range', pick('[', '(') || pick('', (upto(20) - 10)::text) || ',' || pick('', (upto(20) - 10)::text) || pick(']', ')') from generate_series(1, 800);
+insert into cases (kind, type, input)
+select 'range', 'numrange', pick('[', '(') || pick('', (upto(20) - 10) || pick('', '.') || digits(upto(6))) || ',' || pick('', (upto(20) - 10) || pick('', '.') || digits(upto(6))) || pick(']', ')') from generate_series(1, 1500);
+insert into cases (kind, type, input)
+select 'range', 'daterange', pick('[', '(') || pick('', (date '2024-01-01' + upto(9))::text) || ',' || pick('', (date '2024-01-01' + upto(9))::text) || pick(']', ')') from generate_series(1, 500);
+insert into cases (kind, type, settings, input)
+select 'range', pick('tsrange', 'tstzrange', 'tstzrange'), 'TimeZone=' || pick('UTC', 'Europe/Paris', '<+05:45>-05:45'), pick('[', '(') || pick('', '"' || (timestamp '2024-01-01' + upto(99999) * interval '1 minute') || '"') || ',' || pick('', (timestamp '2024-01-01' + upto(99999) * interval '61 seconds') || pick('', '+01')) || pick(']', ')') from generate_series(1, 1000);
+
+-- Arrays.
+insert into cases (kind, type, input)
+select 'array', type, input
+from unnest(array['text[]', 'int4[]', 'varchar(3)[]', 'bool[]']) type, unnest(array[
+    '{}', ' { } ', '{{}}', '{{},{}}', '{ {} }', '{1}', '{1,0}', '{ 1 , 0 }', E'{\t1\n,0\f}', '{1,0', '1,0}', '{1,0}}', '{1,0} x', ' {1,0} ', '{1,,0}', '{,1}', '{1,}', '{,}', '{NULL}', '{null,1}', '{Null ,1}', '{"NULL"}', '{"1"}', '{"1","0"}', '{"1" , "0"}', '{"1"x}', '{x"1"}', '{"1" "0"}', '{\1}', '{1\}', '{"1\"}', '{"\1"}', '{""}', '{1;0}', '{{1,0},{1,1}}', '{{1},{0}}', '{{1,0},{1}}', '{{1},0}', '{1,{0}}', '{{1}', '{{{1}}}', '{{{{{{1}}}}}}', '{{{{{{{1}}}}}}}', '{{1,NULL},{NULL,0}}', '{ { 1 , 0 } , { 1 , 1 } }', '{{1}{0}}', '{{1},}', '{1 0}', '{abcd}', '{"a b","c,d"}', '{a b}', '{ab }', '{"ab   "}', '{"a\"b","c\\d"}', '{a\ }', '{\ a}', '{''}', '{(1)}', '{[1]}',
+    '[1:2]={1,0}', '[0:1]={1,0}', '[-1:0]={1,0}', '[+1:2]={1,0}', '[2]={1,0}', '[1]={1,0}', '[5:6]={1,0}', '[1:2] = {1,0}', '[1:2]= {1,0}', ' [1:2]={1,0}', '[1:2]{1,0}', '[1:1]={1,0}', '[1:3]={1,0}', '[2:1]={1,0}', '[1:0]={}', '[1:1]={}', '[0:0]={}', '[1:2][1:1]={{1},{0}}', '[0:1][5:5]={{1},{0}}', '[1:2][1:1]={1,0}', '[1:2]={{1},{0}}', '[]={1}', '[x]={1}', '[1:]={1}', '[:1]={1}', '[1:1={1}', '[1:1]', '[1:1]=', '[1:1]=1', '[1:1][1:1][1:1][1:1][1:1][1:1]={{{{{{1}}}}}}', '[1:1][1:1][1:1][1:1][1:1][1:1][1:1]={{{{{{{1}}}}}}}', '[2147483647:2147483647]={1}', '[2147483646:2147483646]={1}', '[-2147483648:-2147483648]={1}', '', ' ', 'NULL', '{', '}', '{"', '{\', '{{', '{}{}', '{1}{0}']) input;
+insert into cases (kind, type, input)
+select 'array', type, input from (values
+    ('int2[]', '{32767,-32768}'), ('int2[]', '{32768}'), ('int8[]', '{9223372036854775807, -1}'), ('int4[]', '{1,x}'), ('int4[]', '{1,99999999999}'),
+    ('numeric(6,2)[]', '{1,1.005,-3.14159,NULL,NaN}'), ('numeric(6,2)[]', '{99999.99}'), ('numeric[]', '{1.10,1e3,0.000}'), ('float8[]', '{1.5,NaN,Infinity,1e300}'), ('float4[]', '{0.1,1e10}'),
+    ('char(3)[]', '{a,"ab ",abc,"abc  ",NULL}'), ('char(3)[]', '{abcd}'), ('bpchar[]', '{a,"b "}'), ('varchar(3)[]', '{abc,"abc  "}'), ('name[]', '{a,"B c"}'),
+    ('bytea[]', '{"\\x00ff","abc\\000",NULL}'), ('bytea[]', '{\\x61}'), ('uuid[]', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}'), ('uuid[]', '{x}'),
+    ('date[]', '{2024-01-02,infinity,"0044-03-15 BC"}'), ('date[]', '{2024-02-30}'), ('time(0)[]', '{12:34:56.7,24:00}'), ('timetz[]', '{12:34+01,"12:34:56 -05:30"}'), ('timestamp(0)[]', '{"2024-01-02 03:04:05.6",infinity}'), ('timestamptz[]', '{"2024-01-02 03:04:05+01",NULL}'), ('interval[]', '{"1 day",02:03,"1 mon -3 days"}'), ('interval day[]', '{1,2}'), ('interval year to month[]', '{1-2,"3 years"}'),
+    ('json[]', '{"{\"a\": 1}",null,"null","[1, 2]"}'), ('jsonb[]', '{"{\"b\":1,\"a\":[1,2]}","1","null"}'), ('jsonb[]', '{"{"}'), ('inet[]', '{1.2.3.4,10.0.0.1/8,::1}'), ('cidr[]', '{10/8,2001:db8::/32}'), ('cidr[]', '{10.0.0.1/8}'), ('macaddr[]', '{08:00:2b:01:02:03,0800.2b01.0203}'), ('macaddr8[]', '{08002b0102030405}'), ('money[]', '{$1.50,"$1,234.50",-2}'), ('bit(3)[]', '{101,000,NULL}'), ('bit(3)[]', '{1010}'), ('bit varying(2)[]', '{1,01}'), ('bit varying(2)[]', '{111}'), ('xml[]', '{<a/>,"<b c=\"d\"/>",x}'), ('xml[]', '{<a>}'),
+    ('mood[]', '{happy,"NULL",NULL,"a b","größe, \"x\""}'), ('mood[]', '{happy,angry}'), ('int4range[]', '{"[1,5)",empty,"(,3]",NULL}'), ('int4range[]', '{"[5,1)"}'), ('numrange[]', '{"[1.10,2.5)"}'), ('daterange[]', '{"[2024-01-01,2024-01-31]"}'), ('tsrange[]', '{"[\"2024-01-01 00:00:00\",)"}'), ('tstzrange[]', '{"[2024-01-01 00:00+01,)"}'), ('bool[]', '{t,false,yes}'), ('bool[]', '{maybe}')) v (type, input);
+create function random_array(depth int, width int) returns text volatile language plpgsql as $$
+declare
+    inner_width int := 1 + upto(2);
+    item text;
+    items text[] := '{}';
+begin
+    for i in 1..width loop
+        item := case when depth > 0 then random_array(depth - 1, inner_width)
+            else pick('1', '0', ' 1', '"0"', 'NULL', 'null', '"NULL"', '7', '\1', '"a b"', 'a', '"x\"y"', '""', '"ü,😀"', '{', '', '"\\"') end;
+        items := items || item;
+    end loop;
+    return '{' || array_to_string(items, pick(',', ', ', ' ,')) || '}';
+end $$;
+insert into cases (kind, type, input)
+select 'array', pick('text[]', 'text[]', 'int4[]', 'varchar(2)[]', 'bpchar[]', 'numeric[]'), pick('', '', '', '[0:1]=', '[2:4]=') || random_array(case upto(4) when 0 then 1 when 1 then 2 else 0 end, 1 + upto(3))
+from generate_series(1, 3000);
+
 -- What the server reads and this library refuses, because it cannot promise the same reading.
 insert into cases (kind, type, input)
 select 'refused', type, input
@@ -274,6 +465,7 @@ from unnest(array['date', 'timestamp', 'timestamptz']) type, unnest(array[
 insert into cases (kind, type, input)
 select 'refused', 'time', input from unnest(array['now', 'allballs', '040506', '0405', 'T040506', '04:05:06 PST', '2024-01-02 04:05:06', '04:05:06 EST5EDT', '12:', '012:34:56']) input;
 insert into cases (kind, type, input) values ('refused', 'float8', '0x1A'), ('refused', 'float4', '0x1p3'), ('refused', 'float8', 'nan(7)');
+insert into cases (kind, type, input) values ('refused', 'timetz', 'now'), ('refused', 'timetz', 'allballs'), ('refused', 'timetz', '12:34 America/New_York'), ('refused', 'timetz', '2024-01-02 12:34 Europe/Paris'), ('refused', 'timetz', '040506+01'), ('refused', 'timetz', '12:34 PST');
 
 -- Values of one type in columns of another: assigned, and compared with what is stored there.
 create table samples (family text, columns text[], wires text[], inputs text[]);
@@ -285,7 +477,17 @@ insert into samples values
     ('moment', array['date', 'time', 'time(0)', 'timestamp', 'timestamp(0)', 'timestamptz', 'timestamptz(0)'], array['date', 'time', 'timestamp', 'timestamptz'],
         array['2024-01-02', '2024-01-02 00:00:00', '2024-01-02 00:00:00.5', '2024-01-02 05:00:00+00', '2024-01-02 12:34:56.6', '2024-01-02 12:34:57', '12:34:56.5', '12:34:57', '00:00:00', '2024-03-10 02:30:00', '2024-03-10 03:30:00', '2024-11-03 01:30:00', '2024-11-03 01:30:00-04', '2024-11-03 01:30:00-05', 'infinity', '-infinity', '5874897-12-31', '4714-11-24 BC', '294276-12-31', '1970-01-01']),
     ('document', array['json', 'jsonb'], array['json', 'jsonb'], array['{"b":1,"a":[1.50,2]}', '1', ' null ', '"\u0041"', '"\u0000"', '{"a":1,"a":2}']),
-    ('other', array['bool', 'bytea', 'uuid', 'text', 'int4'], array['bool', 'bytea', 'uuid', 'text', 'int4'], array['1', '0', 't', 'abc', '\x61', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']);
+    ('other', array['bool', 'bytea', 'uuid', 'text', 'int4'], array['bool', 'bytea', 'uuid', 'text', 'int4'], array['1', '0', 't', 'abc', '\x61', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11']),
+    ('name', array['name', 'text', 'varchar', 'char(3)', 'bpchar'], array['name', 'text', 'varchar', 'bpchar'], array['', ' ', 'a', 'a ', 'abc', 'abcd', 'A', repeat('x', 63), repeat('x', 64), repeat('x', 70)]),
+    ('network', array['inet', 'cidr'], array['inet', 'cidr'], array['10.0.0.1', '10.0.0.1/32', '10.0.0.1/8', '10.0.0.0/8', '10', '10.0.0.0', '10.0.0.0/32', '::1', '::1/128', '2001:db8::/32', '2001:db8::1/32', '::ffff:1.2.3.4', '1.2.3.4']),
+    ('hardware', array['macaddr', 'macaddr8'], array['macaddr', 'macaddr8'], array['08:00:2b:01:02:03', '08:00:2b:01:02:04', '08:00:2b:ff:fe:01:02:03', '08:00:2b:01:02:03:04:05']),
+    ('bits', array['bit(3)', 'bit(1)', 'bit varying', 'bit varying(4)'], array['"bit"', 'varbit'], array['', '0', '1', '101', '1010', '10101', '000', '0000']),
+    ('amount', array['money', 'int4', 'numeric', 'numeric(6,2)', 'float8', 'text'], array['money', 'int2', 'int4', 'int8', 'numeric', 'float8'], array['0', '1', '-1', '1.005', '-1.005', '1.004', '12345678901', '92233720368547758', '92233720368547759', '92233720368547758.07', '92233720368547758.075', '-92233720368547758.085', '1e30', '1e300', 'NaN', 'Infinity', '$1.00']),
+    ('duration', array['interval', 'interval day', 'interval(0)', 'interval minute to second', 'interval year'], array['interval'], array['1', '1.5', '1:02', '1 day', '24 hours', '1 mon', '30 days', '1-2', '1.7 secs', '-1.5 secs', '2 years 3 mons']),
+    ('zoned', array['timetz', 'timetz(0)'], array['timetz'], array['12:00+01', '11:00+00', '12:00:00.4+01', '11:59:59.6+01', '12:00+01:00', '24:00+00', '00:00-05']),
+    ('range', array['int4range', 'int8range', 'numrange', 'daterange', 'tsrange', 'tstzrange'], array['int4range', 'int8range', 'numrange', 'daterange', 'tsrange', 'tstzrange'], array['empty', '[1,5)', '[1,4]', '(0,5)', '(0,4]', '[1,1)', '[1.0,4.00]', '[1.0,5)', '(,)', '[1,)', '(0,)', '(,5)', '(,4]', '[2024-01-01,2024-01-31]', '[2024-01-01,2024-02-01)', '(2023-12-31,2024-02-01)', '["2024-01-01 00:00+00","2024-01-02 00:00+00")', '["2023-12-31 19:00-05","2024-01-02 00:00+00")', '[2024-01-01,2024-01-01]', '[2024-01-01,infinity)', '[2024-01-01,infinity]']),
+    ('list', array['int4[]', 'int8[]', 'text[]', 'varchar(3)[]', 'char(3)[]', 'numeric[]', 'numeric(4,1)[]', 'float8[]', 'bool[]'], array['int4[]', 'int8[]', 'text[]', 'varchar[]', 'bpchar[]', 'numeric[]', 'float8[]'], array['{}', '{1}', '{1,2}', '{2,1}', '{{1,2}}', '{{1},{2}}', '[0:1]={1,2}', '{1,NULL}', '{NULL,1}', '{NULL}', '{1.0}', '{1.00,2}', '{1.25}', '{abc}', '{"abc "}', '{"a","a  "}', '{abcd}', '{NaN,1}', '{5000000000}', '{"1"}']),
+    ('markup', array['xml', 'text'], array['xml', 'text'], array['<a/>', 'x', '<?xml version="1.0"?><a/>']);
 
 -- The server's answers.
 create table results (like cases, sqlstate text, binary_form text, output text);
@@ -305,7 +507,8 @@ begin
             tables := tables || c.type;
         end if;
         perform set_config('TimeZone', 'UTC', false), set_config('DateStyle', 'ISO, MDY', false),
-            set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false);
+            set_config('extra_float_digits', '1', false), set_config('bytea_output', 'hex', false),
+            set_config('IntervalStyle', 'postgres', false);
         if c.settings <> '' then
             -- One setting per case; POSIX zones contain equals signs no more than once.
             setting := regexp_match(c.settings, '^([^=]*)=(.*)$');

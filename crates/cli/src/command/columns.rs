@@ -93,7 +93,8 @@ pub(super) async fn add(
         None => only_key(&builder)?,
     };
     let was_pinned = builder.tables().iter().any(|t| t.name == name);
-    let mut entry = ColumnEntry::new(name.clone(), column, add.ty, key);
+    let mut entry = ColumnEntry::new(name.clone(), column, add.ty.clone(), key);
+    entry.labels = labels(add).await?;
     if add.deterministic {
         entry.mode = Mode::Deterministic;
     }
@@ -136,6 +137,57 @@ pub(super) async fn add(
             text += "next: sealwire sql, then sealwire columns pin --database URL";
         }
         text
+    })
+}
+
+/// The labels of an enumerated type: those that were given, or those of the database.
+async fn labels(add: &AddColumn) -> Result<Vec<String>, Error> {
+    let Some((schema, name)) = add.ty.enum_name() else {
+        return match add.labels.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(
+                Error::new(format_args!("`{}` is not an enumerated type", add.ty))
+                    .hint("leave out `--label`"),
+            ),
+        };
+    };
+    match &add.database.url {
+        _ if !add.labels.is_empty() => Ok(add.labels.clone()),
+        None => Err(
+            Error::new(format_args!("the labels of `{}` are not known", add.ty))
+                .hint("give each with `--label`, or read them with `--database URL`"),
+        ),
+        Some(url) => {
+            let client = database::connect(url).await?;
+            let labels = database::labels(&client, schema, name).await?;
+            if labels.is_empty() {
+                return Err(Error::new(format_args!(
+                    "the database has no enumerated type `{}`",
+                    add.ty
+                ))
+                .hint("of a domain give the type below it; the labels of a type to come can be given with `--label`"));
+            }
+            Ok(labels)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Relabelled {
+    serial: u64,
+}
+
+/// Changes the labels of an enumerated type.
+pub(super) async fn change_labels(
+    global: &Global,
+    output: &mut Output,
+    change: impl FnOnce(&mut ManifestBuilder) -> Result<(), ManifestError>,
+) -> Result<(), Error> {
+    let (mut builder, _) = files::edit(global).await?;
+    change(&mut builder)?;
+    let serial = files::save(global, builder)?;
+    output.print(&Relabelled { serial }, |done| {
+        format!("changed; the manifest has serial {}", done.serial)
     })
 }
 
@@ -184,7 +236,9 @@ fn add_hint(
                 other.cek
             )
         }
-        PolicyError::NotDeterministic { .. } if entry.ty.family().has_single_byte_form() => {
+        PolicyError::NotDeterministic { .. }
+            if entry.ty.declared().family().has_single_byte_form() =>
+        {
             "leave out `--deterministic`, or add `--accept-frequency-leak`".into()
         }
         PolicyError::NotDeterministic { .. } => "leave out `--deterministic`".into(),

@@ -193,7 +193,7 @@ impl Cells {
         let spec = policy.column(id);
         Self {
             column: spec.path(),
-            r#type: spec.ty.to_string(),
+            r#type: spec.type_name(),
             mode: spec.mode.to_string(),
         }
     }

@@ -220,3 +220,22 @@ pub(crate) async fn column_checks(
         })
         .collect())
 }
+
+/// The labels of an enumerated type in its sort order; none where there is no such type.
+pub(crate) async fn labels(
+    client: &Client,
+    schema: &str,
+    name: &str,
+) -> Result<Vec<String>, Error> {
+    let rows = client
+        .query(
+            "SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
+             JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
+             JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+             WHERE n.nspname = $1::text AND t.typname = $2::text
+             ORDER BY e.enumsortorder",
+            &[&schema, &name],
+        )
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}

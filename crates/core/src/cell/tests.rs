@@ -23,6 +23,7 @@ fn column(mode: Mode, scalar: ScalarType, class: &str, padding: Option<u16>) -> 
         class: class.into(),
         padding,
         accept_frequency_leak: false,
+        enumeration: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{ByteaOutput, Format, Settings, Target, ValueError};
 use crate::types::ScalarType;
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {

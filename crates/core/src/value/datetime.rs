@@ -1,5 +1,6 @@
-//! `date`, `time`, `timestamp`, `timestamptz`: the binary send form, days or microseconds since
-//! 2000-01-01 as a big-endian integer, with the infinities at its ends.
+//! `date`, `time`, `timetz`, `timestamp`, `timestamptz`: the binary send form, days or microseconds
+//! since 2000-01-01 as a big-endian integer, with the infinities at its ends; of a time of day
+//! microseconds since midnight, and the zone behind them.
 
 mod calendar;
 mod parse;
@@ -8,12 +9,15 @@ mod zone;
 
 use zeroize::Zeroizing;
 
-use super::wire::{WireValue, append};
+use super::wire::{Parts, WireValue, append};
 use super::{Format, Settings, Target, Usage, ValueError};
 use crate::types::{DeclaredType, Family, ScalarType};
 
 use self::calendar::{DATE_RANGE, TIMESTAMP_RANGE, USECS_PER_DAY};
 use self::zone::Zone;
+
+/// Seconds west or east of Greenwich that a zone stays below (`TZDISP_LIMIT`).
+const ZONE_LIMIT: i32 = 16 * 3600;
 
 /// A point in time, or a time of day, in the unit of its type.
 #[derive(Clone, Copy)]
@@ -22,6 +26,8 @@ enum Moment {
     Date(i32),
     /// Microseconds since midnight.
     Time(i64),
+    /// Microseconds since midnight, and seconds west of Greenwich.
+    Timetz(i64, i32),
     /// Microseconds since 2000-01-01 on a local clock; the ends of the range are the infinities.
     Timestamp(i64),
     /// The same in UTC.
@@ -84,7 +90,7 @@ fn check_time(usecs: i64) -> Result<i64, ValueError> {
 }
 
 impl Moment {
-    /// Reads the value as the client's type, or `None` where that is not one of the four.
+    /// Reads the value as the client's type, or `None` where that is not one of the five.
     fn read(value: WireValue<'_>) -> Result<Option<Self>, ValueError> {
         Ok(Some(match (value.ty, value.format) {
             (ScalarType::Date, Format::Binary) => {
@@ -93,6 +99,7 @@ impl Moment {
             (ScalarType::Time, Format::Binary) => {
                 Self::Time(check_time(i64::from_be_bytes(value.fixed()?))?)
             }
+            (ScalarType::Timetz, Format::Binary) => Self::receive_timetz(value.bytes)?,
             (ScalarType::Timestamp, Format::Binary) => {
                 Self::Timestamp(check_timestamp(i64::from_be_bytes(value.fixed()?))?)
             }
@@ -103,6 +110,10 @@ impl Moment {
                 Self::Date(parse::date(value.text()?, value.settings)?)
             }
             (ScalarType::Time, Format::Text) => Self::Time(parse::time(value.text()?)?),
+            (ScalarType::Timetz, Format::Text) => {
+                let (of_day, east) = parse::timetz(value.text()?, value.settings)?;
+                Self::Timetz(of_day, -east)
+            }
             (ScalarType::Timestamp, Format::Text) => {
                 Self::Timestamp(parse::timestamp(value.text()?, value.settings)?)
             }
@@ -111,6 +122,19 @@ impl Moment {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// Reads the binary form of a `timetz`, which is also the canonical one (`timetz_recv`).
+    fn receive_timetz(bytes: &[u8]) -> Result<Self, ValueError> {
+        let mut parts = Parts::new(bytes);
+        let of_day = check_time(i64::from_be_bytes(parts.chunk()?))?;
+        let west = parts.i32()?;
+        if !(1 - ZONE_LIMIT..ZONE_LIMIT).contains(&west) {
+            let message = "time zone displacement out of range";
+            return Err(ValueError::new("22009", message));
+        }
+        parts.end()?;
+        Ok(Self::Timetz(of_day, west))
     }
 
     /// The cast to the column's type, where PostgreSQL has one for the usage. `None` where it has
@@ -124,6 +148,7 @@ impl Moment {
         Ok(Some(match (self, family) {
             (Self::Date(_), Family::Date)
             | (Self::Time(_), Family::Time)
+            | (Self::Timetz(..), Family::Timetz)
             | (Self::Timestamp(_), Family::Timestamp)
             | (Self::Timestamptz(_), Family::Timestamptz) => self,
             (Self::Date(days), Family::Timestamp) => match midnight(days) {
@@ -173,6 +198,7 @@ impl Moment {
         Ok(match self {
             Self::Date(_) => self,
             Self::Time(usecs) => Self::Time(rounded(usecs)),
+            Self::Timetz(usecs, west) => Self::Timetz(rounded(usecs), west),
             Self::Timestamp(usecs) => Self::Timestamp(check_timestamp(rounded(usecs))?),
             Self::Timestamptz(usecs) => Self::Timestamptz(check_timestamp(rounded(usecs))?),
         })
@@ -216,7 +242,7 @@ fn to_local(usecs: i64, settings: &Settings) -> Result<i64, ValueError> {
 }
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
@@ -237,6 +263,10 @@ pub(super) fn canonicalise(
         Moment::Date(days) => append(out, &days.to_be_bytes()),
         Moment::Time(usecs) | Moment::Timestamp(usecs) | Moment::Timestamptz(usecs) => {
             append(out, &usecs.to_be_bytes());
+        }
+        Moment::Timetz(usecs, west) => {
+            append(out, &usecs.to_be_bytes());
+            append(out, &west.to_be_bytes());
         }
     }
     Ok(())
@@ -262,6 +292,7 @@ pub(super) fn render(
     let moment = match ty.scalar() {
         ScalarType::Date => Moment::Date(days()?),
         ScalarType::Time => Moment::Time(check_time(usecs()?).map_err(|_| malformed())?),
+        ScalarType::Timetz => Moment::receive_timetz(canonical).map_err(|_| malformed())?,
         ScalarType::Timestamp => Moment::Timestamp(timestamp()?),
         _ => Moment::Timestamptz(timestamp()?),
     };
@@ -269,12 +300,16 @@ pub(super) fn render(
         out.extend_from_slice(canonical);
         return Ok(());
     }
-    if ty.scalar() != ScalarType::Time {
+    if !matches!(moment, Moment::Time(_) | Moment::Timetz(..)) {
         parse::require_iso(settings)?;
     }
     match moment {
         Moment::Date(days) => print::date(days, out),
         Moment::Time(usecs) => print::time(usecs, out),
+        Moment::Timetz(usecs, west) => {
+            print::time(usecs, out);
+            print::offset(-west, out);
+        }
         Moment::Timestamp(usecs) => print::timestamp(usecs, None, out),
         Moment::Timestamptz(usecs) if is_infinite(usecs) => print::timestamp(usecs, None, out),
         Moment::Timestamptz(usecs) => {

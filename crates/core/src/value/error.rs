@@ -1,6 +1,6 @@
 //! What is wrong with a value, in PostgreSQL's words and never with the value.
 
-use crate::types::{DeclaredType, ScalarType};
+use crate::types::{DeclaredType, ScalarType, WireType};
 
 /// A value that does not fit its column. Never carries the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +25,10 @@ impl ValueError {
         let sqlstate = match ty {
             ScalarType::Date
             | ScalarType::Time
+            | ScalarType::Timetz
             | ScalarType::Timestamp
-            | ScalarType::Timestamptz => "22007",
+            | ScalarType::Timestamptz
+            | ScalarType::Interval => "22007",
             _ => "22P02",
         };
         Self::new(
@@ -54,14 +56,10 @@ impl ValueError {
     }
 
     /// The client's type has no coercion to the column's.
-    pub(super) fn mismatch(column: DeclaredType, wire: ScalarType) -> Self {
-        Self::new(
-            "42804",
-            format!(
-                "column is of type {column} but value is of type {}",
-                wire.name()
-            ),
-        )
+    pub(super) fn mismatch(column: DeclaredType, wire: impl Into<WireType>) -> Self {
+        let wire = wire.into();
+        let message = format!("column is of type {column} but value is of type {wire}");
+        Self::new("42804", message)
     }
 
     /// A binary value has too few bytes.

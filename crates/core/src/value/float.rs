@@ -9,7 +9,7 @@ use super::{Format, Settings, Target, Usage, ValueError, int, numeric};
 use crate::types::{DeclaredType, ScalarType};
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
@@ -108,7 +108,7 @@ pub(super) fn read(value: WireValue<'_>) -> Result<Option<Number>, ValueError> {
 
 /// The same for a number of any type that PostgreSQL turns into a floating-point one.
 fn read_any(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
 ) -> Result<Option<Number>, ValueError> {

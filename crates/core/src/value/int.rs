@@ -10,7 +10,7 @@ use super::{Format, Target, Usage, ValueError, float};
 use crate::types::{DeclaredType, ScalarType};
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
@@ -105,7 +105,7 @@ fn round_float(number: f64) -> Option<i64> {
 /// PostgreSQL compares an integer with a floating-point number as float8.
 #[expect(clippy::float_cmp, reason = "a number is an integer or is not")]
 fn compare_float(
-    target: Target,
+    target: Target<'_>,
     wire: ScalarType,
     number: f64,
     out: &mut Zeroizing<Vec<u8>>,

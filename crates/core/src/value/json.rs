@@ -13,7 +13,7 @@ use crate::types::{DeclaredType, ScalarType};
 const JSONB_VERSION: u8 = 1;
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {

@@ -8,6 +8,8 @@
 mod parse;
 mod round;
 
+use std::cmp::Ordering;
+
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append};
@@ -77,7 +79,7 @@ impl Numeric {
     }
 
     /// Reads the binary form, as `numeric_recv` does before it applies a modifier.
-    fn receive(bytes: &[u8]) -> Result<Self, ValueError> {
+    pub(super) fn receive(bytes: &[u8]) -> Result<Self, ValueError> {
         let invalid = |what| {
             ValueError::new(
                 "22P03",
@@ -224,17 +226,69 @@ impl Numeric {
         i64::try_from(if negative { -number } else { number }).ok()
     }
 
+    /// The order of `numeric`, in which NaN equals itself and is greater than everything else.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        let rank = |number: &Self| match number.sign {
+            SIGN_NEGATIVE_INFINITY => -1,
+            SIGN_POSITIVE_INFINITY => 1,
+            SIGN_NAN => 2,
+            _ => 0,
+        };
+        let is_negative = |number: &Self| number.sign == SIGN_NEGATIVE;
+        let ranks = rank(self).cmp(&rank(other));
+        if ranks != Ordering::Equal || !self.is_finite() {
+            return ranks;
+        }
+        match (is_negative(self), is_negative(other)) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => self.compare_magnitudes(other),
+            (true, true) => other.compare_magnitudes(self),
+        }
+    }
+
+    fn compare_magnitudes(&self, other: &Self) -> Ordering {
+        // Zero has no digits, and the weight of a number below one is negative.
+        let weight = |number: &Self| (!number.digits.is_empty()).then_some(number.weight);
+        weight(self)
+            .cmp(&weight(other))
+            .then_with(|| self.digits.cmp(&other.digits))
+    }
+
+    fn require_finite(&self, ty: ScalarType) -> Result<(), ValueError> {
+        if self.is_finite() {
+            return Ok(());
+        }
+        let what = if self.sign == SIGN_NAN {
+            "NaN"
+        } else {
+            "infinity"
+        };
+        let message = format!("cannot convert {what} to {}", ty.name());
+        Err(ValueError::new("0A000", message))
+    }
+
+    /// The number times the power of ten, rounded half away from zero, where `int8` holds it.
+    pub(super) fn into_scaled_integer(mut self, power: u32) -> Result<i64, ValueError> {
+        let ty = ScalarType::Int8;
+        self.require_finite(ty)?;
+        let scale = i32::try_from(power).map_err(|_| ValueError::out_of_range(ty))?;
+        if self.weight > 4 {
+            return Err(ValueError::out_of_range(ty));
+        }
+        self.round(scale);
+        let text = self.to_text();
+        let digits = text.iter().filter(|&&byte| byte != b'.').copied();
+        let digits = Zeroizing::new(digits.collect::<Vec<u8>>());
+        str::from_utf8(&digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| ValueError::out_of_range(ty))
+    }
+
     /// The cast to the integer types: rounded half away from zero.
     pub(super) fn into_rounded_integer(mut self, ty: ScalarType) -> Result<i64, ValueError> {
-        if !self.is_finite() {
-            let what = if self.sign == SIGN_NAN {
-                "NaN"
-            } else {
-                "infinity"
-            };
-            let message = format!("cannot convert {what} to {}", ty.name());
-            return Err(ValueError::new("0A000", message));
-        }
+        self.require_finite(ty)?;
         self.round(0);
         self.strip();
         self.as_integer()
@@ -280,7 +334,7 @@ pub(super) fn read(value: WireValue<'_>) -> Result<Option<Numeric>, ValueError> 
 }
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,

@@ -1,27 +1,47 @@
-//! `text`, `varchar(n)`, `char(n)`: UTF-8, of `char(n)` without its trailing blanks.
+//! `text`, `varchar(n)`, `char(n)`, `name`: UTF-8, of `char(n)` without its trailing blanks, of
+//! `name` what fits into 63 bytes.
 
 use zeroize::Zeroizing;
 
 use super::wire::{WireValue, append, require_utf8, valid_text};
-use super::{Settings, Target, Usage, ValueError};
+use super::{Format, Settings, Target, Usage, ValueError};
 use crate::policy::Mode;
 use crate::types::{DeclaredType, ScalarType};
 
+/// `NAMEDATALEN` less the zero byte.
+const NAME_BYTES_MAX: usize = 63;
+
+/// The whole characters that a `name` holds (`namein`).
+fn cut_name(text: &str) -> &str {
+    let mut end = text.len().min(NAME_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
     if !matches!(
         value.ty,
-        ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar
+        ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar | ScalarType::Name
     ) {
         return Err(ValueError::mismatch(target.ty, value.ty));
     }
     require_utf8(value.settings)?;
     // The binary form of the text types is their text form.
     let text = valid_text(value.bytes)?;
+    let text = match (value.ty, value.format) {
+        (ScalarType::Name, Format::Binary) if text.len() > NAME_BYTES_MAX => {
+            return Err(ValueError::new("42622", "identifier too long"));
+        }
+        (ScalarType::Name, _) => cut_name(text),
+        _ => text,
+    };
     let canonical = match usage {
         Usage::Assign => assigned(target, value.ty, text)?,
         Usage::Compare => compared(target, value.ty, text)?,
@@ -30,7 +50,11 @@ pub(super) fn canonicalise(
     Ok(())
 }
 
-fn assigned(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueError> {
+fn assigned<'t>(
+    target: Target<'_>,
+    wire: ScalarType,
+    text: &'t str,
+) -> Result<&'t str, ValueError> {
     let column = target.ty.scalar();
     // The cast from bpchar to the other types drops the blanks.
     let text = if wire == ScalarType::Bpchar && column != ScalarType::Bpchar {
@@ -38,6 +62,9 @@ fn assigned(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueE
     } else {
         text
     };
+    if column == ScalarType::Name {
+        return Ok(cut_name(text));
+    }
     let text = match target.ty.max_chars() {
         None => text,
         Some(limit) => match text.char_indices().nth(limit) {
@@ -58,11 +85,17 @@ fn assigned(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueE
 
 /// The operator that PostgreSQL chooses decides whether trailing blanks count: that of `bpchar`
 /// ignores them on both sides, that of `text` ignores those of a `bpchar` operand, which is cast.
-fn compared(target: Target, wire: ScalarType, text: &str) -> Result<&str, ValueError> {
+fn compared<'t>(
+    target: Target<'_>,
+    wire: ScalarType,
+    text: &'t str,
+) -> Result<&'t str, ValueError> {
     match (target.ty.scalar(), wire) {
         // Compared as bpchar: the blanks of the stored varchar would have to be ignored too, but
         // they are inside its cell.
         (ScalarType::Varchar, ScalarType::Bpchar) => Err(ValueError::mismatch(target.ty, wire)),
+        // Compared with the blanks that pad the stored value, which are not in its cell.
+        (ScalarType::Bpchar, ScalarType::Name) => Err(ValueError::mismatch(target.ty, wire)),
         // Compared as text: blanks at the end of the value make it differ from every stored one.
         (ScalarType::Bpchar, ScalarType::Text) => Ok(text),
         (ScalarType::Bpchar, _) | (_, ScalarType::Bpchar) => Ok(strip_blanks(text)),

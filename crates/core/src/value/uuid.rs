@@ -9,7 +9,7 @@ use crate::types::ScalarType;
 const LEN: usize = 16;
 
 pub(super) fn canonicalise(
-    target: Target,
+    target: Target<'_>,
     value: WireValue<'_>,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {

@@ -13,6 +13,8 @@ pub(super) struct WireValue<'a> {
     pub(super) format: Format,
     pub(super) bytes: &'a [u8],
     pub(super) settings: &'a Settings,
+    /// The value is read with the column's modifier at hand, as literals and fields of COPY are.
+    pub(super) reads_modifier: bool,
 }
 
 impl<'a> WireValue<'a> {
@@ -77,4 +79,53 @@ pub(super) fn append(out: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
         *out = grown;
     }
     out.extend_from_slice(bytes);
+}
+
+/// A reader of a binary form of several parts.
+pub(super) struct Parts<'a>(&'a [u8]);
+
+impl<'a> Parts<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn chunk<const N: usize>(&mut self) -> Result<[u8; N], ValueError> {
+        let (chunk, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or_else(ValueError::truncated)?;
+        self.0 = rest;
+        Ok(*chunk)
+    }
+
+    pub(super) fn i32(&mut self) -> Result<i32, ValueError> {
+        self.chunk().map(i32::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, ValueError> {
+        self.chunk().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn bytes(&mut self, len: usize) -> Result<&'a [u8], ValueError> {
+        let (bytes, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or_else(ValueError::truncated)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    /// What has not been read yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Demands that everything has been read.
+    pub(super) fn end(self) -> Result<(), ValueError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ValueError::binary_format())
+        }
+    }
 }

@@ -7,6 +7,7 @@
 use sealwire_core::catalogue::Relation;
 
 use super::Session;
+use crate::analysis::Analysis;
 use crate::catalogue::{self, Facts};
 use crate::effect::Stale;
 use crate::error::Error;
@@ -88,6 +89,9 @@ impl Session {
             };
             let sql = match what {
                 What::Manifest => catalogue::MANIFEST_SQL,
+                What::Facts if self.analysis.as_ref().is_some_and(Analysis::has_enums) => {
+                    catalogue::FACTS_WITH_ENUMS_SQL
+                }
                 What::Facts => catalogue::FACTS_SQL,
                 What::Functions => catalogue::FUNCTIONS_SQL,
                 What::Everything => catalogue::DEPENDENTS_SQL,
@@ -234,8 +238,8 @@ impl Session {
             return;
         };
         if let Some(facts) = loaded.facts {
-            self.reported
-                .note_read(facts.bytea_output, facts.extra_float_digits);
+            self.reported.note_read(facts.settings);
+            analysis.note_enum_oids(&facts.enum_oids);
             analysis.note_facts(facts.session);
         }
         if let Some(functions) = loaded.functions {

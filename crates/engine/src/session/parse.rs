@@ -21,7 +21,7 @@ use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
 use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::seal::{Sealer, Stop, literal_keys, param_keys, wire_type};
+use crate::seal::{Sealer, Stop, literal_keys, param_keys, parameter_type, wire_type};
 use crate::slots::NAME_LEN_MAX;
 use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
 
@@ -293,19 +293,24 @@ impl Session {
         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
         let policy = Arc::clone(analysis.policy());
         for (at, param) in plan.params.iter().enumerate() {
-            let &Param::Sealed { column, array, .. } = param else {
+            let &Param::Sealed {
+                column,
+                array,
+                usage,
+            } = param
+            else {
                 continue;
             };
             let spec = policy.column(column);
             let client_oid = client_oids.get(at).copied().unwrap_or(0);
-            if wire_type(client_oid, array, spec.ty.scalar()).is_none() {
+            if wire_type(client_oid, array, parameter_type(spec, usage)).is_none() {
                 let report = Report::new(
                     "42804",
                     format!(
                         "refusing parameter ${}: it is declared with type OID {client_oid}, and `{}` is `{}`",
                         at + 1,
                         spec.path(),
-                        spec.ty
+                        spec.type_name()
                     ),
                 )
                 .with_hint("declare the column's own type, or none");

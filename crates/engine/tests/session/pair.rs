@@ -21,6 +21,7 @@ pub(crate) fn policy() -> Policy {
         class: "email".into(),
         padding: None,
         accept_frequency_leak: false,
+        enumeration: None,
     };
     let cek = CekSpec {
         name: "k".into(),

@@ -7,6 +7,7 @@ use sealwire_core::policy::PolicyError;
 use sealwire_core::secret::{Cek, RandomnessError, RootSecret};
 use zeroize::Zeroizing;
 
+use super::column_type::ColumnType;
 use super::document::{self, CekEntry, CekVersion, ColumnEntry, Document, KeyState, Root};
 use super::document::{MAX_SERIAL, TableEntry};
 use super::encoding::{Hex, Wrapped};
@@ -187,6 +188,62 @@ impl ManifestBuilder {
                 None => document.tables.push(TableEntry { name, columns }),
             }
         })
+    }
+
+    /// Adds a label to an enumerated type, behind those that it has: cells name a label by its place
+    /// in the list, so no label's place ever changes, whatever the database's sort order is.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when no column is of the type, or it has the label; the builder is then as
+    /// it was.
+    pub fn add_label(&mut self, ty: &ColumnType, label: &str) -> Result<(), ManifestError> {
+        self.change_labels(ty, |labels| {
+            labels.push(label.to_owned());
+            Ok(())
+        })
+    }
+
+    /// Renames a label of an enumerated type, as `ALTER TYPE … RENAME VALUE` does: every cell of it
+    /// is read as the new label from then on.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when no column is of the type, it has no such label, or the new one is there
+    /// already; the builder is then as it was.
+    pub fn rename_label(
+        &mut self,
+        ty: &ColumnType,
+        from: &str,
+        to: &str,
+    ) -> Result<(), ManifestError> {
+        self.change_labels(ty, |labels| {
+            let label = labels.iter_mut().find(|label| *label == from);
+            let label = label.ok_or_else(|| ManifestError::NotListed(format!("{ty}: {from}")))?;
+            to.clone_into(label);
+            Ok(())
+        })
+    }
+
+    fn change_labels(
+        &mut self,
+        ty: &ColumnType,
+        change: impl Fn(&mut Vec<String>) -> Result<(), ManifestError>,
+    ) -> Result<(), ManifestError> {
+        let mut outcome = Ok(());
+        let mut found = false;
+        self.change(|document| {
+            for column in &mut document.columns {
+                if ty.is_enum() && column.ty.enum_name() == ty.enum_name() {
+                    found = true;
+                    if let Err(error) = change(&mut column.labels) {
+                        outcome = Err(error);
+                    }
+                }
+            }
+        })?;
+        if !found {
+            return Err(ManifestError::NotListed(ty.to_string()));
+        }
+        outcome
     }
 
     /// Wraps the root secret and every key anew, under another master key or the same. Cells,

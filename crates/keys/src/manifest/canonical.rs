@@ -92,6 +92,10 @@ impl Encoder {
         self.bytes(column.class.as_bytes());
         self.0.extend(column.padding.unwrap_or(0).to_be_bytes());
         self.0.push(u8::from(column.accept_frequency_leak));
+        // The type's own bytes, before these, say whether they are there.
+        if column.ty.is_enum() {
+            self.list(&column.labels, |out, label| out.bytes(label.as_bytes()));
+        }
     }
 
     fn table(&mut self, table: &TableEntry) {

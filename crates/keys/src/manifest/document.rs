@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use sealwire_core::policy::{CekIndex, CekSpec, ColumnSpec, Mode, Policy, PolicyError};
-use sealwire_core::types::DeclaredType;
 use serde::{Deserialize, Serialize};
 
 use super::ManifestError;
-use super::encoding::{Hex, Wrapped, declared_type, mode};
+use super::column_type::ColumnType;
+use super::encoding::{Hex, Wrapped, mode};
 use super::name::{TableName, check_identifier};
 
 // Section 2.3: limits on what an untrusted document can make a client allocate.
@@ -104,8 +105,11 @@ pub struct ColumnEntry {
     /// The column's name.
     pub column: String,
     /// The type that the client sees.
-    #[serde(rename = "type", with = "declared_type")]
-    pub ty: DeclaredType,
+    #[serde(rename = "type")]
+    pub ty: ColumnType,
+    /// The labels of an enumerated type, in the order in which they came to the manifest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// How it is encrypted.
     #[serde(with = "mode")]
     pub mode: Mode,
@@ -128,7 +132,7 @@ impl ColumnEntry {
     pub fn new(
         table: TableName,
         column: impl Into<String>,
-        ty: DeclaredType,
+        ty: ColumnType,
         cek: impl Into<String>,
     ) -> Self {
         let column = column.into();
@@ -137,6 +141,7 @@ impl ColumnEntry {
             table,
             column,
             ty,
+            labels: Vec::new(),
             mode: Mode::Randomized,
             cek: cek.into(),
             padding: None,
@@ -228,6 +233,21 @@ impl Document {
         };
         for column in &self.columns {
             in_table(&column.table, &column.column)?;
+            let path = column.path();
+            let mut labels = HashSet::new();
+            for label in &column.labels {
+                check_identifier(label).map_err(|error| {
+                    ManifestError::Invalid(format!("label of column `{path}`: {error}"))
+                })?;
+                if !labels.insert(label.as_str()) {
+                    return invalid(format!("column `{path}` lists label `{label}` twice"));
+                }
+            }
+            if column.ty.is_enum() == labels.is_empty() {
+                return invalid(format!(
+                    "column `{path}` must have labels if its type is an enumerated one, and only then"
+                ));
+            }
         }
         let mut tables = HashSet::new();
         for table in &self.tables {
@@ -257,7 +277,7 @@ impl Document {
                     schema: column.table.schema().to_owned(),
                     table: column.table.name().to_owned(),
                     name: column.column.clone(),
-                    ty: column.ty,
+                    ty: column.ty.declared(),
                     mode: column.mode,
                     cek: cek.ok_or_else(|| PolicyError::UnknownCek {
                         column: column.path(),
@@ -266,6 +286,7 @@ impl Document {
                     class: column.class.clone(),
                     padding: column.padding,
                     accept_frequency_leak: column.accept_frequency_leak,
+                    enumeration: column.ty.enumeration(&column.labels).map(Arc::new),
                 })
             })
             .collect::<Result<_, PolicyError>>()?;

@@ -80,32 +80,6 @@ impl<'de> Deserialize<'de> for Wrapped {
     }
 }
 
-/// `DeclaredType` as `format_type` prints it.
-pub(super) mod declared_type {
-    use sealwire_core::types::DeclaredType;
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(in super::super) fn serialize<S: Serializer>(
-        ty: &DeclaredType,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_str(ty)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<DeclaredType, D::Error> {
-        let text = String::deserialize(from)?;
-        let ty: DeclaredType = text.parse().map_err(D::Error::custom)?;
-        if ty.to_string() == text {
-            Ok(ty)
-        } else {
-            Err(D::Error::custom(format_args!("must be spelled `{ty}`")))
-        }
-    }
-}
-
 /// `Mode` by its name.
 pub(super) mod mode {
     use sealwire_core::policy::Mode;

@@ -426,3 +426,48 @@ async fn a_renamed_column_keeps_what_its_cells_depend_on() {
     let mail = policy.column(policy.column_of(table, "mail").unwrap());
     assert_eq!(mail.class, "public.users.email");
 }
+
+#[tokio::test]
+async fn labels_are_added_behind_the_others_and_renamed_in_place() {
+    let provider = LocalProvider::generate().unwrap();
+    let mut builder = builder(&provider).await;
+    let mood: ColumnType = "public.mood".parse().unwrap();
+    let table = "public.users".parse().unwrap();
+    let mut column = ColumnEntry::new(table, "mood", mood.clone(), "main");
+    let error = builder.add_column(column.clone()).unwrap_err();
+    assert!(error.to_string().contains("must have labels"), "{error}");
+    column.labels = names(&["sad", "sad"]);
+    assert!(builder.add_column(column.clone()).is_err());
+    column.labels = names(&["sad", "ok"]);
+    builder.add_column(column).unwrap();
+
+    builder.add_label(&mood, "happy").unwrap();
+    builder.rename_label(&mood, "ok", "fine").unwrap();
+    assert!(builder.add_label(&mood, "sad").is_err());
+    assert!(builder.rename_label(&mood, "ok", "good").is_err());
+    assert!(builder.rename_label(&mood, "fine", "sad").is_err());
+    let other = "public.other".parse().unwrap();
+    assert!(builder.add_label(&other, "sad").is_err());
+    assert_eq!(
+        builder.columns()[0].labels,
+        names(&["sad", "fine", "happy"])
+    );
+
+    let manifest = builder.seal().unwrap();
+    let text = manifest.as_toml().to_owned();
+    let policy = manifest.authenticate(&provider, 0).await.unwrap();
+    let column = &policy.policy().columns()[0];
+    assert_eq!(column.type_name(), "public.mood");
+    assert_eq!(column.target().labels, names(&["sad", "fine", "happy"]));
+
+    // The labels are under the MAC, their order included.
+    for altered in [
+        text.replace("\"fine\"", "\"good\""),
+        text.replace("\"sad\", \"fine\"", "\"fine\", \"sad\""),
+    ] {
+        assert_ne!(altered, text);
+        let altered = Manifest::parse(&altered).unwrap();
+        let error = altered.authenticate(&provider, 0).await.unwrap_err();
+        assert_eq!(error, ManifestError::NotAuthentic);
+    }
+}

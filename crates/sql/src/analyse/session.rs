@@ -91,7 +91,8 @@ impl<'a> One<'a, '_, '_> {
                     let spec = self.resolver.context.policy.column(column);
                     if let Some(declared) = declared
                         && !is_unknown(declared)
-                        && (declared.array != array || !suits(declared, spec.ty))
+                        && (declared.array != (array || spec.ty.is_array())
+                            || !suits(declared, spec))
                     {
                         return Err(misdeclared(at + 1, &spec.path(), spec.ty, declared.at));
                     }

@@ -818,7 +818,7 @@ fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
 pub(crate) fn literal_fits(literal: &Literal, family: Family) -> bool {
     let is_number = matches!(
         family,
-        Family::Int | Family::Numeric | Family::Float4 | Family::Float8
+        Family::Int | Family::Numeric | Family::Float4 | Family::Float8 | Family::Money
     );
     match literal.class {
         LiteralClass::String => true,
@@ -829,6 +829,6 @@ pub(crate) fn literal_fits(literal: &Literal, family: Family) -> bool {
             is_number && (family != Family::Int || digits.bytes().all(|b| b.is_ascii_digit()))
         }
         LiteralClass::Boolean => family == Family::Bool,
-        LiteralClass::Bits => false,
+        LiteralClass::Bits => family == Family::Bit,
     }
 }

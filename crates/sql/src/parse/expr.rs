@@ -271,6 +271,8 @@ impl Lower<'_> {
         let first = self.tokens.get(index)?;
         let last = match class {
             LiteralClass::String if first.lexeme == Lexeme::String => first,
+            // `B'101'` and `X'1f'`, which have no lexeme of their own.
+            LiteralClass::Bits if first.lexeme == Lexeme::Other => first,
             LiteralClass::Boolean if first.is_keyword("true") || first.is_keyword("false") => first,
             LiteralClass::Integer | LiteralClass::Decimal => {
                 let number = if first.is_char(b'-') {

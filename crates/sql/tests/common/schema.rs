@@ -112,6 +112,7 @@ pub(crate) fn column(
         class: class.into(),
         padding: None,
         accept_frequency_leak: false,
+        enumeration: None,
     }
 }
 

@@ -95,6 +95,22 @@ pub(super) fn time(text: &str) -> Result<i64, ValueError> {
     }
 }
 
+/// Microseconds since midnight, and seconds east of Greenwich.
+pub(super) fn timetz(text: &str, settings: &Settings) -> Result<(i64, i32), ValueError> {
+    let unsupported = || unsupported(ScalarType::Timetz);
+    let fields = Fields::read(trim_spaces(text), None).ok_or_else(unsupported)??;
+    let of_day = fields.of_day.ok_or_else(unsupported)?;
+    let zone = match fields.zone {
+        Some(zone) => zone,
+        None => Zone::of_session(settings)?,
+    };
+    match zone {
+        Zone::Fixed(east) => Ok((of_day, east)),
+        // What its offset is today, only a clock could tell.
+        Zone::Ruled(_) => Err(unsupported()),
+    }
+}
+
 pub(super) fn timestamp(text: &str, settings: &Settings) -> Result<i64, ValueError> {
     // The zone is read, and ignored.
     match local_timestamp(text, ScalarType::Timestamp, settings)? {

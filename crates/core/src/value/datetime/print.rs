@@ -42,7 +42,7 @@ pub(super) fn timestamp(utc: i64, offset: Option<i32>, out: &mut Vec<u8>) {
     out.push(b' ');
     time(local.rem_euclid(USECS_PER_DAY), out);
     if let Some(offset) = offset {
-        push_offset(offset, out);
+        self::offset(offset, out);
     }
     push_era(day, out);
 }
@@ -59,7 +59,7 @@ fn push_era(day: Day, out: &mut Vec<u8>) {
 }
 
 /// `+hh`, with minutes and seconds only where they are not zero (`EncodeTimezone`).
-fn push_offset(offset: i32, out: &mut Vec<u8>) {
+pub(super) fn offset(offset: i32, out: &mut Vec<u8>) {
     let sign = if offset < 0 { '-' } else { '+' };
     let seconds = offset.unsigned_abs();
     let _ = write!(out, "{sign}{:02}", seconds / 3600);

@@ -1,0 +1,289 @@
+//! Arrays: the two wire formats, and the canonical form of an array that is one value.
+//!
+//! An array type's column holds the whole array as one cell. The formats are also those of an array
+//! *of* values, `= ANY ($1)`, whose elements become a cell each; that is not decided here.
+
+mod text;
+
+use zeroize::Zeroizing;
+
+use super::wire::{Parts, WireValue, append};
+use super::{Format, Settings, Target, Usage, ValueError, canonicalise_scalar};
+use crate::types::{Family, ScalarType, WireType};
+
+/// PostgreSQL's `MAXDIM`.
+const DIMENSIONS_MAX: usize = 6;
+/// `MaxArraySize`: the elements that an array can have.
+const ELEMENTS_MAX: usize = 134_217_727;
+
+/// The first object identifier that is not built in (`FirstGenbkiObjectId`).
+const FIRST_VARIABLE_OID: u32 = 10_000;
+
+/// One dimension of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Dimension {
+    len: i32,
+    lower: i32,
+}
+
+/// An array with its elements in row-major order, not yet read as values.
+pub struct Array {
+    dimensions: Vec<Dimension>,
+    /// The elements in the array's own format; `None` is NULL.
+    pub elements: Vec<Option<Zeroizing<Vec<u8>>>>,
+    /// The element type that the binary format names.
+    pub element_oid: Option<u32>,
+}
+
+impl std::fmt::Debug for Array {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Array")
+            .field("dimensions", &self.dimensions)
+            .finish_non_exhaustive()
+    }
+}
+
+fn too_many_dimensions() -> ValueError {
+    let message = "number of array dimensions exceeds the maximum allowed (6)";
+    ValueError::new("54000", message)
+}
+
+fn too_many_elements() -> ValueError {
+    let message = format!("array size exceeds the maximum allowed ({ELEMENTS_MAX})");
+    ValueError::new("54000", message)
+}
+
+/// The number of elements, which has a limit, as have the bounds.
+fn count(dimensions: &[Dimension]) -> Result<usize, ValueError> {
+    let mut total = usize::from(!dimensions.is_empty());
+    for dimension in dimensions {
+        let len = usize::try_from(dimension.len).map_err(|_| too_many_elements())?;
+        total = total.checked_mul(len).ok_or_else(too_many_elements)?;
+        if dimension.lower.checked_add(dimension.len).is_none() {
+            return Err(ValueError::new("54000", "array lower bound is too large"));
+        }
+    }
+    if total > ELEMENTS_MAX {
+        return Err(too_many_elements());
+    }
+    Ok(total)
+}
+
+impl Array {
+    /// Reads the binary format (`array_recv`).
+    ///
+    /// # Errors
+    /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits.
+    pub fn read_binary(bytes: &[u8]) -> Result<Self, ValueError> {
+        let invalid = |what: &str| ValueError::new("22P03", format!("invalid {what}"));
+        let mut parts = Parts::new(bytes);
+        let ndim = usize::try_from(parts.i32()?).map_err(|_| invalid("number of dimensions"))?;
+        if ndim > DIMENSIONS_MAX {
+            return Err(too_many_dimensions());
+        }
+        if !matches!(parts.i32()?, 0 | 1) {
+            return Err(invalid("array flags"));
+        }
+        let element_oid = Some(parts.u32()?);
+        let mut dimensions = Vec::with_capacity(ndim);
+        for _ in 0..ndim {
+            let (len, lower) = (parts.i32()?, parts.i32()?);
+            dimensions.push(Dimension { len, lower });
+        }
+        let elements = Self::read_elements(&mut parts, count(&dimensions)?)?;
+        parts.end()?;
+        if elements.is_empty() {
+            dimensions.clear();
+        }
+        Ok(Self {
+            dimensions,
+            elements,
+            element_oid,
+        })
+    }
+
+    fn read_elements(
+        parts: &mut Parts<'_>,
+        count: usize,
+    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, ValueError> {
+        let truncated = || ValueError::new("22P03", "insufficient data left in message");
+        // Every element takes four bytes at least.
+        if count > parts.rest().len() / 4 {
+            return Err(truncated());
+        }
+        let mut elements = Vec::with_capacity(count);
+        for _ in 0..count {
+            elements.push(match parts.i32()? {
+                -1 => None,
+                len => {
+                    let len = usize::try_from(len).map_err(|_| truncated())?;
+                    let bytes = parts.bytes(len).map_err(|_| truncated())?;
+                    Some(Zeroizing::new(bytes.to_vec()))
+                }
+            });
+        }
+        Ok(elements)
+    }
+
+    /// Appends the binary format of an array of the same shape (`array_send`).
+    pub fn write_binary(
+        &self,
+        element_oid: u32,
+        elements: &[Option<impl AsRef<[u8]>>],
+        out: &mut Vec<u8>,
+    ) {
+        let has_null = elements.iter().any(Option::is_none);
+        out.extend_from_slice(&len_i32(self.dimensions.len()).to_be_bytes());
+        out.extend_from_slice(&i32::from(has_null).to_be_bytes());
+        out.extend_from_slice(&element_oid.to_be_bytes());
+        for dimension in &self.dimensions {
+            out.extend_from_slice(&dimension.len.to_be_bytes());
+            out.extend_from_slice(&dimension.lower.to_be_bytes());
+        }
+        for element in elements {
+            match element {
+                None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+                Some(element) => {
+                    let element = element.as_ref();
+                    out.extend_from_slice(&len_i32(element.len()).to_be_bytes());
+                    out.extend_from_slice(element);
+                }
+            }
+        }
+    }
+
+    /// Reads the canonical form; `None` where the bytes are not one.
+    fn from_canonical(canonical: &[u8]) -> Option<Self> {
+        let mut parts = Parts::new(canonical);
+        let [ndim] = parts.chunk().ok()?;
+        if usize::from(ndim) > DIMENSIONS_MAX {
+            return None;
+        }
+        let mut dimensions = Vec::with_capacity(ndim.into());
+        for _ in 0..ndim {
+            let (len, lower) = (parts.i32().ok()?, parts.i32().ok()?);
+            dimensions.push(Dimension { len, lower });
+        }
+        let elements = Self::read_elements(&mut parts, count(&dimensions).ok()?).ok()?;
+        parts.end().ok()?;
+        (elements.is_empty() == dimensions.is_empty()).then_some(Self {
+            dimensions,
+            elements,
+            element_oid: None,
+        })
+    }
+}
+
+fn len_i32(len: usize) -> i32 {
+    i32::try_from(len).unwrap_or(i32::MAX)
+}
+
+/// Whether values of a type are assigned to another one here; asked of the types, because an array
+/// may have no elements that would tell.
+fn is_assignable(from: ScalarType, to: ScalarType) -> bool {
+    const NUMBERS: [Family; 4] = [Family::Int, Family::Float4, Family::Float8, Family::Numeric];
+    const DAYS: [Family; 3] = [Family::Date, Family::Timestamp, Family::Timestamptz];
+    let (from_family, to_family) = (from.family(), to.family());
+    if from.bound_type().is_some() {
+        return from == to;
+    }
+    from_family == to_family
+        || NUMBERS.contains(&from_family) && NUMBERS.contains(&to_family)
+        || DAYS.contains(&from_family) && DAYS.contains(&to_family)
+        || to_family == Family::Money
+            && matches!(
+                from,
+                ScalarType::Int4 | ScalarType::Int8 | ScalarType::Numeric
+            )
+}
+
+pub(super) fn canonicalise(
+    target: Target<'_>,
+    value: WireValue<'_>,
+    usage: Usage,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
+    let element_type = target.ty.element();
+    // Arrays are assigned by casts of their elements, but compared with those of their own type.
+    let is_castable = match usage {
+        Usage::Assign => is_assignable(value.ty, element_type.scalar()),
+        Usage::Compare => value.ty == element_type.scalar(),
+    };
+    if !is_castable {
+        let wire = WireType::array_of(value.ty);
+        return Err(ValueError::mismatch(target.ty, wire));
+    }
+    let array = match value.format {
+        Format::Text => {
+            value.text()?;
+            Array::read_text(value.bytes)?
+        }
+        Format::Binary => Array::read_binary(value.bytes)?,
+    };
+    if let Some(oid) = array.element_oid
+        && oid < FIRST_VARIABLE_OID
+        && value.ty != ScalarType::Enum
+        && oid != value.ty.oid()
+    {
+        let message = "binary data has another array element type than expected";
+        return Err(ValueError::new("42804", message));
+    }
+    let mut canonical = Zeroizing::new(Vec::new());
+    append(
+        &mut canonical,
+        &[u8::try_from(array.dimensions.len()).unwrap_or(0)],
+    );
+    for dimension in &array.dimensions {
+        append(&mut canonical, &dimension.len.to_be_bytes());
+        append(&mut canonical, &dimension.lower.to_be_bytes());
+    }
+    let target = Target {
+        ty: element_type,
+        ..target
+    };
+    let mut form = Zeroizing::new(Vec::new());
+    for element in &array.elements {
+        let Some(bytes) = element else {
+            append(&mut canonical, &(-1_i32).to_be_bytes());
+            continue;
+        };
+        form.clear();
+        canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
+        let len = i32::try_from(form.len()).map_err(|_| too_many_elements())?;
+        append(&mut canonical, &len.to_be_bytes());
+        append(&mut canonical, &form);
+    }
+    append(out, &canonical);
+    Ok(())
+}
+
+pub(super) fn render(
+    target: Target<'_>,
+    format: Format,
+    canonical: &[u8],
+    settings: &Settings,
+    out: &mut Vec<u8>,
+) -> Result<(), ValueError> {
+    let array = Array::from_canonical(canonical)
+        .ok_or_else(|| ValueError::malformed(target.ty.scalar()))?;
+    let target = Target {
+        ty: target.ty.element(),
+        ..target
+    };
+    let mut elements = Vec::with_capacity(array.elements.len());
+    for element in &array.elements {
+        elements.push(match element {
+            None => None,
+            Some(canonical) => {
+                let mut wire = Zeroizing::new(Vec::new());
+                super::render(target, format, canonical, settings, &mut wire)?;
+                Some(wire)
+            }
+        });
+    }
+    match format {
+        Format::Binary => array.write_binary(target.element_oid(), &elements, out),
+        Format::Text => array.write_text(&elements, out),
+    }
+    Ok(())
+}
