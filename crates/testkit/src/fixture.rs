@@ -8,6 +8,7 @@
 
 pub mod compare;
 pub mod generate;
+pub mod random;
 pub mod run;
 pub mod schema;
 pub mod trap;
@@ -18,6 +19,7 @@ pub mod wire;
 use std::path::{Path, PathBuf};
 
 use sealwire_core::ddl;
+use sealwire_core::types::DeclaredType;
 use sealwire_keys::{
     ColumnEntry, FileProvider, KeyProvider, Manifest, ManifestBuilder, TableName, create_key_file,
 };
@@ -101,11 +103,11 @@ impl Fixture {
                         .await
                         .expect("a key");
                 }
-                let ty = column.ty.parse().expect("a type");
+                let ty: DeclaredType = column.ty.parse().expect("a type");
                 let mut entry = ColumnEntry::new(name.clone(), &column.name, ty, &encryption.key);
                 entry.mode = encryption.mode;
                 entry.padding = encryption.padding;
-                entry.accept_frequency_leak = column.ty == "bool";
+                entry.accept_frequency_leak = ty.family().is_low_cardinality();
                 if let Some(class) = &encryption.class {
                     entry.class.clone_from(class);
                 }
