@@ -219,14 +219,12 @@ async fn prepared_statements_of_sql_seal_their_arguments_and_open_their_rows() {
         }
         // The refused one was not prepared.
         twins
+            .refused(mode, "EXECUTE bad('zqxmarker-a')", "was not prepared")
+            .await;
+        twins
             .works(
                 mode,
-                &[
-                    "EXECUTE q('zqxmarker-a')",
-                    "EXECUTE bad(1)",
-                    "DISCARD ALL",
-                    "EXECUTE q('x')",
-                ],
+                &["EXECUTE q('zqxmarker-a')", "DISCARD ALL", "EXECUTE q('x')"],
             )
             .await;
     }
@@ -256,8 +254,53 @@ async fn one_text_may_prepare_and_execute() {
                 "SELECT 1/0; PREPARE never AS SELECT id FROM people WHERE email = $1",
                 "BEGIN; PREPARE inside AS SELECT id FROM people WHERE phone = $1; ROLLBACK",
                 "EXECUTE inside('zqxmarker-1')",
-                "EXECUTE never('zqx')",
             ],
+        )
+        .await;
+    // What has failed to be prepared gets no values, nor what was refused.
+    twins
+        .refused(
+            Mode::Simple,
+            "PREPARE sorted AS SELECT id FROM people WHERE email < $1",
+            "refusing to run `<`",
+        )
+        .await;
+    twins
+        .refused(
+            Mode::Simple,
+            "EXECUTE sorted('zqxmarker-a')",
+            "was not prepared",
+        )
+        .await;
+    for mode in MODES {
+        twins
+            .refused(mode, "EXECUTE never('zqxmarker-a')", "was not prepared")
+            .await;
+    }
+    twins
+        .works(
+            Mode::Simple,
+            &[
+                "BEGIN",
+                "SELECT 1/0",
+                "PREPARE late AS SELECT id FROM people WHERE email = $1",
+                "EXECUTE late('zqxmarker-a')",
+                "ROLLBACK",
+                "PREPARE late AS SELECT id FROM people WHERE email = $1",
+                "EXECUTE late('zqxmarker-a')",
+                "PREPARE late AS SELECT id FROM people WHERE email = $1",
+                "EXECUTE late('zqxmarker-a')",
+                "PREPARE taken AS SELECT id, $1::text AS shown FROM people",
+                "PREPARE taken AS SELECT id FROM people WHERE email = $1",
+            ],
+        )
+        .await;
+    // The name has its earlier meaning still, in which the value would be plain.
+    twins
+        .refused(
+            Mode::Simple,
+            "EXECUTE taken('zqxmarker-a')",
+            "was not prepared",
         )
         .await;
     twins.finish();

@@ -133,28 +133,24 @@ fn a_wider_integer_is_checked_when_assigned_and_kept_when_compared() {
 }
 
 #[test]
-fn a_compared_literal_need_not_fit_its_column() {
-    let compare = |input: &str| {
-        coerce(
-            "int2",
-            "int2",
-            Format::Text,
-            Usage::Compare,
-            input.as_bytes(),
-        )
+fn a_compared_number_need_not_fit_its_column() {
+    let compare = |wire: &str, input: &str| {
+        coerce("int2", wire, Format::Text, Usage::Compare, input.as_bytes())
     };
-    assert_eq!(compare("70000"), Ok(70_000_i64.to_be_bytes().to_vec()));
     assert_eq!(
-        compare("-9223372036854775808"),
+        compare("int4", "70000"),
+        Ok(70_000_i64.to_be_bytes().to_vec())
+    );
+    assert_eq!(
+        compare("int8", "-9223372036854775808"),
         Ok(i64::MIN.to_be_bytes().to_vec())
     );
-    let huge = compare("9223372036854775808").unwrap();
+    let huge = compare("numeric", "9223372036854775808").unwrap();
     assert_ne!(huge.len(), 8);
-    assert_eq!(compare("70000x").unwrap_err().sqlstate, "22P02");
-    assert_eq!(
-        compare("99999999999999999999x").unwrap_err().sqlstate,
-        "22P02"
-    );
+    // A string is read as the column's type, and fails as any other of that type.
+    assert_eq!(compare("int2", "70000").unwrap_err().sqlstate, "22003");
+    assert_eq!(compare("int2", "70000x").unwrap_err().sqlstate, "22003");
+    assert_eq!(compare("int2", "7x").unwrap_err().sqlstate, "22P02");
 }
 
 #[test]

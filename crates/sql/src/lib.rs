@@ -24,7 +24,7 @@ pub use plan::{
     Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
-pub use session::{Definition, Named, Names, NoNames, may_use_names, uses_names};
+pub use session::{Definition, Named, Names, NoNames, may_use_names, prepared_names, uses_names};
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};
 use sealwire_core::policy::Policy;

@@ -112,6 +112,26 @@ pub fn uses_names(text: &str, names: &dyn Names) -> bool {
     read.unwrap_or(false)
 }
 
+/// The names that a text may prepare: each word behind `PREPARE`.
+pub fn prepared_names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut behind = false;
+    // What cannot be read prepares nothing, neither here nor on the server.
+    let _ = each_word(text, |word| {
+        let (Word::Name(name) | Word::Keyword(name)) = word else {
+            behind = false;
+            return false;
+        };
+        if std::mem::take(&mut behind) {
+            names.push(name.to_owned());
+        } else {
+            behind = matches!(word, Word::Keyword("prepare"));
+        }
+        false
+    });
+    names
+}
+
 /// The names as a text leaves them behind, statement by statement.
 #[derive(Debug)]
 pub(crate) struct Local<'n> {
@@ -202,5 +222,18 @@ impl Names for Local<'_> {
             None if self.cursors_cleared => None,
             None => self.before.cursor(name),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prepared_names;
+
+    #[test]
+    fn prepared_names_are_found_wherever_they_stand() {
+        let text = "SELECT 'prepare x'; PREPARE q AS SELECT 1; prepare \"Q 2\" (int) AS SELECT $1";
+        assert_eq!(prepared_names(text), ["q", "Q 2"]);
+        assert_eq!(prepared_names("PREPARE"), Vec::<String>::new());
+        assert_eq!(prepared_names("PREPARE prepare AS SELECT 1"), ["prepare"]);
     }
 }

@@ -256,13 +256,15 @@ fn replacement(
     }
 }
 
-/// The type of a literal without a cast, where it is not read as the column's own: PostgreSQL
-/// compares a `float4` with an unquoted number as `float8`, so that `0.1` equals no `float4`.
+/// The type of an unquoted number, where it is not read as the column's own. In place of an integer
+/// it has the least type that holds it, so that one which the column cannot hold equals nothing. A
+/// `float4` is compared with a number as `float8`, so that `0.1` equals none.
 fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<ScalarType> {
     let is_number = matches!(literal.class, LiteralClass::Integer | LiteralClass::Decimal);
-    match policy.column(sealed.column).ty.scalar() {
-        ScalarType::Float4 if is_number && !sealed.assigned => Some(ScalarType::Float8),
-        ScalarType::Money if is_number => value::type_of_number(literal.value.expose()),
+    let spec = policy.column(sealed.column);
+    match spec.ty.family() {
+        Family::Int | Family::Money if is_number => value::type_of_number(literal.value.expose()),
+        Family::Float4 if is_number && !sealed.assigned => Some(ScalarType::Float8),
         _ if literal.class == LiteralClass::Bits => Some(ScalarType::Bit),
         _ => None,
     }
@@ -314,13 +316,19 @@ fn cut(
             // Nothing else would tell the server the type of an empty array.
             (range, Replacement::Text("::pg_catalog.bytea[]".to_owned()))
         }
+        // So it is with NULL where no column stands beside it, in VALUES or a branch of a UNION:
+        // the server would take it for `text` there.
+        (CastForm::Colons(range), CastOperand::Null) => {
+            (range, Replacement::Text(format!("::{}", cell_type(array))))
+        }
         (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),
         (CastForm::Function(range), CastOperand::Param(param)) => {
             let param = text.get(param.clone()).unwrap_or_default();
             (range, Replacement::Text(param.to_owned()))
         }
         (CastForm::Function(range), CastOperand::Null) => {
-            (range, Replacement::Text("NULL".to_owned()))
+            let null = format!("NULL::{}", cell_type(array));
+            (range, Replacement::Text(null))
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
             literal_range(policy, literal, sealed, array, cast.at)?;
@@ -333,6 +341,14 @@ fn cut(
         range: range.clone(),
         replacement,
     })
+}
+
+/// What the server has in place of a column's type, or of an array of it.
+const fn cell_type(array: bool) -> &'static str {
+    match array {
+        true => "pg_catalog.bytea[]",
+        false => "pg_catalog.bytea",
+    }
 }
 
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same

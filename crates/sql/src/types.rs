@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use sealwire_core::policy::{ColumnId, Mode, Policy};
+use sealwire_core::types::{DeclaredType, ScalarType};
 
 use crate::plan::Refusal;
 use crate::refuse::{self, Why};
@@ -190,16 +191,7 @@ impl<'p> Types<'p> {
             (Tag::Unknown, tag) | (tag, Tag::Unknown) => tag,
             (Tag::Plain(why), Tag::Plain(_)) => Tag::Plain(why),
             (Tag::Sealed(one), Tag::Sealed(other)) => {
-                let (x, y) = (self.policy.column(one), self.policy.column(other));
-                if one != other && !x.same_class(y) {
-                    return Err(refuse::two_classes(
-                        self.policy,
-                        one,
-                        other,
-                        site.param,
-                        site.at,
-                    ));
-                }
+                self.check_classes(one, other, site)?;
                 Tag::Sealed(one)
             }
             (Tag::Sealed(column), Tag::Plain(why)) | (Tag::Plain(why), Tag::Sealed(column)) => {
@@ -265,6 +257,76 @@ impl<'p> Types<'p> {
                 refuse::unlisted_mixed(&column.path, "an array", site.at)
             }
         }
+    }
+
+    /// Demands that values of two sets can be compared. Two that are sealed already stay apart, so
+    /// that each column is shown with the type of its own.
+    pub(crate) fn equate(&mut self, a: TypeId, b: TypeId, site: Site) -> Result<(), Refusal> {
+        let (_, left) = self.class(a);
+        let (_, right) = self.class(b);
+        match (left.tag, right.tag) {
+            (Tag::Sealed(one), Tag::Sealed(other)) => self.check_classes(one, other, site),
+            (Tag::Array(one), Tag::Array(other)) => self.equate(one, other, site),
+            _ => self.unify(a, b, site),
+        }
+    }
+
+    /// Makes a value one of those of which a result is chosen (`COALESCE`, `UNION`). A sealed one
+    /// keeps its own type; the result has the widest of them.
+    pub(crate) fn choose(
+        &mut self,
+        result: TypeId,
+        value: TypeId,
+        site: Site,
+    ) -> Result<(), Refusal> {
+        let (_, chosen) = self.class(value);
+        let Tag::Sealed(column) = chosen.tag else {
+            return self.unify(value, result, site);
+        };
+        let (root, mut class) = self.class(result);
+        class.tag = match class.tag {
+            Tag::Unknown => Tag::Sealed(column),
+            Tag::Sealed(before) => {
+                self.check_classes(before, column, site)?;
+                Tag::Sealed(self.wider(before, column))
+            }
+            _ => return self.unify(value, result, site),
+        };
+        self.check(&class)?;
+        self.slots[root.0 as usize] = Slot::Root(class);
+        Ok(())
+    }
+
+    /// The column whose type PostgreSQL gives to a choice between the two: the wider integer, `text`
+    /// before the other strings, the one without a modifier, else the first.
+    fn wider(&self, one: ColumnId, other: ColumnId) -> ColumnId {
+        let width = |column: ColumnId| {
+            let ty = self.policy.column(column).ty;
+            let scalar = match ty.scalar() {
+                ScalarType::Int4 | ScalarType::Text => 1,
+                ScalarType::Int8 => 2,
+                _ => 0,
+            };
+            (scalar, ty.typmod() == DeclaredType::NO_TYPMOD)
+        };
+        match width(other) > width(one) {
+            true => other,
+            false => one,
+        }
+    }
+
+    fn check_classes(&self, one: ColumnId, other: ColumnId, site: Site) -> Result<(), Refusal> {
+        let (x, y) = (self.policy.column(one), self.policy.column(other));
+        if one == other || x.same_class(y) {
+            return Ok(());
+        }
+        Err(refuse::two_classes(
+            self.policy,
+            one,
+            other,
+            site.param,
+            site.at,
+        ))
     }
 
     fn check(&self, class: &Class) -> Result<(), Refusal> {

@@ -197,6 +197,24 @@ fn a_column_called_like_a_new_keyword_is_caught() {
 }
 
 #[test]
+fn a_column_called_like_a_reserved_keyword_does_not_forbid_the_keyword() {
+    use sealwire_core::policy::{Mode, Policy};
+    let spec = ("public", "t", "order", Mode::Deterministic, "o", "text");
+    let policy = Policy::new(1, vec![schema::cek()], vec![schema::column(spec)], vec![]).unwrap();
+    let table = sealwire_core::catalogue::RelationKind::Table;
+    let columns = [("id", "int8"), ("order", "det")];
+    let world = schema::world(
+        policy,
+        vec![schema::relation(1, "public", "t", table, &columns)],
+    );
+    let keyword = "SELECT \"order\" FROM t WHERE t.order = $1 ORDER BY id";
+    assert_eq!(summary(&world, keyword), "seals $1; opens 1");
+    // A label takes nothing away from a word that is not understood.
+    let field = "SELECT (f(id)).order, 1 AS order FROM t ORDER BY id";
+    assert_eq!(summary(&world, field), "refused: UnsupportedConstruct");
+}
+
+#[test]
 fn the_matcher_reads_names_and_code_but_not_data() {
     let world = schema::s1();
     let matcher = Matcher::new(&world.policy, &world.catalogue);

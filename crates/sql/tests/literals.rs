@@ -9,7 +9,7 @@ use sealwire_core::catalogue::RelationKind;
 use sealwire_core::policy::{Mode, Policy};
 use sealwire_core::types::ScalarType;
 use sealwire_core::value::Usage;
-use sealwire_sql::{CheckedPlan, Param, Protocol, Replacement, Verdict, analyse};
+use sealwire_sql::{CheckedPlan, Outputs, Param, Protocol, Replacement, Verdict, analyse};
 
 /// A table `t` with one deterministic column of each type, called after the type.
 fn types() -> schema::World {
@@ -85,8 +85,32 @@ fn values_are_what_the_grammar_makes_of_them() {
         ),
     ] {
         let sql = format!("SELECT 1 FROM t WHERE {sql}");
-        let got = literals(&world, &sql);
-        assert_eq!(got, [(value.to_owned(), None, Usage::Compare)], "{sql}");
+        let [(got, _, usage)] = literals(&world, &sql).try_into().unwrap();
+        assert_eq!((got.as_str(), usage), (value, Usage::Compare), "{sql}");
+    }
+}
+
+#[test]
+fn a_bare_number_meets_an_integer_column_as_its_own_type() {
+    let world = types();
+    for (sql, wire) in [
+        ("SELECT 1 FROM t WHERE i2 = 1", Some(ScalarType::Int4)),
+        ("SELECT 1 FROM t WHERE i2 = -70000", Some(ScalarType::Int4)),
+        (
+            "SELECT 1 FROM t WHERE i2 = 2147483648",
+            Some(ScalarType::Int8),
+        ),
+        (
+            "SELECT 1 FROM t WHERE i8 = 9223372036854775808",
+            Some(ScalarType::Numeric),
+        ),
+        ("UPDATE t SET i2 = 1", Some(ScalarType::Int4)),
+        ("SELECT 1 FROM t WHERE i2 = '1'", None),
+        ("SELECT 1 FROM t WHERE i2 = 1::int2", None),
+        ("SELECT 1 FROM t WHERE num = 1", None),
+    ] {
+        let [(_, got, _)] = literals(&world, sql).try_into().unwrap();
+        assert_eq!(got, wire, "{sql}");
     }
 }
 
@@ -104,6 +128,80 @@ fn a_bare_number_meets_a_real_column_as_double_precision() {
     ] {
         let [(_, got, _)] = literals(&world, sql).try_into().unwrap();
         assert_eq!(got, wire, "{sql}");
+    }
+}
+
+#[test]
+fn every_output_has_the_type_that_the_server_would_give_it() {
+    let kinds = [("i2", "int2"), ("i4", "int4"), ("i8", "int8")];
+    let strings = [("vc", "varchar(5)"), ("txt", "text")];
+    let column = |class| {
+        move |(name, ty)| schema::column(("public", "t", name, Mode::Deterministic, class, ty))
+    };
+    let columns = kinds.map(column("n")).into_iter();
+    let columns = columns.chain(strings.map(column("s"))).collect();
+    let policy = Policy::new(1, vec![schema::cek()], columns, vec![]).unwrap();
+    let names = ["i2", "i4", "i8", "vc", "txt"].map(|name| (name, "det"));
+    let table = schema::relation(1, "public", "t", RelationKind::Table, &names);
+    let world = schema::world(policy, vec![table]);
+    for (sql, shown) in [
+        // What is compared keeps the type of its own.
+        (
+            "SELECT s.i2 FROM (SELECT i2 FROM t) s JOIN t ON s.i2 = t.i8",
+            "i2",
+        ),
+        (
+            "SELECT s.i8 FROM (SELECT i8 FROM t) s JOIN t ON t.i2 = s.i8",
+            "i8",
+        ),
+        (
+            "SELECT s.i8 FROM (SELECT i8 FROM t) s WHERE s.i8 IN (SELECT i4 FROM t)",
+            "i8",
+        ),
+        (
+            "SELECT s.i4 FROM (SELECT i4 FROM t) s, t WHERE coalesce(s.i4, t.i8) = $1",
+            "i4",
+        ),
+        // What is one of several has the widest.
+        ("SELECT coalesce(i2, i8, i4) FROM t", "i8"),
+        ("SELECT CASE WHEN true THEN vc ELSE txt END FROM t", "txt"),
+        ("SELECT i4 FROM t UNION SELECT i2 FROM t", "i4"),
+        ("SELECT i2 FROM t UNION ALL SELECT i4 FROM t", "i4"),
+        (
+            "SELECT a FROM (SELECT i2 AS a FROM t) x FULL JOIN (SELECT i8 AS a FROM t) y USING (a)",
+            "i8",
+        ),
+    ] {
+        let plan = plan(&world, sql);
+        let [Outputs::Columns(outputs)] = plan.statements.as_slice() else {
+            panic!("{sql}");
+        };
+        let column = outputs[0].column.unwrap();
+        assert_eq!(world.policy.column(column).name, shown, "{sql}");
+    }
+}
+
+#[test]
+fn a_cast_of_null_still_says_that_it_is_no_text() {
+    let world = types();
+    for (sql, text) in [
+        (
+            "VALUES (NULL::text) UNION SELECT txt FROM t",
+            "::pg_catalog.bytea",
+        ),
+        (
+            "SELECT CAST(NULL AS text) UNION SELECT txt FROM t",
+            "NULL::pg_catalog.bytea",
+        ),
+    ] {
+        let plan = plan(&world, sql);
+        let [edit] = plan.edits.as_slice() else {
+            panic!("{sql}");
+        };
+        assert!(
+            matches!(&edit.replacement, Replacement::Text(new) if new == text),
+            "{sql}"
+        );
     }
 }
 

@@ -15,14 +15,7 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    let number = match read(value) {
-        // An untyped literal is read as the column's type, which it need not fit into either.
-        Err(error) if usage == Usage::Compare && is_too_large(value, &error) => {
-            return compare_large(value, out);
-        }
-        read => read?,
-    };
-    let number = match number {
+    let number = match read(value)? {
         Some(number) => number,
         None => match (Other::read(value)?, usage) {
             (Some(Other::Numeric(number)), Usage::Assign) => {
@@ -48,25 +41,6 @@ pub(super) fn canonicalise(
     }
     append(out, &number.to_be_bytes());
     Ok(())
-}
-
-fn is_too_large(value: WireValue<'_>, error: &ValueError) -> bool {
-    value.format == Format::Text && error.sqlstate == "22003"
-}
-
-/// An integer that its own type cannot hold, as the widest type that can.
-fn compare_large(value: WireValue<'_>, out: &mut Zeroizing<Vec<u8>>) -> Result<(), ValueError> {
-    let ty = ScalarType::Int8;
-    match read(WireValue { ty, ..value }) {
-        Ok(Some(number)) => {
-            append(out, &number.to_be_bytes());
-            Ok(())
-        }
-        Err(error) if is_too_large(value, &error) => {
-            Numeric::parse(value.text()?.as_bytes())?.send_as_no_integer(out)
-        }
-        _ => Err(ValueError::syntax(value.ty)),
-    }
 }
 
 /// A number that is not of an integer type.

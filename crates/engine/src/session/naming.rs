@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sealwire_sql::{Plan, uses_names};
+use sealwire_sql::{Plan, may_use_names, prepared_names, uses_names};
 
 use super::Session;
 use super::bind::Standing;
@@ -53,6 +53,25 @@ impl Session {
                 NameChange::Cursor(name, portal) => self.portals.define(name.as_bytes(), portal),
                 NameChange::NoCursors => self.portals.forget_confirmed(|_| false),
             }
+        }
+    }
+
+    /// Until the server says that it has prepared them, the names that a text prepares get no
+    /// values: it may be refused, or fail, or be skipped, and `EXECUTE` may follow all the same.
+    pub(super) fn note_preparing(&mut self, text: &str) {
+        if !may_use_names(text) {
+            return;
+        }
+        for name in prepared_names(text) {
+            let name = name.as_bytes();
+            let before = self.statements.get(name).cloned();
+            // Whoever prepares the same again does not mean anything else by the name.
+            if before.as_ref().is_some_and(|before| *before.text == *text) {
+                continue;
+            }
+            let failed = Arc::new(Statement::failed(before));
+            self.statements.define(name, Some(failed));
+            self.note_failed_name(name);
         }
     }
 

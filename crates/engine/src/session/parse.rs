@@ -147,6 +147,21 @@ impl Session {
         protocol: Protocol,
         oids: Option<Oids<'_>>,
     ) -> Result<Look, Error> {
+        let look = self.look_at(bytes, protocol, oids)?;
+        if matches!(look, Look::Refused(_) | Look::Planned(..))
+            && let Ok(text) = str::from_utf8(bytes)
+        {
+            self.note_preparing(text);
+        }
+        Ok(look)
+    }
+
+    fn look_at(
+        &mut self,
+        bytes: &[u8],
+        protocol: Protocol,
+        oids: Option<Oids<'_>>,
+    ) -> Result<Look, Error> {
         if effect::only_ends_transaction(bytes) {
             return Ok(Look::Plain(effect::effect(bytes, true)));
         }

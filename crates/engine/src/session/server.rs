@@ -170,7 +170,7 @@ impl Session {
     }
 
     /// Keeps the number of names that stand for failures within bounds.
-    fn note_failed_name(&mut self, name: &[u8]) {
+    pub(super) fn note_failed_name(&mut self, name: &[u8]) {
         if name.is_empty() {
             return;
         }

@@ -91,7 +91,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let result = self.types.unknown();
         for expr in exprs {
             let ty = self.value(scope, expr)?;
-            self.same(ty, result, site(expr))?;
+            self.types.choose(result, ty, site(expr))?;
         }
         Ok(result)
     }
@@ -107,8 +107,9 @@ impl<'a> Analyser<'a, '_, '_> {
     ) -> Result<()> {
         match (left, right) {
             (Shape::Value(a), Shape::Value(b)) => {
-                self.same(*a, *b, site)?;
-                Ok(self.types.compare(*a, what, qualified, site.at)?)
+                self.types.equate(*a, *b, site)?;
+                self.types.compare(*a, what, qualified, site.at)?;
+                Ok(self.types.compare(*b, what, qualified, site.at)?)
             }
             (Shape::Row(a), Shape::Row(b)) if a.len() == b.len() => a
                 .iter()
@@ -314,7 +315,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 at,
                 ..either(left, array)
             };
-            self.same(list, of_element, site)?;
+            self.types.equate(list, of_element, site)?;
             let qualified = operator.schema.is_some();
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;

@@ -460,15 +460,19 @@ impl<'a> Analyser<'a, '_, '_> {
         let a = self.reference(&left, 0)?;
         let b = self.reference(&right, 0)?;
         let site = Site { at: 0, param: None };
-        self.types.unify(a, b, site)?;
-        self.types.compare(a, "JOIN USING", false, 0)?;
+        self.types.equate(a, b, site)?;
+        let merged = self.types.unknown();
+        for ty in [a, b] {
+            self.types.compare(ty, "JOIN USING", false, 0)?;
+            self.types.choose(merged, ty, site)?;
+        }
         // An outer join of the one kind takes the column of that side, a full join the first that
         // is not null; the type is the same.
         let picked = if kind == JoinKind::Right { right } else { left };
         Ok(ScopeColumn {
             holds: match picked.holds {
                 Holds::Plain => Holds::Plain,
-                _ => Holds::Of(a),
+                _ => Holds::Of(merged),
             },
             ..picked
         })

@@ -234,7 +234,10 @@ impl<'a> Analyser<'a, '_, '_> {
                 at: right.at,
                 param: None,
             };
-            self.types.unify(column.ty, other.ty, site)?;
+            let result = self.types.unknown();
+            self.types.choose(result, column.ty, site)?;
+            self.types.choose(result, other.ty, site)?;
+            column.ty = result;
             if !(all && word == "UNION") {
                 self.types.compare(column.ty, word, true, right.at)?;
             }

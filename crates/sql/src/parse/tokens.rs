@@ -56,6 +56,33 @@ impl Tok {
 #[derive(Debug)]
 pub(crate) struct Tokens(Vec<Tok>);
 
+/// Reserved keywords that no supported version takes for a name without quotes, except after a dot
+/// and after `AS`; nor for a label of a column without `AS`.
+const RESERVED: [&str; 22] = [
+    "array",
+    "as",
+    "create",
+    "except",
+    "fetch",
+    "for",
+    "from",
+    "grant",
+    "group",
+    "having",
+    "intersect",
+    "into",
+    "limit",
+    "offset",
+    "on",
+    "order",
+    "returning",
+    "to",
+    "union",
+    "where",
+    "window",
+    "with",
+];
+
 impl Tokens {
     /// Reads a text to its end, or says where it cannot be read, and why in the server's words.
     pub(crate) fn new(text: &str) -> Result<Self, (String, Option<usize>)> {
@@ -106,8 +133,8 @@ impl Tokens {
         self.0.binary_search_by_key(&start, |tok| tok.start).ok()
     }
 
-    /// Whether a word is a part of the grammar here whatever columns are called: `key` of
-    /// `FOR NO KEY UPDATE`, the field of `EXTRACT(day FROM …)`, `time zone`.
+    /// Whether a word is a part of the grammar here whatever columns are called: `ORDER` and `FROM`,
+    /// `key` of `FOR NO KEY UPDATE`, the field of `EXTRACT(day FROM …)`, `time zone`.
     pub(crate) fn is_grammar_word(&self, index: usize) -> bool {
         let keyword = |back: usize, words: &[&str]| {
             index
@@ -119,7 +146,12 @@ impl Tokens {
             .checked_sub(1)
             .and_then(|index| self.get(index))
             .is_some_and(|token| token.is_char(b'('));
-        (opened && keyword(2, &["extract"]))
+        let names = index
+            .checked_sub(1)
+            .and_then(|index| self.get(index))
+            .is_some_and(|token| token.is_char(b'.') || token.is_keyword("as"));
+        (keyword(0, &RESERVED) && !names)
+            || (opened && keyword(2, &["extract"]))
             || (keyword(0, &["key"]) && keyword(1, &["no", "for"]))
             || (keyword(0, &["zone"]) && keyword(1, &["time"]))
             || (keyword(0, &["time"]) && keyword(1, &["at", "with", "without"]))
