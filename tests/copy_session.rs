@@ -261,6 +261,10 @@ async fn a_copy_can_be_cancelled() {
         )
         .await;
     let mut client = recorded.wire().await;
+    // The key is there afterwards, so that the row goes out with nobody reading replies.
+    client
+        .query("SELECT id FROM people WHERE email = 'x'")
+        .await;
     let mut outcome = Outcome::default();
     let sql = "COPY people (id, email) FROM STDIN";
     client.send(&start(sql, Start::Extended)).await;
