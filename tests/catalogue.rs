@@ -402,7 +402,7 @@ async fn ddl_under_prepared_statements_of_this_session_and_of_another() {
         let client = world.another().await;
         for (what, change, undo) in CHANGES {
             // A rename by the session itself is refused.
-            if own && change.contains("RENAME") || own && what.contains("rule") {
+            if own && (change.contains("RENAME") || what.contains("rule")) {
                 continue;
             }
             let texts = [

@@ -769,6 +769,8 @@ async fn malformed_binary_values_fare_as_in_a_plain_table() {
                 let at = (change * 7 + text.len()) % bytes.len().max(1);
                 match change % 4 {
                     0 => bytes.truncate(at),
+                    // Releases differ in which other element types they let pass.
+                    _ if case.ty.ends_with("[]") && at < 12 => continue,
                     1 => bytes.insert(at.min(bytes.len()), u8::try_from(change * 11).unwrap()),
                     // An element type of the plain database's own is none of the other's.
                     _ if case.ty.starts_with("public.") => continue,

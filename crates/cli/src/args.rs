@@ -233,10 +233,7 @@ pub(crate) struct AddColumn {
     /// The column; capitals need double quotes, as in SQL
     #[arg(value_name = "SCHEMA.TABLE.COLUMN")]
     pub(crate) column: String,
-    /// The type that the application sees, for example `text`, `int4`, `numeric(10,2)`
-    ///
-    /// Arrays are `text[]`, an enumerated type of the database is `schema.name`. Of a domain give
-    /// the type below it: that is what the application sees.
+    /// The type that the application sees: `text`, `numeric(10,2)[]`, `schema.enum`; of a domain that below it
     #[arg(long = "type", value_name = "TYPE", value_parser = column_type)]
     pub(crate) ty: ColumnType,
     /// A label of the enumerated type; without any they are read from the database
