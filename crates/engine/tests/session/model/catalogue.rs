@@ -7,10 +7,12 @@ impl Model {
         let path: Vec<String> = self.search_path.iter().map(|s| hex(s.as_bytes())).collect();
         let text = |text: &str| Some(text.as_bytes().to_vec());
         vec![
+            None,
             text(&path.join(",")),
             text(&hex(b"app")),
             text("hex"),
             text("1"),
+            text(&hex(b"C")),
             text("f"),
         ]
     }
