@@ -12,8 +12,9 @@ const UNNEST: i64 = 2331;
 /// `cardinality`, `array_length`, `array_ndims`, `array_dims`, `array_lower`, `array_upper`, which
 /// look at an array and not at its elements; `num_nulls`, `num_nonnulls`.
 const BLIND_FUNCTIONS: [i64; 8] = [3179, 2176, 748, 747, 2091, 2092, 438, 440];
-/// `count(any)` and `array_agg(anynonarray)`, which take a value without looking at it.
-const BLIND_AGGREGATES: [i64; 2] = [2147, 2335];
+/// `count(any)`, `array_agg(anynonarray)` and `any_value(anyelement)`, which take a value without
+/// looking at it; the last two give it back.
+const BLIND_AGGREGATES: [i64; 3] = [2147, 2335, 6292];
 /// `lag`, `lead`, `first_value`, `last_value`, `nth_value`: they give back what they were given.
 const PASSING_WINDOW: std::ops::RangeInclusive<i64> = 3106..=3114;
 const BYTEA: i64 = 17;
@@ -437,7 +438,7 @@ impl<'k> Flow<'k> {
                 let args = node.nodes("args").enumerate();
                 all(&mut args.filter(|(at, _)| value(at)).map(|(_, arg)| arg));
             }
-            "AGGREF" if node.number("aggfnoid") == BLIND_AGGREGATES[1] => {
+            "AGGREF" if BLIND_AGGREGATES[1..].contains(&node.number("aggfnoid")) => {
                 all(&mut node.nodes("args").filter_map(|entry| entry.node("expr")));
             }
             // `DEFAULT` is the column's own.

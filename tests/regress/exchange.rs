@@ -64,7 +64,7 @@ impl Exchange {
             Ok(_) => compare(&sides),
         };
         let tags = match outcome {
-            Outcome::Changed(_) => format!(
+            Outcome::Changed(_) | Outcome::Loaded(_) => format!(
                 "{} {} above, {} {} beneath",
                 tags(&sides.sent),
                 tags(&sides.read),

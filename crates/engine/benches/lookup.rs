@@ -5,17 +5,18 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail")]
 #![allow(dead_code, reason = "the scripted peers are those of the tests")]
 
-#[path = "../tests/session/model.rs"]
-mod model;
-#[path = "../tests/session/pair.rs"]
-mod pair;
-#[path = "../tests/session/wire.rs"]
-mod wire;
+#[path = "../tests/session"]
+mod session {
+    pub(crate) mod model;
+    pub(crate) mod pair;
+    pub(crate) mod wire;
+}
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use pair::Pair;
+use session::pair::Pair;
+use session::wire;
 
 const TEXTS: [(&str, &str); 2] = [
     ("plain", "SELECT id FROM logs WHERE id = $1"),

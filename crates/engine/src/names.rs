@@ -20,7 +20,12 @@ pub(crate) struct SessionNames<'s> {
 impl SessionNames<'_> {
     /// Whether there are none, so that no text can refer to one.
     pub(crate) fn is_empty(&self) -> bool {
-        self.statements.is_empty() && self.portals.is_empty()
+        let planned = |name: &[u8], statement: &Arc<Statement>| {
+            !name.is_empty() && matches!(statement.kind, Kind::Planned(_) | Kind::Failed(_))
+        };
+        let cursor =
+            |name: &[u8], portal: &Arc<Portal>| !name.is_empty() && portal.prepared().is_some();
+        !self.statements.any(planned) && !self.portals.any(cursor)
     }
 }
 

@@ -149,9 +149,16 @@ impl<T> Slots<T> {
         self.settle(name, |slot| slot.confirmed = meaning);
     }
 
-    /// Whether no name means anything.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+    /// Whether a name has, or may get, a meaning like this.
+    pub(crate) fn any(&self, test: impl Fn(&[u8], &T) -> bool) -> bool {
+        self.by_name.iter().any(|(name, slot)| {
+            let pending = slot
+                .pending
+                .iter()
+                .filter_map(|(_, meaning)| meaning.as_ref());
+            let mut meanings = slot.confirmed.iter().chain(pending);
+            meanings.any(|meaning| test(name, meaning))
+        })
     }
 }
 
@@ -225,7 +232,7 @@ mod tests {
         assert_eq!(slots.get(b"p"), Some(&'b'));
         slots.abandon(b"p", 1);
         slots.define(b"h", None);
-        assert!(slots.is_empty());
+        assert!(slots.by_name.is_empty());
     }
 
     #[test]

@@ -103,9 +103,15 @@ pub fn may_use_names(text: &str) -> bool {
 /// Whether a text that [`may_use_names`] refers to one of these, or to all of them.
 pub fn uses_names(text: &str, names: &dyn Names) -> bool {
     let is_name = |word: &str| names.prepared(word).is_some() || names.cursor(word).is_some();
+    // `CLOSE ALL` and the like concern every name, `FETCH ALL` does not.
+    let mut of_all = false;
     let read = each_word(text, |word| match word {
         Word::Name(word) => is_name(word),
-        Word::Keyword(word) => matches!(word, "all" | "discard") || is_name(word),
+        Word::Keyword(word) => {
+            let concerns_all = of_all && word == "all";
+            of_all = matches!(word, "close" | "deallocate" | "prepare" | "discard");
+            concerns_all || is_name(word)
+        }
         Word::String(_) => false,
     });
     // What cannot be read here cannot be read by the server either.
