@@ -57,11 +57,20 @@ impl Tok {
 pub(crate) struct Tokens(Vec<Tok>);
 
 /// Reserved keywords that no supported version takes for a name without quotes, except after a dot
-/// and after `AS`; nor for a label of a column without `AS`.
-const RESERVED: [&str; 22] = [
+/// and after `AS`. Some can label a column without `AS`; a label is no reference either.
+const RESERVED: [&str; 39] = [
+    "all",
+    "and",
     "array",
     "as",
+    "asc",
+    "case",
     "create",
+    "default",
+    "desc",
+    "distinct",
+    "else",
+    "end",
     "except",
     "fetch",
     "for",
@@ -69,15 +78,23 @@ const RESERVED: [&str; 22] = [
     "grant",
     "group",
     "having",
+    "in",
     "intersect",
     "into",
     "limit",
+    "not",
+    "null",
     "offset",
     "on",
+    "or",
     "order",
     "returning",
+    "select",
+    "then",
     "to",
     "union",
+    "using",
+    "when",
     "where",
     "window",
     "with",
