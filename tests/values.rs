@@ -745,7 +745,9 @@ fn has_parts(ty: &str) -> bool {
 }
 
 /// Bytes that are nearly a value's binary form are taken or refused as the server takes or refuses
-/// them, and what is taken reads back the same. (Of a floating-point NaN the payload is not kept.)
+/// them, and what is taken reads back the same. (Left out are NaNs
+/// with something behind the NaN: of a float it is not kept, of a numeric it means other things to
+/// other releases.)
 #[tokio::test]
 async fn malformed_binary_values_fare_as_in_a_plain_table() {
     let fixture = fixture().await;
@@ -757,7 +759,7 @@ async fn malformed_binary_values_fare_as_in_a_plain_table() {
     let (mut taken, mut refused) = (0, 0);
     for case in cases()
         .iter()
-        .filter(|case| has_parts(case.ty) && case.ty != "float8[]")
+        .filter(|case| has_parts(case.ty) && !["float8[]", "numeric(6,2)[]"].contains(&case.ty))
     {
         let table = table(case.ty, Mode::Randomized);
         let sql = format!("INSERT INTO {table} VALUES (1, $1) RETURNING v");

@@ -391,9 +391,8 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
     }
     match target.modifiers.as_slice() {
         [] => true,
-        // A cast cuts a bit string to its length, and the grammar writes the fields of an interval
-        // in a form of its own.
-        _ if matches!(scalar.family(), Family::Bit | Family::Interval) => false,
+        // The grammar writes the fields of an interval in a form of its own.
+        _ if scalar.family() == Family::Interval => false,
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use sealwire_core::types::Family;
+use sealwire_core::types::{Family, ScalarType};
 
 use super::{Analyser, CastOperand, CastUse, LiteralUse, Result, Voice};
 use crate::ir::{
@@ -10,13 +10,22 @@ use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{Found, Item, Scope};
-use crate::types::{Site, TypeId};
+use crate::types::{Ground, Site, TypeId};
 
 /// What an expression gives.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Value(TypeId),
     Row(Vec<Self>),
+}
+
+/// Whether an expression is a constant, with a cast or without.
+fn literal_of(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Cast { arg, .. } => literal_of(arg),
+        _ => false,
+    }
 }
 
 /// The parameter that an expression is, if it is one.
@@ -159,7 +168,24 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             ExprKind::NullIf(left, right) => {
                 let shape = self.equal_exprs(scope, left, right, "NULLIF")?;
-                return Ok(shape);
+                let Shape::Value(ty) = shape else {
+                    return Ok(shape);
+                };
+                let Ground::Sealed(sealed) = self.types.ground(ty) else {
+                    return Ok(shape);
+                };
+                // PostgreSQL compares a `cidr` as `inet`, and that is what the result is then.
+                let spec = self.resolver.context.policy.column(sealed.column);
+                if spec.ty.scalar() == ScalarType::Cidr {
+                    let what = "NULLIF, which makes an `inet` of a `cidr`,";
+                    return Err(refuse::construct(what, Some(expr.at)).into());
+                }
+                // The result is the left side; what it is compared with goes nowhere, and is not
+                // coerced to the column that the result is stored in.
+                if param_of(left).is_some() || literal_of(left) {
+                    return Ok(shape);
+                }
+                return Ok(Shape::Value(self.types.sealed(sealed.column)));
             }
             ExprKind::In {
                 operator,
