@@ -11,6 +11,8 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(clippy::print_stdout, reason = "it reports")]
 
+#[path = "regress/code.rs"]
+mod code;
 #[path = "regress/exchange.rs"]
 mod exchange;
 #[path = "regress/report.rs"]
@@ -30,6 +32,7 @@ use sealwire_testkit::fixture::wire::Format;
 use sealwire_testkit::regress::psql::{Psql, Step, Then};
 use sealwire_testkit::regress::{schedule, script};
 
+use code::Code;
 use exchange::{Change, Exchange, Outcome, rows};
 use report::{Report, Verdict};
 use session::{Plain, Session};
@@ -100,18 +103,18 @@ impl Protected {
         self == Self::Among && words.any(|word| names.contains(&word))
     }
 
-    /// What is to be thought of an exchange. `recent`: the texts since the last catalogue query.
+    /// What is to be thought of an exchange. `code`: what ran before it.
     async fn verdict(
         self,
         sql: &[u8],
         exchange: &Exchange,
-        recent: &[String],
+        code: &Code,
         plain: &mut Plain,
     ) -> Verdict {
         if self == Self::Aside {
             return match exchange.outcome {
                 Outcome::Same => Verdict::Untouched,
-                Outcome::Loaded(_) if plain.ran_code(recent).await => Verdict::Expected(
+                Outcome::Loaded(_) if code.ran() => Verdict::Expected(
                     "wait for the catalogue, because code before them may have made a view".into(),
                 ),
                 _ => Verdict::Disturbed,
@@ -225,7 +228,7 @@ async fn run(source: &Source, protected: Protected, protocol: Protocol) -> Repor
     }
     let mut plain = Plain::new(&fixture).await;
     let mut report = Report::default();
-    let mut recent = Vec::new();
+    let mut code = Code::default();
     for name in &source.scripts {
         let mut psql = Psql::new(source.text(name), source.environment(output.path()));
         psql.set("DBNAME", fixture.sealed().name().as_bytes());
@@ -247,13 +250,11 @@ async fn run(source: &Source, protected: Protected, protocol: Protocol) -> Repor
                     };
                     let exchange = session.exchange(&sql, results, || psql.take_data()).await;
                     follow(&mut psql, &then, &exchange);
-                    let verdict = protected
-                        .verdict(&sql, &exchange, &recent, &mut plain)
-                        .await;
+                    let verdict = protected.verdict(&sql, &exchange, &code, &mut plain).await;
                     if matches!(exchange.outcome, Outcome::Loaded(_)) {
-                        recent.clear();
+                        code.forget();
                     }
-                    recent.push(String::from_utf8_lossy(&sql).to_lowercase());
+                    code.note(&sql);
                     report.add(&sql, &exchange, verdict);
                     if exchange.lost {
                         session = Session::new(&fixture).await;

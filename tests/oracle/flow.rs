@@ -12,9 +12,8 @@ const UNNEST: i64 = 2331;
 /// `cardinality`, `array_length`, `array_ndims`, `array_dims`, `array_lower`, `array_upper`, which
 /// look at an array and not at its elements; `num_nulls`, `num_nonnulls`.
 const BLIND_FUNCTIONS: [i64; 8] = [3179, 2176, 748, 747, 2091, 2092, 438, 440];
-/// `count(any)`, `array_agg(anynonarray)` and `any_value(anyelement)`, which take a value without
-/// looking at it; the last two give it back.
-const BLIND_AGGREGATES: [i64; 3] = [2147, 2335, 6292];
+/// `count(any)`.
+const COUNT: i64 = 2147;
 /// `lag`, `lead`, `first_value`, `last_value`, `nth_value`: they give back what they were given.
 const PASSING_WINDOW: std::ops::RangeInclusive<i64> = 3106..=3114;
 const BYTEA: i64 = 17;
@@ -40,6 +39,8 @@ pub(crate) struct Known<'k> {
     pub(crate) classes: &'k BTreeMap<(i64, i64), String>,
     /// Parameters that go out sealed.
     pub(crate) params: BTreeSet<i64>,
+    /// Aggregates that give back what they take without looking at it: `array_agg`, `any_value`.
+    pub(crate) collectors: &'k BTreeSet<i64>,
 }
 
 /// What was found.
@@ -131,6 +132,10 @@ impl<'k> Flow<'k> {
         self.findings.met = classes;
     }
 
+    fn is_blind(&self, aggregate: i64) -> bool {
+        aggregate == COUNT || self.known.collectors.contains(&aggregate)
+    }
+
     fn class(&self, source: &Source) -> Option<&str> {
         match source {
             Source::Column(relation, column) => self
@@ -214,10 +219,10 @@ impl<'k> Flow<'k> {
             "FUNCEXPR"
                 if node.number("funcid") == UNNEST
                     || BLIND_FUNCTIONS.contains(&node.number("funcid")) => {}
-            "AGGREF" if BLIND_AGGREGATES.contains(&node.number("aggfnoid")) => {}
+            "AGGREF" if self.is_blind(node.number("aggfnoid")) => {}
             "WINDOWFUNC"
                 if PASSING_WINDOW.contains(&node.number("winfnoid"))
-                    || BLIND_AGGREGATES.contains(&node.number("winfnoid")) => {}
+                    || self.is_blind(node.number("winfnoid")) => {}
             "FUNCEXPR" | "AGGREF" | "WINDOWFUNC" | "MINMAX" | "MINMAXEXPR" | "ROW" | "ROWEXPR" => {
                 // The arguments of an aggregate are target entries.
                 let args = node.nodes("args");
@@ -438,7 +443,7 @@ impl<'k> Flow<'k> {
                 let args = node.nodes("args").enumerate();
                 all(&mut args.filter(|(at, _)| value(at)).map(|(_, arg)| arg));
             }
-            "AGGREF" if BLIND_AGGREGATES[1..].contains(&node.number("aggfnoid")) => {
+            "AGGREF" if self.known.collectors.contains(&node.number("aggfnoid")) => {
                 all(&mut node.nodes("args").filter_map(|entry| entry.node("expr")));
             }
             // `DEFAULT` is the column's own.

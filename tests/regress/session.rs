@@ -33,25 +33,6 @@ impl Plain {
         Self(plain_wire(fixture.sealed()).await)
     }
 
-    /// Whether one of these texts ran code of the server's that may have defined something: `DO`,
-    /// `CALL`, or a function whose code has the words for that.
-    pub(crate) async fn ran_code(&mut self, texts: &[String]) -> bool {
-        const FUNCTIONS: &str = "SELECT DISTINCT proname FROM pg_proc \
-            WHERE pronamespace <> 'pg_catalog'::regnamespace \
-              AND prosrc ~* '\\m(create|alter|drop)\\M'";
-        let mut names: Vec<String> = Vec::new();
-        for reply in self.0.query(FUNCTIONS).await {
-            if let Reply::Row(row) = reply {
-                let name = row[0].as_deref().unwrap_or_default();
-                names.push(String::from_utf8_lossy(name).to_lowercase());
-            }
-        }
-        texts.iter().any(|text| {
-            let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-            words.any(|word| matches!(word, "do" | "call") || names.iter().any(|name| name == word))
-        })
-    }
-
     /// Whether its grammar rejects a text, or Parse does because it holds several statements.
     pub(crate) async fn is_syntax_error(&mut self, sql: &[u8]) -> bool {
         let Ok(text) = std::str::from_utf8(sql) else {

@@ -52,7 +52,7 @@ pub(crate) enum Known {
     /// It names nothing protected.
     Plain(Effect),
     /// Its plan, once for each list of types that clients declared.
-    Planned(Vec<Arc<Prepared>>),
+    Planned(Vec<Arc<Prepared>>, Effect),
 }
 
 impl fmt::Debug for Analysis {
@@ -200,12 +200,12 @@ impl Analysis {
     }
 
     /// Remembers a plan without literals.
-    pub(crate) fn remember_plan(&mut self, text: &str, prepared: Arc<Prepared>) {
-        if let Some(Known::Planned(list)) = self.texts.get_mut(text) {
+    pub(crate) fn remember_plan(&mut self, text: &str, prepared: Arc<Prepared>, effect: Effect) {
+        if let Some(Known::Planned(list, _)) = self.texts.get_mut(text) {
             list.push(prepared);
         } else if self.make_room(text) {
             self.texts
-                .insert(text.into(), Known::Planned(vec![prepared]));
+                .insert(text.into(), Known::Planned(vec![prepared], effect));
         }
     }
 

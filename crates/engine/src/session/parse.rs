@@ -186,22 +186,31 @@ impl Session {
         let analysis = self.analysis()?;
         let (text, mut effect) = match (text, self.reported.unreadable()) {
             (Ok(text), None) => {
-                if let Some(Known::Plain(effect)) = analysis.known(text) {
-                    let effect = *effect;
-                    if !(effect.naming && self.uses_names(text)) {
-                        return Ok(Look::Plain(effect));
+                let known = match analysis.known(text) {
+                    Some(Known::Plain(effect)) => Some((*effect, true)),
+                    Some(Known::Planned(_, effect)) => Some((*effect, false)),
+                    None => None,
+                };
+                match known {
+                    Some((effect, plain)) if !(effect.naming && self.uses_names(text)) => {
+                        if plain {
+                            return Ok(Look::Plain(effect));
+                        }
+                        (text, effect)
+                    }
+                    _ => {
+                        let mut effect = effect::effect(bytes, true);
+                        effect.naming = may_use_names(text);
+                        let by_name = effect.naming && self.uses_names(text);
+                        let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
+                        analysis.note_calls(text, &mut effect);
+                        if !by_name && !analysis.mentions(text) {
+                            analysis.remember_plain(text, effect);
+                            return Ok(Look::Plain(effect));
+                        }
+                        (text, effect)
                     }
                 }
-                let mut effect = effect::effect(bytes, true);
-                effect.naming = may_use_names(text);
-                let by_name = effect.naming && self.uses_names(text);
-                let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
-                analysis.note_calls(text, &mut effect);
-                if !by_name && !analysis.mentions(text) {
-                    analysis.remember_plain(text, effect);
-                    return Ok(Look::Plain(effect));
-                }
-                (text, effect)
             }
             (text, unreadable) => {
                 return Ok(if analysis.may_mention(bytes) {
@@ -221,7 +230,7 @@ impl Session {
             Readiness::Wait => return Ok(Look::Wait),
             Readiness::Refused(report) => return Ok(Look::Refused(report)),
         }
-        if let (Some(oids), Some(Known::Planned(list))) = (oids, self.analysis()?.known(text)) {
+        if let (Some(oids), Some(Known::Planned(list, _))) = (oids, self.analysis()?.known(text)) {
             let same = list.iter().find(|known| oids.are(&known.client_oids));
             if let Some(prepared) = same {
                 return Ok(Look::Known(prepared.clone(), effect));
@@ -290,7 +299,7 @@ impl Session {
                     return Ok(self.forward_parse(head, &parse, kind, effect));
                 }
                 Look::Known(prepared, effect) => (prepared, effect),
-                Look::Planned(plan, effect) => match self.prepare_plan(plan, &parse)? {
+                Look::Planned(plan, effect) => match self.prepare_plan(plan, &parse, effect)? {
                     Ok(prepared) => (prepared, effect),
                     Err(report) => return self.refuse_parse(head, &parse, report),
                 },
@@ -303,6 +312,7 @@ impl Session {
         &mut self,
         plan: CheckedPlan,
         parse: &Parse<'_>,
+        effect: Effect,
     ) -> Result<Result<Arc<Prepared>, Report>, Error> {
         let client_oids: Vec<u32> = parse.oids.iter().collect();
         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
@@ -348,7 +358,7 @@ impl Session {
             plain_bytea,
         ));
         if let (true, Ok(text)) = (keep, str::from_utf8(parse.text)) {
-            analysis.remember_plan(text, Arc::clone(&prepared));
+            analysis.remember_plan(text, Arc::clone(&prepared), effect);
         }
         Ok(Ok(prepared))
     }

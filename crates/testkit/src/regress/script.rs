@@ -294,7 +294,7 @@ pub(super) fn is_blank(text: &[u8]) -> bool {
 }
 
 /// A text without the space and the comments in front of it.
-pub(super) fn without_comments(text: &[u8]) -> &[u8] {
+pub fn without_comments(text: &[u8]) -> &[u8] {
     let mut rest = text.trim_ascii_start();
     loop {
         let len = if rest.starts_with(b"--") {
