@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 const SEEDS: &str = include_str!("seeds/random_twins.txt");
 
 /// Statements of a run by default.
-const DEFAULT_COUNT: usize = 2500;
+const DEFAULT_COUNT: usize = 3000;
 
 /// What has to work, and so has to have worked.
 const CONSTRUCTS: &[&str] = &[
@@ -304,17 +304,23 @@ async fn random_encrypted_and_plain_tables_do_not_differ() {
     }
 }
 
+/// Tries of a construct from which on some have to have passed.
+const RARE: usize = 20;
+
 /// A run that was refused all the time, or that met no errors, has tested nothing.
 fn assert_worth(summary: &Summary, version: u32) {
     for construct in CONSTRUCTS {
         if version < 15 && *construct == "MERGE" {
             continue;
         }
-        let passed = summary
-            .constructs
-            .get(construct)
-            .map_or(0, |count| count.passed);
-        assert!(passed > 0, "`{construct}` never passed");
+        // A write may meet an error on both sides each time, where it is rare.
+        let count = summary.constructs.get(construct);
+        let (run, passed) = count.map_or((0, 0), |count| (count.run, count.passed));
+        assert!(run > 0, "`{construct}` was never tried");
+        assert!(
+            passed > 0 || run < RARE,
+            "`{construct}` never passed in {run} times"
+        );
     }
     for reason in [
         "range",
