@@ -309,6 +309,7 @@ const RARE: usize = 20;
 
 /// A run that was refused all the time, or that met no errors, has tested nothing.
 fn assert_worth(summary: &Summary, version: u32) {
+    let mut missing = Vec::new();
     for construct in CONSTRUCTS {
         if version < 15 && *construct == "MERGE" {
             continue;
@@ -316,12 +317,19 @@ fn assert_worth(summary: &Summary, version: u32) {
         // A write may meet an error on both sides each time, where it is rare.
         let count = summary.constructs.get(construct);
         let (run, passed) = count.map_or((0, 0), |count| (count.run, count.passed));
-        assert!(run > 0, "`{construct}` was never tried");
         assert!(
             passed > 0 || run < RARE,
             "`{construct}` never passed in {run} times"
         );
+        if passed == 0 {
+            missing.push(*construct);
+        }
     }
+    // One of the rare ones may be missing by chance, many of them not.
+    assert!(
+        missing.len() * 10 < CONSTRUCTS.len(),
+        "constructs that never passed: {missing:?}"
+    );
     for reason in [
         "range",
         "LIKE",
