@@ -221,12 +221,11 @@ async fn prepared_statements_of_sql_seal_their_arguments_and_open_their_rows() {
         twins
             .refused(mode, "EXECUTE bad('zqxmarker-a')", "was not prepared")
             .await;
-        twins
-            .works(
-                mode,
-                &["EXECUTE q('zqxmarker-a')", "DISCARD ALL", "EXECUTE q('x')"],
-            )
-            .await;
+        twins.works(mode, &["EXECUTE q('zqxmarker-a')"]).await;
+        // It reports settings that differ from database to database, the owner for one.
+        twins.sealed.query("DISCARD ALL").await;
+        twins.plain.query("DISCARD ALL").await;
+        twins.works(mode, &["EXECUTE q('x')"]).await;
     }
     twins.finish();
 }
