@@ -15,7 +15,6 @@ mod support;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use sealwire_core::policy::Mode;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::random::pool::Pool;
 use sealwire_testkit::fixture::random::run::{Failure, Runner, Summary};
@@ -23,7 +22,7 @@ use sealwire_testkit::fixture::random::shrink;
 use sealwire_testkit::fixture::random::step::Step;
 use sealwire_testkit::fixture::random::world::World;
 use sealwire_testkit::fixture::run::Pair;
-use sealwire_testkit::fixture::schema::{Twin, quoted};
+use sealwire_testkit::fixture::schema::Twin;
 use sealwire_testkit::{Postgres, RecordingProxy};
 use tokio::net::TcpStream;
 
@@ -164,33 +163,6 @@ async fn twins(world: &Arc<World>) -> Twins {
     }
 }
 
-/// What the server holds in the encrypted columns: cells of the column's mode or NULL.
-async fn assert_only_cells(fixture: &Fixture) {
-    let owner = fixture.sealed().connect().await;
-    for table in fixture.tables() {
-        for column in &table.columns {
-            let Some(encryption) = &column.encryption else {
-                continue;
-            };
-            let header: u8 = match encryption.mode {
-                Mode::Deterministic => 0x11,
-                Mode::Randomized => 0x12,
-            };
-            let padded = if encryption.padding.is_some() { 8 } else { 0 };
-            let sql = format!(
-                "SELECT {}::bytea FROM {}",
-                quoted(&column.name),
-                table.qualified()
-            );
-            for row in owner.query(&sql, &[]).await.unwrap() {
-                if let Some(cell) = row.get::<_, Option<&[u8]>>(0) {
-                    assert_eq!(cell[..2], [header | padded, 1], "{sql}");
-                }
-            }
-        }
-    }
-}
-
 /// Runs one seed; a reproduction where the twins differ.
 async fn run(seed: u64, version: u32, count: usize) -> Result<Summary, String> {
     let world = Arc::new(World::new(seed, version));
@@ -203,7 +175,7 @@ async fn run(seed: u64, version: u32, count: usize) -> Result<Summary, String> {
             if std::panic::catch_unwind(AssertUnwindSafe(search)).is_err() {
                 return Err(format!("seed {seed}: {}", leak(&twins.proxy, markers)));
             }
-            assert_only_cells(&twins.fixture).await;
+            support::assert_only_cells(&twins.fixture).await;
             Ok(summary)
         }
         Err(failure) => Err(reproduction(seed, &world, *failure).await),

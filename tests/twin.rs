@@ -9,9 +9,8 @@
 #[path = "support/connections.rs"]
 mod support;
 
-use sealwire_core::policy::Mode;
 use sealwire_testkit::fixture::run::{Pair, Summary};
-use sealwire_testkit::fixture::schema::{Twin, quoted};
+use sealwire_testkit::fixture::schema::Twin;
 use sealwire_testkit::fixture::twins;
 use sealwire_testkit::fixture::values::markers;
 use sealwire_testkit::fixture::wire::WireClient;
@@ -101,33 +100,6 @@ async fn a_sabotaged_database_differs() {
     }
 }
 
-/// What the server holds in the encrypted columns: cells of the column's mode or NULL.
-async fn assert_only_cells(fixture: &Fixture) {
-    let owner = fixture.sealed().connect().await;
-    for table in fixture.tables() {
-        for column in &table.columns {
-            let Some(encryption) = &column.encryption else {
-                continue;
-            };
-            let header: u8 = match encryption.mode {
-                Mode::Deterministic => 0x11,
-                Mode::Randomized => 0x12,
-            };
-            let padded = if encryption.padding.is_some() { 8 } else { 0 };
-            let sql = format!(
-                "SELECT {}::bytea FROM {}",
-                quoted(&column.name),
-                table.qualified()
-            );
-            for row in owner.query(&sql, &[]).await.unwrap() {
-                if let Some(cell) = row.get::<_, Option<&[u8]>>(0) {
-                    assert_eq!(cell[..2], [header | padded, 1], "{sql}");
-                }
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn encrypted_and_plain_columns_do_not_differ() {
     let first = environment("SEALWIRE_TWIN_SEED", 1);
@@ -158,7 +130,7 @@ async fn encrypted_and_plain_columns_do_not_differ() {
                 .unwrap_or_else(|d| panic!("{d}"));
         }
         proxy.assert_absent(&markers());
-        assert_only_cells(&fixture).await;
+        support::assert_only_cells(&fixture).await;
         left -= part;
         if left == 0 {
             break;

@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses what it needs")]
 
 use sealwire::{Config, MaybeTls, SealedStream};
-use sealwire_testkit::fixture::schema::{Column, Table};
+use sealwire_core::policy::Mode;
+use sealwire_testkit::fixture::schema::{Column, Table, quoted};
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use sealwire_testkit::fixture::{Fixture, trap};
 use tokio_postgres::tls::NoTlsStream;
@@ -37,6 +38,33 @@ pub(crate) async fn cells(fixture: &Fixture, table: &str, column: &str) -> Vec<O
     let sql = format!("SELECT {column}::bytea FROM {table} ORDER BY 1");
     let rows = client.query(&sql, &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// What the server holds in the encrypted columns: cells of the column's mode or NULL.
+pub(crate) async fn assert_only_cells(fixture: &Fixture) {
+    let owner = fixture.sealed().connect().await;
+    for table in fixture.tables() {
+        for column in &table.columns {
+            let Some(encryption) = &column.encryption else {
+                continue;
+            };
+            let header: u8 = match encryption.mode {
+                Mode::Deterministic => 0x11,
+                Mode::Randomized => 0x12,
+            };
+            let padded = if encryption.padding.is_some() { 8 } else { 0 };
+            let sql = format!(
+                "SELECT {}::bytea FROM {}",
+                quoted(&column.name),
+                table.qualified()
+            );
+            for row in owner.query(&sql, &[]).await.unwrap() {
+                if let Some(cell) = row.get::<_, Option<&[u8]>>(0) {
+                    assert_eq!(cell[..2], [header | padded, 1], "{sql}");
+                }
+            }
+        }
+    }
 }
 
 /// The texts of an error and of everything beneath it.
