@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use sealwire_core::policy::{KeyId, Policy};
 use sealwire_core::secret::Cek;
+
+use crate::poison::Report;
 
 /// Something that the session waits for.
 #[derive(Clone, PartialEq, Eq)]
@@ -64,4 +67,12 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Appends the ErrorResponse that ends a connection for this reason.
+    pub fn write_fatal(&self, out: &mut BytesMut) {
+        // The one error is a frame of more than 2^31 bytes.
+        let _ = Report::from(self).write(out, "FATAL");
+    }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Scratch {
     canonical: Zeroizing<Vec<u8>>,
     /// The plaintext as the client wants it.
     value: Zeroizing<Vec<u8>>,
+    /// Cells opened so far.
+    pub(crate) opened: u64,
+    /// Cells that did not open.
+    pub(crate) rejected: u64,
 }
 
 impl std::fmt::Debug for Scratch {
@@ -143,6 +147,22 @@ impl Opener<'_> {
 
     /// Opens one cell into `scratch.value`.
     fn cell(
+        &mut self,
+        column: ColumnId,
+        cell: &[u8],
+        cells: Format,
+        format: Format,
+    ) -> Result<(), Stop> {
+        let result = self.open(column, cell, cells, format);
+        match result {
+            Ok(()) => self.scratch.opened += 1,
+            Err(Stop::Failed(_)) => self.scratch.rejected += 1,
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn open(
         &mut self,
         column: ColumnId,
         cell: &[u8],

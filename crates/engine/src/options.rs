@@ -63,6 +63,10 @@ pub struct Options {
     pub enforcement: Enforcement,
     /// Limits.
     pub limits: Limits,
+    /// The client's transport is not the server's, so that a channel binding (RFC 5802, section 6)
+    /// cannot hold: mechanisms with one are taken out of what the server offers. libpq ends a
+    /// connection without TLS that offers one.
+    pub unbind_channel: bool,
 }
 
 impl Options {
@@ -72,6 +76,7 @@ impl Options {
             policy,
             enforcement: Enforcement::Enabled,
             limits: Limits::default(),
+            unbind_channel: false,
         }
     }
 }

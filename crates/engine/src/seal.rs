@@ -117,6 +117,8 @@ pub(crate) struct Scratch {
     cells: Vec<u8>,
     /// Where in `cells` the cell of each parameter is.
     places: Vec<Range<usize>>,
+    /// Cells sealed so far.
+    pub(crate) sealed: u64,
 }
 
 impl fmt::Debug for Scratch {
@@ -197,7 +199,9 @@ impl Sealer<'_> {
                 }
                 _ => report,
             })
-        })
+        })?;
+        self.scratch.sealed += 1;
+        Ok(())
     }
 
     /// A value of a `bytea` column that is a cell of that column already would be sealed twice:

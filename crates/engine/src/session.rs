@@ -18,6 +18,7 @@ use bytes::BytesMut;
 
 use crate::analysis::Analysis;
 use crate::error::Error;
+use crate::counters::Counters;
 use crate::frame::{BadLength, Head, Inbox, Step};
 use crate::keys::Keys;
 use crate::need::{Failure, Need, Supply};
@@ -28,7 +29,7 @@ use crate::queue::Queue;
 use crate::seal;
 use crate::settings::Reported;
 use crate::slots::Slots;
-use crate::startup::{self, Startup};
+use crate::startup::{self, ENCRYPTION_REQUEST_LEN, Startup};
 use crate::statement::{Portal, Statement};
 
 use load::Load;
@@ -155,6 +156,7 @@ pub struct Session {
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
     reported: Reported,
+    counters: Counters,
     scratch: Scratch,
     seal_scratch: seal::Scratch,
 }
@@ -233,6 +235,7 @@ impl Session {
             catalogue_fresh: false,
             load_failure: None,
             reported: Reported::default(),
+            counters: Counters::default(),
             scratch: Scratch::default(),
             seal_scratch: seal::Scratch::default(),
         }
@@ -250,6 +253,51 @@ impl Session {
     /// server has sent, and while too much is undelivered.
     pub fn wants_server(&self) -> bool {
         self.fault.is_none() && !self.server_waits && self.to_client.len() < UNSENT_BYTES_MAX
+    }
+
+    /// Whether the session has begun: the client is authenticated, the manifest and the catalogue
+    /// agree, and statements are welcome.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    /// Whether nothing is under way between the peers: no transaction, no response owed, no part of
+    /// a message. A session can be ended here without an application losing work.
+    pub fn is_idle(&self) -> bool {
+        self.is_ready()
+            && !self.in_block
+            && !self.batch_open
+            && self.queue.len() == 0
+            && self.load.is_none()
+            && self.client.is_empty()
+            && self.client.passing.remaining == 0
+            && self.server.passing.remaining == 0
+            && self.to_client.is_empty()
+            && self.to_server.is_empty()
+    }
+
+    /// What the session has done so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            cells_sealed: self.seal_scratch.sealed,
+            cells_opened: self.scratch.opened,
+            cells_rejected: self.scratch.rejected,
+            ..self.counters
+        }
+    }
+
+    /// Gives back the memory of buffers that a burst has left behind. For a session that rests.
+    pub fn release_memory(&mut self) {
+        for buffer in [&mut self.to_server, &mut self.to_client] {
+            if buffer.is_empty() && buffer.capacity() > 0 {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// Ends the session between two messages: the client is told why, the server that it is over.
+    pub fn end(&mut self, why: Failure) {
+        let _ = self.attempt(|session| session.fail_start(why));
     }
 
     /// Bytes from the client, cut anywhere.
@@ -525,18 +573,17 @@ impl Session {
 
     fn startup(&mut self, rest: &[u8]) -> Result<Step, Error> {
         match startup::read(rest)? {
-            Startup::Starved => Ok(Step::Starved),
-            Startup::Encryption(len) => {
+            Startup::Starved(_) => Ok(Step::Starved),
+            // Encryption of the transport is below or above this session, never part of it.
+            Startup::Tls | Startup::Gss => {
                 self.to_client.extend_from_slice(b"N");
-                Ok(Step::Took(len))
+                Ok(Step::Took(ENCRYPTION_REQUEST_LEN))
             }
-            Startup::Cancel => {
+            Startup::Cancel(_) => {
                 self.phase = Phase::Raw;
                 Ok(Step::Took(0))
             }
-            Startup::Message {
-                replication: true, ..
-            } => {
+            Startup::Message(message) if message.replication => {
                 self.fail_start(Failure {
                     sqlstate: "0A000",
                     message: "refusing a replication connection: the replication protocol carries \
@@ -546,9 +593,9 @@ impl Session {
                 })?;
                 Ok(Step::Took(0))
             }
-            Startup::Message { len, .. } => {
+            Startup::Message(message) => {
                 self.phase = Phase::ExpectAuthentication;
-                Ok(Step::Forward(len))
+                Ok(Step::Forward(message.len))
             }
         }
     }

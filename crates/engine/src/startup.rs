@@ -1,4 +1,5 @@
-//! The client's first, untyped frames.
+//! The client's first, untyped frames
+//! ([PostgreSQL documentation, 53.7](https://www.postgresql.org/docs/current/protocol-message-formats.html)).
 
 use crate::error::Error;
 use crate::message::Reader;
@@ -6,42 +7,61 @@ use crate::message::Reader;
 const SSL_REQUEST: i32 = 80_877_103;
 const GSSENC_REQUEST: i32 = 80_877_104;
 const CANCEL_REQUEST: i32 = 80_877_102;
-/// PostgreSQL's `MAX_STARTUP_PACKET_LENGTH`.
-const STARTUP_BYTES_MAX: usize = 10_000;
+/// Bytes of the longest untyped frame, PostgreSQL's `MAX_STARTUP_PACKET_LENGTH`.
+pub const STARTUP_BYTES_MAX: usize = 10_000;
 
 /// An untyped frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Startup {
-    /// More bytes are needed.
-    Starved,
-    /// SSLRequest or GSSENCRequest of so many bytes: answered here, because encryption of the
-    /// transport is below or above this session, never part of it.
-    Encryption(usize),
-    /// CancelRequest: the connection carries nothing else.
-    Cancel,
-    /// StartupMessage of so many bytes.
-    Message {
-        len: usize,
-        /// A `replication` parameter asks for the replication protocol.
-        replication: bool,
-    },
+#[non_exhaustive]
+pub enum Startup {
+    /// So many bytes are needed before it can be read.
+    Starved(usize),
+    /// SSLRequest, of eight bytes.
+    Tls,
+    /// GSSENCRequest, of eight bytes.
+    Gss,
+    /// CancelRequest of so many bytes: the connection carries nothing else.
+    Cancel(usize),
+    /// StartupMessage.
+    Message(StartupMessage),
 }
 
+/// What a StartupMessage says, as far as it matters before the server is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StartupMessage {
+    /// Bytes of the frame.
+    pub len: usize,
+    /// A `replication` parameter asks for the replication protocol.
+    pub replication: bool,
+    /// The role; empty when there is none, which the server refuses.
+    pub user: String,
+    /// The database; by default it has the role's name.
+    pub database: String,
+}
+
+/// Bytes of SSLRequest and GSSENCRequest.
+pub(crate) const ENCRYPTION_REQUEST_LEN: usize = 8;
+
 /// Reads the frame at the start of `bytes`.
-pub(crate) fn read(bytes: &[u8]) -> Result<Startup, Error> {
+///
+/// # Errors
+/// [`Error::ClientMisbehaved`] when it is none.
+pub fn read(bytes: &[u8]) -> Result<Startup, Error> {
     const BAD: Error = Error::ClientMisbehaved("malformed startup message");
     let mut reader = Reader::new(bytes);
     let (Ok(len), Ok(code)) = (reader.i32(), reader.i32()) else {
-        return Ok(Startup::Starved);
+        return Ok(Startup::Starved(ENCRYPTION_REQUEST_LEN));
     };
     let len = usize::try_from(len).map_err(|_| BAD)?;
     if !(8..=STARTUP_BYTES_MAX).contains(&len) {
         return Err(BAD);
     }
     match code {
-        SSL_REQUEST | GSSENC_REQUEST if len == 8 => return Ok(Startup::Encryption(len)),
+        SSL_REQUEST if len == ENCRYPTION_REQUEST_LEN => return Ok(Startup::Tls),
+        GSSENC_REQUEST if len == ENCRYPTION_REQUEST_LEN => return Ok(Startup::Gss),
         // Keys have 4 to 256 bytes since protocol 3.2, so the length says nothing.
-        CANCEL_REQUEST => return Ok(Startup::Cancel),
+        CANCEL_REQUEST => return Ok(Startup::Cancel(len)),
         _ => {}
     }
     // Any minor version: the server negotiates (NegotiateProtocolVersion).
@@ -49,20 +69,34 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Startup, Error> {
         return Err(Error::ClientMisbehaved("protocol version is not 3"));
     }
     if bytes.len() < len {
-        return Ok(Startup::Starved);
+        return Ok(Startup::Starved(len));
     }
     let mut reader = Reader::new(&bytes[8..len]);
-    let mut replication = false;
+    let mut message = StartupMessage {
+        len,
+        replication: false,
+        user: String::new(),
+        database: String::new(),
+    };
     loop {
         let name = reader.cstr().map_err(|_| BAD)?;
         if name.is_empty() {
             break;
         }
         let value = reader.cstr().map_err(|_| BAD)?;
-        replication |= name == b"replication" && !is_false(value);
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match name {
+            b"replication" => message.replication |= !is_false(value),
+            b"user" => message.user = text(),
+            b"database" => message.database = text(),
+            _ => {}
+        }
     }
     reader.end().map_err(|_| BAD)?;
-    Ok(Startup::Message { len, replication })
+    if message.database.is_empty() {
+        message.database.clone_from(&message.user);
+    }
+    Ok(Startup::Message(message))
 }
 
 /// PostgreSQL's `parse_bool`: any prefix of `false` and `no`, `of`, `off`, `0`.
@@ -88,14 +122,35 @@ mod tests {
     #[track_caller]
     fn check(parameters: &[u8], replication: bool) {
         let bytes = message(parameters);
-        let expected = Startup::Message {
-            len: bytes.len(),
-            replication,
+        let Ok(Startup::Message(read_message)) = read(&bytes) else {
+            panic!("{parameters:?} is a message");
         };
-        assert_eq!(read(&bytes), Ok(expected));
+        assert_eq!(read_message.replication, replication);
+        assert_eq!(read_message.len, bytes.len());
         for cut in 0..bytes.len() {
-            assert_eq!(read(&bytes[..cut]), Ok(Startup::Starved));
+            let needed = if cut < 8 { 8 } else { bytes.len() };
+            assert_eq!(read(&bytes[..cut]), Ok(Startup::Starved(needed)));
         }
+    }
+
+    #[test]
+    fn the_database_has_the_role_s_name_unless_it_is_given() {
+        let names = |parameters: &[u8]| match read(&message(parameters)) {
+            Ok(Startup::Message(message)) => (message.user, message.database),
+            other => panic!("{other:?}"),
+        };
+        let pair = |user: &str, database: &str| (user.to_owned(), database.to_owned());
+        assert_eq!(names(b"user\0ada\0\0"), pair("ada", "ada"));
+        assert_eq!(names(b"database\0d\0user\0ada\0\0"), pair("ada", "d"));
+    }
+
+    #[test]
+    fn requests_before_the_message_are_told_apart() {
+        let request = |code: i32, len: i32| [len.to_be_bytes(), code.to_be_bytes()].concat();
+        assert_eq!(read(&request(SSL_REQUEST, 8)), Ok(Startup::Tls));
+        assert_eq!(read(&request(GSSENC_REQUEST, 8)), Ok(Startup::Gss));
+        assert_eq!(read(&request(CANCEL_REQUEST, 16)), Ok(Startup::Cancel(16)));
+        assert!(read(&request(SSL_REQUEST, 9)).is_err());
     }
 
     #[test]

@@ -148,6 +148,12 @@ impl Session {
         oids: Option<Oids<'_>>,
     ) -> Result<Look, Error> {
         let look = self.look_at(bytes, protocol, oids)?;
+        match look {
+            Look::Wait => {}
+            Look::Plain(_) | Look::Untouched(_) => self.counters.statements_plain += 1,
+            Look::Known(..) | Look::Planned(..) => self.counters.statements_planned += 1,
+            Look::Refused(_) => self.counters.statements_refused += 1,
+        }
         if matches!(look, Look::Refused(_) | Look::Planned(..))
             && let Ok(text) = str::from_utf8(bytes)
         {

@@ -4,10 +4,15 @@ use super::load::{Loaded, What};
 use super::{Phase, PolicyState, Session};
 use crate::error::Error;
 use crate::frame::{Head, Step};
-use crate::message::frontend;
+use crate::message::{Malformed, Reader, frame, frontend};
 use crate::need::Failure;
 use crate::options::PolicySource;
 use crate::poison::Report;
+
+/// AuthenticationOk.
+const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+/// AuthenticationSASL: a list of mechanisms.
+const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
 
 impl Session {
     /// A server frame before the client may send statements.
@@ -21,8 +26,11 @@ impl Session {
                         Ok(Step::Starved)
                     };
                 };
-                if code == [0; 4] && matches!(self.phase, Phase::ExpectAuthentication) {
+                if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
+                }
+                if code == AUTHENTICATION_SASL && self.options.unbind_channel {
+                    return self.unbind(head, rest);
                 }
                 Ok(Step::Forward(head.len))
             }
@@ -41,6 +49,31 @@ impl Session {
                 "unexpected message before ReadyForQuery",
             )),
         }
+    }
+
+    /// Takes the mechanisms with a channel binding out of AuthenticationSASL.
+    fn unbind(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        const MALFORMED: Error = Error::ServerMisbehaved("malformed AuthenticationSASL");
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        let mut reader = Reader::new(&body[AUTHENTICATION_SASL.len()..]);
+        let mut kept = AUTHENTICATION_SASL.to_vec();
+        loop {
+            let mechanism = reader.cstr().map_err(|Malformed| MALFORMED)?;
+            if !mechanism.ends_with(b"-PLUS") {
+                kept.extend_from_slice(mechanism);
+                kept.push(0);
+            }
+            if mechanism.is_empty() {
+                break;
+            }
+        }
+        frame(&mut self.to_client, b'R', |out| {
+            out.extend_from_slice(&kept);
+            Ok(())
+        })?;
+        Ok(Step::Took(head.len))
     }
 
     fn prepare(&mut self, ready: Vec<u8>) -> Result<(), Error> {
