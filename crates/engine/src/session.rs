@@ -17,8 +17,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::analysis::Analysis;
-use crate::error::Error;
 use crate::counters::Counters;
+use crate::error::Error;
 use crate::frame::{BadLength, Head, Inbox, Step};
 use crate::keys::Keys;
 use crate::need::{Failure, Need, Supply};

@@ -12,6 +12,8 @@ use crate::connector::Armed;
 use crate::dial;
 use crate::encryption::ColumnEncryption;
 use crate::error::Error;
+use crate::local::LocalListener;
+use crate::server::ServerSocket;
 
 /// `column_encryption=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +186,22 @@ impl Config {
         }
     }
 
+    /// A private Unix socket for clients in this process that own their wire code; see
+    /// [`LocalListener`].
+    ///
+    /// # Errors
+    /// When encryption is disabled (give the client the server's own address then), and as
+    /// [`Config::column_encryption`] and [`ColumnEncryption::listen`].
+    pub async fn listen<T>(&self, tls: T) -> Result<LocalListener, Error>
+    where
+        T: MakeTlsConnect<ServerSocket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + 'static,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<ServerSocket>>::Future: Send,
+    {
+        self.enabled().await?.listen(&self.postgres, tls)
+    }
+
     /// The configuration with its connector, for a pool.
     ///
     /// # Errors
@@ -193,15 +211,18 @@ impl Config {
     where
         T: MakeTlsConnect<Socket> + 'static,
     {
-        let encryption = self.column_encryption().await?.ok_or_else(|| {
+        self.enabled().await?.arm(&self.postgres, tls)
+    }
+
+    async fn enabled(&self) -> Result<ColumnEncryption, Error> {
+        self.column_encryption().await?.ok_or_else(|| {
             Error::config(
-                "column encryption is disabled, so there is nothing to arm",
+                "column encryption is disabled, so there is nothing to put beneath a client",
                 Some(format!(
                     "add `{ENCRYPTION}=enabled` to the connection string"
                 )),
             )
-        })?;
-        encryption.arm(&self.postgres, tls)
+        })
     }
 }
 

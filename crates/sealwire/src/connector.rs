@@ -26,17 +26,58 @@ use crate::stream::SealedStream;
 /// ([PostgreSQL documentation, 53.7](https://www.postgresql.org/docs/current/protocol-message-formats.html)).
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
-type BoxError = Box<dyn StdError + Send + Sync>;
+pub(crate) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// What the user asked of TLS.
 #[derive(Clone, Copy, Debug)]
-struct TlsWish {
+pub(crate) struct TlsWish {
     mode: SslMode,
     negotiation: SslNegotiation,
     /// The client brought a TLS implementation at all (not `NoTls`).
     available: bool,
     /// Hosts are given by address only, so there is no name to verify a certificate against.
     nameless: bool,
+}
+
+impl TlsWish {
+    pub(crate) fn of<T: 'static>(config: &tokio_postgres::Config) -> Result<Self, Error> {
+        let mode = config.get_ssl_mode();
+        if !matches!(mode, SslMode::Disable | SslMode::Prefer | SslMode::Require) {
+            return Err(Error::config(
+                "this sslmode is not known to Sealwire",
+                Some("use `disable`, `prefer` or `require`".into()),
+            ));
+        }
+        let negotiation = config.get_ssl_negotiation();
+        if mode == SslMode::Prefer && negotiation == SslNegotiation::Direct {
+            return Err(Error::config(
+                "weak sslmode `prefer` may not be used with sslnegotiation=direct",
+                Some("use `sslmode=require`".into()),
+            ));
+        }
+        Ok(Self {
+            mode,
+            negotiation,
+            available: TypeId::of::<T>() != TypeId::of::<NoTls>(),
+            nameless: config.get_hosts().is_empty(),
+        })
+    }
+
+    /// Makes the connector for one host, if TLS is to be tried.
+    pub(crate) fn connector<S, T>(
+        self,
+        tls: &mut T,
+        domain: &str,
+    ) -> Result<Option<T::TlsConnect>, BoxError>
+    where
+        T: MakeTlsConnect<S>,
+    {
+        if !self.available || self.mode == SslMode::Disable {
+            return Ok(None);
+        }
+        let domain = if self.nameless { "" } else { domain };
+        tls.make_tls_connect(domain).map(Some).map_err(Into::into)
+    }
 }
 
 /// A tokio-postgres configuration and the connector that belongs to it.
@@ -77,38 +118,17 @@ where
                 Some("use a TCP host, or open connections with `ColumnEncryption::connect`".into()),
             ));
         }
-        let mode = config.get_ssl_mode();
-        if !matches!(mode, SslMode::Disable | SslMode::Prefer | SslMode::Require) {
-            return Err(Error::config(
-                "this sslmode is not known to Sealwire",
-                Some("use `disable`, `prefer` or `require`".into()),
-            ));
-        }
-        let negotiation = config.get_ssl_negotiation();
-        if mode == SslMode::Prefer && negotiation == SslNegotiation::Direct {
-            return Err(Error::config(
-                "weak sslmode `prefer` may not be used with sslnegotiation=direct",
-                Some("use `sslmode=require`".into()),
-            ));
-        }
-        let nameless = config.get_hosts().is_empty();
+        let wish = TlsWish::of::<T>(config)?;
         let mut armed = config.clone();
         armed
             .ssl_mode(SslMode::Require)
             .ssl_negotiation(SslNegotiation::Direct);
-        if nameless {
+        if wish.nameless {
             // Without a host name tokio-postgres does not call a connector at all.
             for address in config.get_hostaddrs() {
                 armed.host(address.to_string());
             }
         }
-        let available = TypeId::of::<T>() != TypeId::of::<NoTls>();
-        let wish = TlsWish {
-            mode,
-            negotiation,
-            available,
-            nameless,
-        };
         Ok(Self {
             config: armed,
             connector: Connector {
@@ -162,12 +182,7 @@ where
     type Error = BoxError;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Self::TlsConnect, BoxError> {
-        let tls = if self.wish.available && self.wish.mode != SslMode::Disable {
-            let domain = if self.wish.nameless { "" } else { domain };
-            Some(self.tls.make_tls_connect(domain).map_err(Into::into)?)
-        } else {
-            None
-        };
+        let tls = self.wish.connector(&mut self.tls, domain)?;
         Ok(Handshake {
             tls,
             wish: self.wish,
@@ -211,13 +226,14 @@ where
 
 /// Does with the socket what the user's `sslmode` and `sslnegotiation` say, as tokio-postgres
 /// itself would.
-async fn secure<C>(
-    mut socket: Socket,
+pub(crate) async fn secure<S, C>(
+    mut socket: S,
     tls: Option<C>,
     wish: TlsWish,
-) -> Result<MaybeTls<Socket, C::Stream>, BoxError>
+) -> Result<MaybeTls<S, C::Stream>, BoxError>
 where
-    C: TlsConnect<Socket>,
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: TlsConnect<S>,
 {
     let Some(tls) = tls else {
         if wish.mode == SslMode::Require {

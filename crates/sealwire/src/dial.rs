@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::stream::SealedStream;
 
 /// PostgreSQL's port where none is given.
-const DEFAULT_PORT: u16 = 5432;
+pub(crate) const DEFAULT_PORT: u16 = 5432;
 
 /// Connects as tokio-postgres does, without the layer.
 pub(crate) async fn plain<T>(

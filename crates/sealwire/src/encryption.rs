@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sealwire_core::policy::{KeyId, Policy};
-use sealwire_engine::{Enforcement, Failure, Need, Options, PolicySource, Supply};
+use sealwire_engine::{Enforcement, Failure, Limits, Need, Options, PolicySource, Supply};
 use sealwire_keys::{
     KeyProvider, KeyRing, KeyRingOptions, Manifest, ManifestError, Providers, SeenManifest,
 };
@@ -20,6 +20,9 @@ use crate::connection::Connection;
 use crate::connector::Armed;
 use crate::dial;
 use crate::error::Error;
+use crate::local::LocalListener;
+use crate::server::ServerSocket;
+use crate::statistics::{Statistics, Tally};
 
 /// What connections with encrypted columns share: the authenticated manifest, the way to the
 /// column master key, and the cache of unwrapped keys.
@@ -48,9 +51,11 @@ struct Shared {
     source: ManifestSource,
     enforcement: Enforcement,
     ring_options: KeyRingOptions,
+    limits: Limits,
     /// The newest manifest that authenticated. The lock is never held across an await.
     newest: Mutex<Option<Arc<Loaded>>>,
     seen: SeenManifest,
+    tally: Tally,
 }
 
 /// An authenticated manifest with its keys.
@@ -104,6 +109,49 @@ impl ColumnEncryption {
         T: MakeTlsConnect<Socket> + 'static,
     {
         Armed::new(config, tls, self.clone())
+    }
+
+    /// A private Unix socket for clients in this process that own their wire code. Hosts, TLS and
+    /// time limits are those of `config`; role, password and database go into
+    /// [`LocalListener::url`].
+    ///
+    /// Needs to be called on a tokio runtime, which the listener lives on.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used, or no socket can be had.
+    pub fn listen<T>(&self, config: &tokio_postgres::Config, tls: T) -> Result<LocalListener, Error>
+    where
+        T: MakeTlsConnect<ServerSocket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + 'static,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<ServerSocket>>::Future: Send,
+    {
+        LocalListener::start(config, tls, self)
+    }
+
+    /// What the connections of this object and its clones have done.
+    pub fn statistics(&self) -> Statistics {
+        self.0.tally.read()
+    }
+
+    /// Reads the manifest file again. Connections opened from now on use it; those that are open
+    /// keep theirs. A manifest in the database is read over each connection, so there is nothing
+    /// to do then.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds a manifest that is not authentic or older than the
+    /// one in use, which stays in use then.
+    pub async fn reload(&self) -> Result<Reloaded, Error> {
+        let ManifestSource::File(path) = &self.0.source else {
+            return Ok(Reloaded::PerConnection);
+        };
+        let before = self.newest().map(|newest| newest.policy.serial());
+        let serial = self.load(read_manifest(path)?).await?.policy.serial();
+        Ok(if before == Some(serial) {
+            Reloaded::Unchanged { serial }
+        } else {
+            Reloaded::Changed { serial }
+        })
     }
 
     fn newest(&self) -> Option<Arc<Loaded>> {
@@ -188,7 +236,12 @@ impl KeySource {
         });
         let mut options = Options::new(policy);
         options.enforcement = self.encryption.0.enforcement;
+        options.limits = self.encryption.0.limits;
         options
+    }
+
+    pub(crate) fn statistics(&self) -> &Tally {
+        &self.encryption.0.tally
     }
 
     /// Fetches what the session asked for.
@@ -207,7 +260,13 @@ impl KeySource {
                     hint: error.hint().map(str::to_owned),
                 }),
             },
-            Need::Keys(ids) => self.keys(&ids).await,
+            Need::Keys(ids) => {
+                let from = Instant::now();
+                let keys = self.keys(&ids).await;
+                self.statistics()
+                    .note_key_request(from.elapsed(), keys.is_err());
+                keys
+            }
             _ => Err(Failure {
                 sqlstate: "XX000",
                 message: "the session asked for something unknown (please report this)".into(),
@@ -246,9 +305,40 @@ impl KeySource {
     }
 }
 
+/// A few kilobytes, once: not worth a thread.
+fn read_manifest(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| {
+        Error::manifest(format!(
+            "cannot read manifest `{}`: {error}",
+            path.display()
+        ))
+        .with_hint(Some(
+            "create one with `sealwire init`, or correct the path".into(),
+        ))
+    })
+}
+
 fn manifest_error(error: ManifestError) -> Error {
     let hint = error.hint().map(str::to_owned);
     Error::manifest(error).with_hint(hint)
+}
+
+/// What [`ColumnEncryption::reload`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reloaded {
+    /// The manifest in use.
+    Unchanged {
+        /// Its serial number.
+        serial: u64,
+    },
+    /// Another manifest, which is in use from now on.
+    Changed {
+        /// Its serial number.
+        serial: u64,
+    },
+    /// The manifest is in the database.
+    PerConnection,
 }
 
 /// Settings of a [`ColumnEncryption`].
@@ -261,6 +351,7 @@ pub struct Builder {
     providers: Providers,
     enforcement: Enforcement,
     ring_options: KeyRingOptions,
+    limits: Limits,
     min_serial: u64,
 }
 
@@ -273,6 +364,7 @@ impl Default for Builder {
             providers: Providers::default(),
             enforcement: Enforcement::Enabled,
             ring_options: KeyRingOptions::default(),
+            limits: Limits::default(),
             min_serial: 0,
         }
     }
@@ -342,6 +434,12 @@ impl Builder {
         self
     }
 
+    /// What one connection may hold in memory; see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Refuses manifests with a lower serial number, for an application that remembers the highest
     /// one across its own restarts. Within one [`ColumnEncryption`] a manifest never goes back.
     pub fn min_serial(mut self, serial: u64) -> Self {
@@ -385,21 +483,13 @@ impl Builder {
             source,
             enforcement: self.enforcement,
             ring_options: self.ring_options,
+            limits: self.limits,
             newest: Mutex::new(None),
             seen: SeenManifest::starting_at(self.min_serial),
+            tally: Tally::default(),
         }));
         if let ManifestSource::File(path) = &encryption.0.source {
-            // A few kilobytes, once: not worth a thread.
-            let document = std::fs::read(path).map_err(|error| {
-                Error::manifest(format!(
-                    "cannot read manifest `{}`: {error}",
-                    path.display()
-                ))
-                .with_hint(Some(
-                    "create one with `sealwire init`, or correct the path".into(),
-                ))
-            })?;
-            encryption.load(document).await?;
+            encryption.load(read_manifest(path)?).await?;
         }
         Ok(encryption)
     }

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use sealwire_engine::Failure;
+
 /// Why a connection with column encryption could not be set up.
 ///
 /// Errors of statements do not come this way: they are ordinary database errors with a SQLSTATE,
@@ -65,6 +67,22 @@ impl Error {
     pub(crate) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.0.hint = hint;
         self
+    }
+
+    /// The same for a client that waits for its server's first answer.
+    pub fn to_failure(&self) -> Failure {
+        Failure {
+            sqlstate: match self.0.kind {
+                // config_file_error
+                Kind::Config | Kind::Manifest => "F0000",
+                // io_error: something outside the database could not be reached.
+                Kind::Key => "58030",
+                // sqlclient_unable_to_establish_sqlconnection
+                Kind::Connect => "08001",
+            },
+            message: self.0.message.clone(),
+            hint: self.0.hint.clone(),
+        }
     }
 
     /// What to do next, where there is something to do.

@@ -38,6 +38,8 @@
 //! | one connection | [`connect`], [`Config`] |
 //! | many connections that share keys | [`ColumnEncryption`] |
 //! | a pool (deadpool-postgres, bb8, ...) | [`ColumnEncryption::arm`], [`Config::arm`] |
+//! | sqlx, SeaORM, diesel and others that own their wire code | [`ColumnEncryption::listen`], [`Config::listen`] |
+//! | a proxy | [`Server`], [`Relay`] |
 //! | a key store of one's own | [`KeyProvider`] with [`Builder::provider`] or [`Builder::providers`] |
 //! | cancelling a query | [`Connection::canceller`], or the [`Connector`] as the `tls` of tokio-postgres' own cancel token |
 //!
@@ -52,12 +54,23 @@ mod connector;
 mod dial;
 mod encryption;
 mod error;
+mod local;
+mod relay;
+mod sealing;
+mod server;
+pub mod startup;
+mod statistics;
 mod stream;
 
 pub use config::{Config, ManifestSource, Setting, connect};
 pub use connection::{Canceller, Connection};
 pub use connector::{Armed, Connector, Handshake, MaybeTls};
-pub use encryption::{Builder, ColumnEncryption};
+pub use encryption::{Builder, ColumnEncryption, Reloaded};
 pub use error::Error;
+pub use local::LocalListener;
+pub use relay::{Ended, Fault, Relay, Stop};
+pub use sealwire_engine::{Failure, Limits};
 pub use sealwire_keys::{KeyProvider, ProviderError, Providers, WrapContext};
+pub use server::{Server, ServerSocket};
+pub use statistics::Statistics;
 pub use stream::SealedStream;

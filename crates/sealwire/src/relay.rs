@@ -1,0 +1,336 @@
+//! Two transports with the session between them: the second face, for clients in other processes
+//! and languages, and for clients in this one that own their wire code.
+//!
+//! One future polls both directions. Bytes are read into a buffer that the thread's connections
+//! share and handed to the session at once, so that a connection that rests holds no buffer.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use sealwire_engine::{Error as EngineError, Failure};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::encryption::ColumnEncryption;
+use crate::sealing::Sealing;
+
+/// Bytes read at once from either side.
+const READ_BYTES: usize = 32 << 10;
+
+thread_local! {
+    /// Holds what one read has brought, while it is handed to a session.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// How a relay ended.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Ended {
+    /// One of the peers closed its side, and what there was for the other has been delivered.
+    Closed,
+    /// It was told to stop.
+    Stopped,
+    /// The session could not go on, and the client has been told why.
+    Fault(Fault),
+    /// The client's transport failed.
+    Client(io::Error),
+    /// The server's transport failed.
+    Server(io::Error),
+}
+
+/// Why a session could not go on. Its text never holds a value.
+#[derive(Clone, Debug)]
+pub struct Fault(EngineError);
+
+impl Fault {
+    /// Whether it was the client that broke the protocol.
+    pub fn is_client_s(&self) -> bool {
+        matches!(self.0, EngineError::ClientMisbehaved(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// When a relay is to stop.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Stop {
+    /// As soon as nothing is under way: no transaction, no statement, no part of a message.
+    WhenIdle(Failure),
+    /// Now.
+    Now(Failure),
+}
+
+/// A client's transport and a server's, with the session between them.
+pub struct Relay<C, S> {
+    client: C,
+    server: S,
+    sealing: Sealing,
+    client_open: bool,
+    server_open: bool,
+    /// Bytes have been written that the transport may still hold.
+    client_dirty: bool,
+    server_dirty: bool,
+    stop: Option<Failure>,
+    stopped: bool,
+}
+
+impl<C, S> fmt::Debug for Relay<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay")
+            .field("session", &self.sealing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C, S> Relay<C, S>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    /// A relay between a client and a server that have not exchanged a byte, save for what has
+    /// been `received` of the client: no more than a startup message.
+    pub fn new(client: C, server: S, encryption: &ColumnEncryption, received: &[u8]) -> Self {
+        let mut sealing = Sealing::new(encryption, true);
+        sealing.take_client(received);
+        Self {
+            client,
+            server,
+            sealing,
+            client_open: true,
+            server_open: true,
+            client_dirty: false,
+            server_dirty: false,
+            stop: None,
+            stopped: false,
+        }
+    }
+
+    /// Whether the client is authenticated and may send statements.
+    pub fn is_ready(&self) -> bool {
+        self.sealing.session().is_ready()
+    }
+
+    /// Moves bytes until the session is ready for statements. `Err` when it ended before.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub async fn start(&mut self) -> Result<(), Ended> {
+        poll_fn(|cx| match self.poll_move(cx) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending if self.is_ready() => Poll::Ready(Ok(())),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Moves bytes until one of the peers, or `stop`, ends the session.
+    pub async fn run(&mut self, stop: impl Future<Output = Stop>) -> Ended {
+        let mut stop = pin!(stop);
+        let mut told = false;
+        poll_fn(|cx| {
+            if !told && let Poll::Ready(stop) = stop.as_mut().poll(cx) {
+                told = true;
+                match stop {
+                    Stop::WhenIdle(why) => self.stop = Some(why),
+                    Stop::Now(why) => self.end(why),
+                }
+            }
+            self.poll_move(cx)
+        })
+        .await
+    }
+
+    /// Ends the session now: what follows from [`Relay::run`] tells the client why.
+    pub fn end(&mut self, why: Failure) {
+        self.stopped = true;
+        self.stop = None;
+        self.sealing.end(why);
+    }
+
+    /// The client's transport, for what comes after the end.
+    pub fn into_client(self) -> C {
+        self.client
+    }
+
+    /// Moves what can be moved. Ready when the relay has ended.
+    fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        loop {
+            self.sealing.fetch(cx);
+            let mut moved = self.write_server(cx);
+            match self.write_client(cx) {
+                Ok(wrote) => moved |= wrote,
+                Err(error) => return Poll::Ready(Ended::Client(error)),
+            }
+            if let Some(ended) = self.ended(cx) {
+                return ended;
+            }
+            match self.read_client(cx) {
+                Ok(read) => moved |= read,
+                Err(error) => return Poll::Ready(Ended::Client(error)),
+            }
+            match self.read_server(cx) {
+                Ok(read) => moved |= read,
+                Err(error) => return Poll::Ready(Ended::Server(error)),
+            }
+            if let Some(why) = self.stop.take() {
+                if self.sealing.session().is_idle() {
+                    self.end(why);
+                    continue;
+                }
+                self.stop = Some(why);
+            }
+            if !moved {
+                self.sealing.tell_statistics();
+                self.sealing.release_memory();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether it is over, once what there is has been delivered.
+    fn ended(&mut self, cx: &mut Context<'_>) -> Option<Poll<Ended>> {
+        if !self.sealing.for_client().is_empty() || self.client_dirty {
+            return None;
+        }
+        if let Some(fault) = self.sealing.fault() {
+            let fault = Fault(fault.clone());
+            // The server's part of the goodbye is best effort: its connection is dropped next.
+            self.write_server(cx);
+            return Some(Poll::Ready(if self.stopped {
+                Ended::Stopped
+            } else {
+                Ended::Fault(fault)
+            }));
+        }
+        if !self.server_open {
+            let _ = Pin::new(&mut self.client).poll_shutdown(cx);
+            return Some(Poll::Ready(Ended::Closed));
+        }
+        None
+    }
+
+    /// Returns whether anything has moved.
+    fn read_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if !self.client_open
+            || self.sealing.fault().is_some()
+            || !self.sealing.session().wants_client()
+        {
+            return Ok(false);
+        }
+        let (client, sealing) = (&mut self.client, &mut self.sealing);
+        match read(client, cx, |bytes| sealing.take_client(bytes))? {
+            None => Ok(false),
+            Some(0) => {
+                self.client_open = false;
+                Ok(true)
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    fn read_server(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        if !self.server_open
+            || self.sealing.fault().is_some()
+            || !self.sealing.session().wants_server()
+        {
+            return Ok(false);
+        }
+        let (server, sealing) = (&mut self.server, &mut self.sealing);
+        match read(server, cx, |bytes| sealing.take_server(bytes))? {
+            None => Ok(false),
+            Some(0) => {
+                self.server_open = false;
+                Ok(true)
+            }
+            Some(_) => Ok(true),
+        }
+    }
+
+    fn write_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        write(
+            &mut self.client,
+            self.sealing.for_client(),
+            &mut self.client_dirty,
+            cx,
+        )
+    }
+
+    /// A server that takes nothing more may still have said why, so that its failure counts only
+    /// once it is found in reading.
+    fn write_server(&mut self, cx: &mut Context<'_>) -> bool {
+        let to_server = self.sealing.for_server();
+        let wrote = match write(&mut self.server, to_server, &mut self.server_dirty, cx) {
+            Ok(wrote) => wrote,
+            Err(_) => {
+                to_server.clear();
+                self.server_dirty = false;
+                false
+            }
+        };
+        if !self.client_open && self.sealing.for_server().is_empty() && !self.server_dirty {
+            // What a server does when its client ends, it does itself.
+            let _ = Pin::new(&mut self.server).poll_shutdown(cx);
+        }
+        wrote
+    }
+}
+
+/// Reads once and hands the bytes on. `None`: nothing is there yet; `Some(0)`: the peer has closed.
+fn read(
+    from: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    take: impl FnOnce(&[u8]),
+) -> io::Result<Option<usize>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut buffer = ReadBuf::new(scratch);
+        match Pin::new(from).poll_read(cx, &mut buffer) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) => {
+                let bytes = buffer.filled();
+                if !bytes.is_empty() {
+                    take(bytes);
+                }
+                Ok(Some(bytes.len()))
+            }
+        }
+    })
+}
+
+/// Writes what the transport takes. Returns whether it took anything.
+fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    bytes: &mut bytes::BytesMut,
+    dirty: &mut bool,
+    cx: &mut Context<'_>,
+) -> io::Result<bool> {
+    let mut moved = false;
+    while !bytes.is_empty() {
+        match Pin::new(&mut *to).poll_write(cx, bytes) {
+            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(Ok(sent)) => {
+                bytes::Buf::advance(bytes, sent);
+                *dirty = true;
+                moved = true;
+            }
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => return Ok(moved),
+        }
+    }
+    if *dirty {
+        match Pin::new(to).poll_flush(cx) {
+            Poll::Ready(Ok(())) => *dirty = false,
+            Poll::Ready(Err(error)) => return Err(error),
+            Poll::Pending => {}
+        }
+    }
+    Ok(moved)
+}
