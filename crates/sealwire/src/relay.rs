@@ -46,6 +46,11 @@ pub enum Ended {
 pub struct Fault(EngineError);
 
 impl Fault {
+    /// Whether the session did not begin because manifest, keys or catalogue do not allow it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.0, EngineError::Unusable(_))
+    }
+
     /// Whether it was the client that broke the protocol.
     pub fn is_client_s(&self) -> bool {
         matches!(self.0, EngineError::ClientMisbehaved(_))

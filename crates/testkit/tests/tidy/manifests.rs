@@ -7,12 +7,13 @@ use crate::tree::{File, files};
 
 /// The import table of ARCHITECTURE.md: a crate's directory and the crates of ours that it may
 /// name outside its tests. The kit may name any.
-const IMPORTS: [(&str, &[&str]); 6] = [
+const IMPORTS: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("keys", &["core"]),
     ("sql", &["core"]),
     ("engine", &["core", "sql"]),
     ("sealwire", &["core", "keys", "engine"]),
+    ("proxy", &["sealwire"]),
     ("cli", &["core", "keys", "sql", "engine", "sealwire"]),
 ];
 

@@ -1,0 +1,500 @@
+//! The proxy: its listeners, what its connections share, and its end.
+
+use std::collections::HashMap;
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::{error, info, warn};
+
+use crate::client;
+use crate::error::Error;
+use crate::http;
+use crate::metrics::{End, Metrics};
+use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
+use crate::tls;
+
+/// Connections over the limit that are told so at a time; more are closed without a word.
+const REFUSALS_MAX: usize = 64;
+/// How long the listeners rest when nothing can be accepted, for want of file descriptors perhaps.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Go on.
+    Serve,
+    /// End as soon as nothing is under way.
+    Drain,
+    /// End.
+    Stop,
+}
+
+/// What every connection needs.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) server: Server<MakeRustlsConnect>,
+    default: Option<ColumnEncryption>,
+    databases: HashMap<String, ColumnEncryption>,
+    /// Read again with the manifest.
+    tls: Option<Mutex<Arc<ServerConfig>>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) order: watch::Receiver<Order>,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Manifest and keys of a database.
+    pub(crate) fn encryption(&self, database: &str) -> Option<&ColumnEncryption> {
+        self.databases.get(database).or(self.default.as_ref())
+    }
+
+    /// TLS with a client that connects now.
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        let tls = self.tls.as_ref()?;
+        Some(Arc::clone(
+            &tls.lock().unwrap_or_else(PoisonError::into_inner),
+        ))
+    }
+
+    /// Whether a client that connects now can be served.
+    pub(crate) async fn readiness(&self) -> Result<(), String> {
+        if *self.order.borrow() != Order::Serve {
+            return Err("stopping".into());
+        }
+        if self.places.available_permits() == 0 {
+            return Err("no connection is free".into());
+        }
+        match self.server.dial().await {
+            Ok(_) => Ok(()),
+            // The address is nobody's business who may only probe.
+            Err(_) => Err("the server cannot be reached".into()),
+        }
+    }
+
+    async fn reload(&self) -> Result<(), Error> {
+        let mut failure = None;
+        for (name, encryption) in self.named() {
+            match encryption.reload().await {
+                Ok(Reloaded::Changed { serial }) => {
+                    info!(
+                        database = name,
+                        serial, "manifest loaded; open connections keep theirs"
+                    );
+                }
+                Ok(Reloaded::Unchanged { serial }) => {
+                    info!(database = name, serial, "manifest is the one in use");
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    error!(database = name, %error, "manifest not loaded, the one in use stays");
+                    failure = Some(Error::from(error));
+                }
+            }
+        }
+        if let (Some(current), Some(settings)) = (&self.tls, &self.settings.listen.tls) {
+            match tls::with_clients(settings) {
+                Ok(new) => *current.lock().unwrap_or_else(PoisonError::into_inner) = new,
+                Err(error) => {
+                    error!(%error, "certificate not loaded, the one in use stays");
+                    failure = Some(error);
+                }
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn named(&self) -> impl Iterator<Item = (&str, &ColumnEncryption)> {
+        let default = self.default.iter().map(|encryption| ("*", encryption));
+        let single = self.databases.iter();
+        default.chain(single.map(|(name, encryption)| (name.as_str(), encryption)))
+    }
+}
+
+/// A proxy that listens. Nothing is accepted before [`Proxy::run`].
+#[derive(Debug)]
+pub struct Proxy {
+    shared: Arc<Shared>,
+    tcp: Vec<TcpListener>,
+    unix: Option<(UnixListener, PathBuf)>,
+    http: Option<TcpListener>,
+    order: Arc<watch::Sender<Order>>,
+}
+
+/// Tells a proxy what to do while it runs.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    order: Arc<watch::Sender<Order>>,
+}
+
+impl Handle {
+    /// Reads the manifests and the certificate again. Open connections keep what they have; whatever
+    /// cannot be loaded leaves what is in use.
+    ///
+    /// # Errors
+    /// The last thing that could not be loaded; each is logged too.
+    pub async fn reload(&self) -> Result<(), Error> {
+        self.shared.metrics.reloads.inc();
+        let result = self.shared.reload().await;
+        if result.is_err() {
+            self.shared.metrics.failed_reloads.inc();
+        }
+        result
+    }
+
+    /// Accepts nothing more and ends each connection as soon as nothing is under way on it, or when
+    /// `drain_timeout` is over; [`Proxy::run`] returns then.
+    pub fn drain(&self) {
+        self.order.send_if_modified(|order| {
+            let serves = *order == Order::Serve;
+            if serves {
+                *order = Order::Drain;
+            }
+            serves
+        });
+    }
+
+    /// Ends everything now.
+    pub fn stop(&self) {
+        self.order.send_replace(Order::Stop);
+    }
+
+    /// What the connections have done.
+    pub fn statistics(&self) -> Statistics {
+        sum(self.shared.named().map(|(_, encryption)| encryption))
+    }
+}
+
+impl Proxy {
+    /// Checks the settings, reads manifests and certificates, and opens the listeners.
+    ///
+    /// # Errors
+    /// Whatever keeps the proxy from serving, with the next step where there is one. That the
+    /// server is not there yet does not.
+    pub async fn bind(settings: Settings) -> Result<Self, Error> {
+        settings.check()?;
+        let server = server(&settings.server)?;
+        let limits = limits(&settings);
+        let default = match (
+            &settings.encryption.manifest,
+            &settings.encryption.master_key,
+        ) {
+            (None, None) if !settings.databases.is_empty() => None,
+            _ => Some(encryption(&settings.encryption, limits).await?),
+        };
+        let mut databases = HashMap::new();
+        for (name, own) in &settings.databases {
+            let merged = EncryptionSettings {
+                manifest: own
+                    .manifest
+                    .clone()
+                    .or(settings.encryption.manifest.clone()),
+                master_key: own
+                    .master_key
+                    .clone()
+                    .or(settings.encryption.master_key.clone()),
+                ..settings.encryption.clone()
+            };
+            databases.insert(name.clone(), encryption(&merged, limits).await?);
+        }
+        let tls = match &settings.listen.tls {
+            Some(settings) => Some(Mutex::new(tls::with_clients(settings)?)),
+            None => None,
+        };
+        let mut tcp = Vec::new();
+        for &address in &settings.listen.tcp {
+            tcp.push(listen(address).await?);
+        }
+        let unix = listen_unix(&settings)?;
+        let http = match settings.listen.http {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let (sender, order) = watch::channel(Order::Serve);
+        let counted: Vec<ColumnEncryption> =
+            default.iter().chain(databases.values()).cloned().collect();
+        let places = settings.limits.connections.min(Semaphore::MAX_PERMITS);
+        let metrics = Metrics::new(move || sum(counted.iter()), places);
+        Ok(Self {
+            shared: Arc::new(Shared {
+                server,
+                default,
+                databases,
+                tls,
+                metrics,
+                order,
+                places: Arc::new(Semaphore::new(places)),
+                refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+                settings,
+            }),
+            tcp,
+            unix,
+            http,
+            order: Arc::new(sender),
+        })
+    }
+
+    /// A handle to tell the proxy what to do while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle {
+            shared: Arc::clone(&self.shared),
+            order: Arc::clone(&self.order),
+        }
+    }
+
+    /// Addresses for clients, with the ports that the system chose where none was given.
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        let addresses = self.tcp.iter().filter_map(|it| it.local_addr().ok());
+        addresses.collect()
+    }
+
+    /// Address for health checks and metrics.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
+    }
+
+    /// Path of the Unix socket.
+    pub fn unix_path(&self) -> Option<&std::path::Path> {
+        self.unix.as_ref().map(|(_, path)| path.as_path())
+    }
+
+    /// Serves until it is told to end, and its connections have ended.
+    pub async fn run(self) {
+        let mut listeners = JoinSet::new();
+        let connections = Arc::new(Mutex::new(JoinSet::new()));
+        for listener in self.tcp {
+            let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
+            listeners.spawn(async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, peer)) => {
+                            let serve = client::tcp(stream, peer, Arc::clone(&shared));
+                            spawn(&connections, serve);
+                        }
+                        Err(error) => {
+                            warn!(%error, "cannot accept a connection");
+                            pause_after_failed_accept().await;
+                        }
+                    }
+                }
+            });
+        }
+        let mut socket_path = None;
+        if let Some((listener, path)) = self.unix {
+            socket_path = Some(path);
+            let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
+            listeners.spawn(async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => {
+                            spawn(&connections, client::unix(stream, Arc::clone(&shared)));
+                        }
+                        Err(error) => {
+                            warn!(%error, "cannot accept a connection");
+                            pause_after_failed_accept().await;
+                        }
+                    }
+                }
+            });
+        }
+        // Probes are answered to the end: a proxy that drains says that it is not ready.
+        let http = self
+            .http
+            .map(|listener| tokio::spawn(http::serve(listener, Arc::clone(&self.shared))));
+        let mut order = self.shared.order.clone();
+        // It fails only when there is no handle left, and then nobody can end the proxy.
+        let told = order.wait_for(|order| *order != Order::Serve).await;
+        drop(told);
+        listeners.shutdown().await;
+        if let Some(path) = socket_path {
+            let _ = std::fs::remove_file(path);
+        }
+        let mut connections =
+            std::mem::take(&mut *connections.lock().unwrap_or_else(PoisonError::into_inner));
+        let limit = self.shared.settings.limits.drain_timeout;
+        info!(
+            connections = self.shared.metrics.connections.get(),
+            "no new connections; waiting for those that are open"
+        );
+        let ended = async { while connections.join_next().await.is_some() {} };
+        let stopped = async {
+            let _ = order.wait_for(|order| *order == Order::Stop).await;
+        };
+        let drained = tokio::select! {
+            () = ended => true,
+            () = tokio::time::sleep(limit) => false,
+            () = stopped => false,
+        };
+        if !drained {
+            self.order.send_replace(Order::Stop);
+            let goodbye = async { while connections.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(client::GOODBYE_TIMEOUT, goodbye).await;
+            connections.shutdown().await;
+        }
+        if let Some(http) = http {
+            http.abort();
+        }
+    }
+}
+
+type Connections = Mutex<JoinSet<()>>;
+
+fn spawn(connections: &Connections, serve: impl Future<Output = ()> + Send + 'static) {
+    let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
+    // Those that have ended leave their place in the set.
+    while connections.try_join_next().is_some() {}
+    connections.spawn(serve);
+}
+
+/// A place for a connection, counted while it is held.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.metrics.connections.dec();
+    }
+}
+
+/// What a connection that has just been accepted gets.
+pub(crate) enum Admission {
+    /// It is served.
+    Place(Place),
+    /// It is told that there are too many.
+    Refusal(tokio::sync::OwnedSemaphorePermit),
+    /// It is closed.
+    Nothing,
+}
+
+pub(crate) fn admit(shared: &Arc<Shared>) -> Admission {
+    shared.metrics.accepted();
+    if let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() {
+        shared.metrics.connections.inc();
+        return Admission::Place(Place {
+            shared: Arc::clone(shared),
+            _permit: permit,
+        });
+    }
+    shared.metrics.ended(End::TooMany);
+    match Arc::clone(&shared.refusals).try_acquire_owned() {
+        Ok(permit) => Admission::Refusal(permit),
+        Err(_) => Admission::Nothing,
+    }
+}
+
+/// Rests after a failure that would come again at once.
+pub(crate) async fn pause_after_failed_accept() {
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// Why clients are told that the proxy ends: what a server says that shuts down.
+pub(crate) fn shutting_down() -> Failure {
+    Failure {
+        sqlstate: "57P01",
+        message: "terminating connection: the Sealwire proxy is shutting down".into(),
+        hint: None,
+    }
+}
+
+fn sum<'a>(encryptions: impl Iterator<Item = &'a ColumnEncryption>) -> Statistics {
+    encryptions.fold(Statistics::default(), |sum, encryption| {
+        sum.plus(encryption.statistics())
+    })
+}
+
+fn limits(settings: &Settings) -> Limits {
+    let mut limits = Limits::default();
+    limits.rewritten_frame_bytes_max = settings.limits.message_bytes;
+    limits.copied_row_bytes_max = settings.limits.message_bytes;
+    limits.held_client_bytes_max = settings.limits.held_bytes;
+    limits
+}
+
+async fn encryption(
+    settings: &EncryptionSettings,
+    limits: Limits,
+) -> Result<ColumnEncryption, Error> {
+    let source: ManifestSource = settings.manifest.as_deref().unwrap_or("database").parse()?;
+    let master_key = settings.master_key.as_deref().ok_or_else(|| {
+        Error::new("no column master key is configured")
+            .with_hint("say where it is (`--master-key`, or `master_key` in `[encryption]`)")
+    })?;
+    let mut builder = ColumnEncryption::builder()
+        .manifest(source)
+        .master_key(master_key)
+        .results_only(settings.results_only)
+        .limits(limits);
+    if let Some(ttl) = settings.key_ttl {
+        builder = builder.key_ttl(ttl);
+    }
+    Ok(builder.build().await?)
+}
+
+fn server(settings: &ServerSettings) -> Result<Server<MakeRustlsConnect>, Error> {
+    let mut config = tokio_postgres::Config::new();
+    for host in &settings.hosts {
+        config.host(host);
+    }
+    for &port in &settings.ports {
+        config.port(port);
+    }
+    config
+        .ssl_mode(match settings.sslmode {
+            SslMode::Disable => tokio_postgres::config::SslMode::Disable,
+            SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => {
+                tokio_postgres::config::SslMode::Require
+            }
+        })
+        .ssl_negotiation(match settings.sslnegotiation {
+            SslNegotiation::Postgres => tokio_postgres::config::SslNegotiation::Postgres,
+            SslNegotiation::Direct => tokio_postgres::config::SslNegotiation::Direct,
+        })
+        .connect_timeout(settings.connect_timeout)
+        .keepalives_idle(settings.keepalives_idle);
+    Ok(Server::new(&config, tls::with_server(settings)?)?)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::new(format_args!("cannot listen on {address}: {error}")))
+}
+
+fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, Error> {
+    let Some(directory) = &settings.listen.unix else {
+        return Ok(None);
+    };
+    let path = directory.join(format!(".s.PGSQL.{}", settings.listen.unix_port));
+    let failed = |error: &std::io::Error| {
+        Error::new(format_args!(
+            "cannot listen on `{}`: {error}",
+            path.display()
+        ))
+    };
+    // What a proxy that was killed has left; a socket that somebody listens on is theirs.
+    if path.exists() {
+        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+            return Err(failed(&std::io::ErrorKind::AddrInUse.into()));
+        }
+        let _ = std::fs::remove_file(&path);
+    }
+    let listener = UnixListener::bind(&path).map_err(|error| failed(&error))?;
+    let mode = Permissions::from_mode(settings.unix_mode()?);
+    std::fs::set_permissions(&path, mode).map_err(|error| failed(&error))?;
+    Ok(Some((listener, path)))
+}

@@ -1,0 +1,331 @@
+//! The proxy's settings, as a TOML file has them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::fmt::serde::unsigned_duration::friendly::compact;
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// Everything that a proxy is told. Every part has defaults but the server's host and a place to
+/// listen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: ListenSettings,
+    /// The server behind the proxy.
+    pub server: ServerSettings,
+    /// Manifest and keys, for every database that has no section of its own.
+    pub encryption: EncryptionSettings,
+    /// Manifest and keys of single databases.
+    pub databases: BTreeMap<String, DatabaseSettings>,
+    /// Limits and times.
+    pub limits: LimitSettings,
+}
+
+/// `[listen]`: where clients connect.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ListenSettings {
+    /// Addresses for TCP.
+    pub tcp: Vec<SocketAddr>,
+    /// Directory of the Unix socket `.s.PGSQL.PORT`.
+    pub unix: Option<PathBuf>,
+    /// The port in the socket's name.
+    pub unix_port: u16,
+    /// Permissions of the socket, octal: who may connect.
+    pub unix_mode: String,
+    /// Address for health checks and metrics.
+    pub http: Option<SocketAddr>,
+    /// TLS with clients on TCP.
+    pub tls: Option<TlsSettings>,
+    /// Accept clients without TLS on addresses other than loopback. Their values cross the network
+    /// in the clear.
+    pub allow_plaintext: bool,
+}
+
+impl Default for ListenSettings {
+    fn default() -> Self {
+        Self {
+            tcp: Vec::new(),
+            unix: None,
+            unix_port: 5432,
+            unix_mode: "0600".into(),
+            http: None,
+            tls: None,
+            allow_plaintext: false,
+        }
+    }
+}
+
+/// `[listen.tls]`: TLS with clients.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// PEM file of the certificate and those above it.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+}
+
+/// `sslmode`, as libpq names it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SslMode {
+    /// No TLS.
+    Disable,
+    /// TLS if the server has it, unverified.
+    Prefer,
+    /// TLS, unverified; verified as `verify-ca` when `sslrootcert` is given.
+    Require,
+    /// TLS, the certificate is from a known authority.
+    VerifyCa,
+    /// TLS, and the certificate is for the host.
+    #[default]
+    VerifyFull,
+}
+
+impl std::str::FromStr for SslMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "disable" => Ok(Self::Disable),
+            "prefer" => Ok(Self::Prefer),
+            "require" => Ok(Self::Require),
+            "verify-ca" => Ok(Self::VerifyCa),
+            "verify-full" => Ok(Self::VerifyFull),
+            _ => Err("use `disable`, `prefer`, `require`, `verify-ca` or `verify-full`".into()),
+        }
+    }
+}
+
+/// `sslnegotiation`, as libpq names it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SslNegotiation {
+    /// TLS is asked for in PostgreSQL's protocol.
+    #[default]
+    Postgres,
+    /// TLS begins at once (PostgreSQL 17 and later).
+    Direct,
+}
+
+/// `[server]`: the server behind the proxy.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Host names, addresses or directories of Unix sockets, tried in this order.
+    pub hosts: Vec<String>,
+    /// One port, or one for each host.
+    pub ports: Vec<u16>,
+    /// TLS with the server.
+    pub sslmode: SslMode,
+    /// How TLS begins.
+    pub sslnegotiation: SslNegotiation,
+    /// PEM file of the authorities that the server's certificate may come from; the system's own
+    /// when it is not given.
+    pub sslrootcert: Option<PathBuf>,
+    /// PEM file of a certificate for the server.
+    pub sslcert: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub sslkey: Option<PathBuf>,
+    /// How long connecting to one host may take.
+    #[serde(with = "compact::required")]
+    pub connect_timeout: Duration,
+    /// How long a silent connection lives before TCP asks whether the peer is there.
+    #[serde(with = "compact::required")]
+    pub keepalives_idle: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            ports: vec![5432],
+            sslmode: SslMode::default(),
+            sslnegotiation: SslNegotiation::default(),
+            sslrootcert: None,
+            sslcert: None,
+            sslkey: None,
+            connect_timeout: Duration::from_secs(10),
+            keepalives_idle: Duration::from_secs(300),
+        }
+    }
+}
+
+/// `[encryption]`: manifest and keys.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EncryptionSettings {
+    /// `database` or `file:PATH`.
+    pub manifest: Option<String>,
+    /// Where the column master key is: a key store's URI.
+    pub master_key: Option<String>,
+    /// Open results, but refuse every statement that would need a value sealed.
+    pub results_only: bool,
+    /// How long an unwrapped key stays in memory; one hour when it is not given.
+    #[serde(with = "compact::optional")]
+    pub key_ttl: Option<Duration>,
+}
+
+/// `[databases.NAME]`: manifest and keys of one database. What is not given is as in `[encryption]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// `database` or `file:PATH`.
+    pub manifest: Option<String>,
+    /// Where the column master key is: a key store's URI.
+    pub master_key: Option<String>,
+}
+
+/// `[limits]`: limits and times.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitSettings {
+    /// Connections of clients at a time.
+    pub connections: usize,
+    /// How long a client may take from connecting until it is authenticated.
+    #[serde(with = "compact::required")]
+    pub startup_timeout: Duration,
+    /// How long connections may go on with what they are doing when the proxy is told to stop.
+    #[serde(with = "compact::required")]
+    pub drain_timeout: Duration,
+    /// Bytes of the longest message that has to be held whole to be rewritten.
+    pub message_bytes: usize,
+    /// Bytes of a client's messages that are held back while a connection waits for keys or for
+    /// the catalogue.
+    pub held_bytes: usize,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            connections: 500,
+            startup_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(30),
+            message_bytes: 64 << 20,
+            held_bytes: 16 << 20,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not TOML, or has a key or a value that is not known.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(format_args!("cannot read `{}`: {error}", path.display()))
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            // It shows the line, and a line may hold a secret only where a key store's URI does.
+            let place = error.span().map_or(0, |span| {
+                text[..span.start.min(text.len())].lines().count().max(1)
+            });
+            Error::new(format_args!(
+                "`{}`, line {place}: {}",
+                path.display(),
+                error.message()
+            ))
+        })
+    }
+
+    /// Whether what is there can work, before anything is opened.
+    ///
+    /// # Errors
+    /// The first thing that cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        let listen = &self.listen;
+        if listen.tcp.is_empty() && listen.unix.is_none() {
+            return Err(Error::new("no place to listen for clients").with_hint(
+                "give an address (`--listen 127.0.0.1:6432`) or a directory (`--listen-unix /run/sealwire`)",
+            ));
+        }
+        if listen.tls.is_none()
+            && !listen.allow_plaintext
+            && let Some(open) = listen
+                .tcp
+                .iter()
+                .find(|address| !address.ip().is_loopback())
+        {
+            return Err(Error::new(format_args!(
+                    "refusing to listen on {open} without TLS: values would cross the network in the clear"
+                ))
+                .with_hint(
+                    "give a certificate (`[listen.tls]`), or set `allow_plaintext = true` where the network is trusted",
+                ));
+        }
+        self.unix_mode()?;
+        if self.server.hosts.is_empty() {
+            return Err(Error::new("no server is configured")
+                .with_hint("give its host (`--server db.internal`, or `hosts` in `[server]`)"));
+        }
+        if self.limits.connections == 0 {
+            return Err(Error::new("`connections` in `[limits]` must be above zero"));
+        }
+        Ok(())
+    }
+
+    /// Permissions of the Unix socket.
+    pub(crate) fn unix_mode(&self) -> Result<u32, Error> {
+        u32::from_str_radix(&self.listen.unix_mode, 8)
+            .ok()
+            .filter(|mode| *mode <= 0o777)
+            .ok_or_else(|| {
+                Error::new(format_args!(
+                    "`unix_mode` cannot be `{}`",
+                    self.listen.unix_mode
+                ))
+                .with_hint("use octal digits, for example \"0660\"")
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn tls_with_the_server_is_verified_unless_said_otherwise() {
+        assert_eq!(Settings::default().server.sslmode, SslMode::VerifyFull);
+    }
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        let settings =
+            settings("[limits]\nstartup_timeout = \"1m 30s\"\n[encryption]\nkey_ttl = \"2h\"");
+        assert_eq!(settings.limits.startup_timeout, Duration::from_secs(90));
+        assert_eq!(settings.encryption.key_ttl, Some(Duration::from_secs(7200)));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_an_error() {
+        let error = toml::from_str::<Settings>("[listen]\ntpc = []").unwrap_err();
+        assert!(error.message().contains("tpc"), "{error}");
+    }
+
+    #[test]
+    fn plaintext_leaves_the_machine_only_when_that_is_said() {
+        let mut settings =
+            settings("[listen]\ntcp = [\"0.0.0.0:6432\"]\n[server]\nhosts = [\"db\"]");
+        let error = settings.check().unwrap_err();
+        assert!(error.to_string().contains("without TLS"), "{error}");
+        settings.listen.allow_plaintext = true;
+        settings.check().unwrap();
+        settings.listen.allow_plaintext = false;
+        settings.listen.tcp = vec!["[::1]:6432".parse().unwrap()];
+        settings.check().unwrap();
+    }
+}

@@ -1,0 +1,236 @@
+//! TLS with clients and with the server.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
+    SignatureScheme,
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::error::Error;
+use crate::settings::{ServerSettings, SslMode, TlsSettings};
+
+/// The protocol's name in TLS, which direct TLS demands
+/// ([PostgreSQL documentation, 53.2.12](https://www.postgresql.org/docs/current/protocol-flow.html)).
+pub(crate) const ALPN: &[u8] = b"postgresql";
+
+/// TLS with clients.
+pub(crate) fn with_clients(settings: &TlsSettings) -> Result<Arc<ServerConfig>, Error> {
+    let chain = certificates(&settings.certificate)?;
+    let key = private_key(&settings.key)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(format_args!("TLS: {error}")))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| {
+            Error::new(format_args!(
+                "`{}` and `{}` do not go together: {error}",
+                settings.certificate.display(),
+                settings.key.display()
+            ))
+        })?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// TLS with the server, verified as `sslmode` says.
+pub(crate) fn with_server(settings: &ServerSettings) -> Result<MakeRustlsConnect, Error> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(format_args!("TLS: {error}")))?
+        .dangerous();
+    let verifier: Arc<dyn ServerCertVerifier> = match settings.sslmode {
+        SslMode::Disable | SslMode::Prefer => Arc::new(Unverified(provider)),
+        SslMode::Require if settings.sslrootcert.is_none() => Arc::new(Unverified(provider)),
+        SslMode::Require | SslMode::VerifyCa => Arc::new(AnyName(known(settings, provider)?)),
+        SslMode::VerifyFull => known(settings, provider)?,
+    };
+    let builder = builder.with_custom_certificate_verifier(verifier);
+    let mut config = match (&settings.sslcert, &settings.sslkey) {
+        (None, None) => builder.with_no_client_auth(),
+        (Some(certificate), Some(key)) => builder
+            .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+            .map_err(|error| {
+                Error::new(format_args!(
+                    "`sslcert` and `sslkey` do not go together: {error}"
+                ))
+            })?,
+        _ => {
+            return Err(Error::new("one of `sslcert` and `sslkey` is missing")
+                .with_hint("give both, or none"));
+        }
+    };
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn known(
+    settings: &ServerSettings,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<WebPkiServerVerifier>, Error> {
+    let mut roots = RootCertStore::empty();
+    let from = match &settings.sslrootcert {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| Error::new(format_args!("`{}`: {error}", path.display())))?;
+            }
+            path.display().to_string()
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            "the system's certificate store".to_owned()
+        }
+    };
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| {
+            Error::new(format_args!(
+                "no authority to verify the server with in {from}: {error}"
+            ))
+            .with_hint("name a PEM file with `sslrootcert`")
+        })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let failed = |error: &dyn fmt::Display| {
+        Error::new(format_args!(
+            "cannot read certificate `{}`: {error}",
+            path.display()
+        ))
+    };
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| failed(&error))?;
+    if found.is_empty() {
+        return Err(failed(&"there is none in it"));
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        Error::new(format_args!(
+            "cannot read private key `{}`: {error}",
+            path.display()
+        ))
+    })
+}
+
+/// Whether the client has asked for PostgreSQL by name, as direct TLS demands.
+pub(crate) fn is_direct(protocol: Option<&[u8]>) -> io::Result<()> {
+    match protocol {
+        Some(ALPN) => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "direct TLS without the protocol's name (ALPN)",
+        )),
+    }
+}
+
+/// `sslmode=require`: encryption against listeners, none against impostors.
+#[derive(Debug)]
+struct Unverified(Arc<CryptoProvider>);
+
+/// `sslmode=verify-ca`: whatever the certificate's name.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for Unverified {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        // The name is looked at last, so an error about it means that all else is well.
+        match self
+            .0
+            .verify_server_cert(certificate, intermediates, name, ocsp, now)
+        {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
