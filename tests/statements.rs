@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "statements/narrowing.rs"]
+mod narrowing;
 #[path = "support/connections.rs"]
 mod support;
 
@@ -222,6 +224,22 @@ async fn prepared_statements_of_sql_seal_their_arguments_and_open_their_rows() {
             .refused(mode, "EXECUTE bad('zqxmarker-a')", "was not prepared")
             .await;
         twins.works(mode, &["EXECUTE q('zqxmarker-a')"]).await;
+        // A name that is gone by the end of its text leaves a transaction as it is.
+        if let Mode::Simple = mode {
+            let within = "PREPARE once AS SELECT email FROM people WHERE id = $1; EXECUTE once(1); \
+                          DEALLOCATE once; PREPARE once AS SELECT note FROM people; DEALLOCATE ALL";
+            twins
+                .works(
+                    mode,
+                    &[
+                        "BEGIN",
+                        within,
+                        "SELECT email FROM people ORDER BY id",
+                        "COMMIT",
+                    ],
+                )
+                .await;
+        }
         // It reports settings that differ from database to database, the owner for one.
         twins.sealed.query("DISCARD ALL").await;
         twins.plain.query("DISCARD ALL").await;

@@ -169,12 +169,11 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
 
     /// The type of one reference to a column.
     pub(crate) fn reference(&mut self, column: &ScopeColumn, at: usize) -> Result<TypeId> {
-        if let Some((info, position)) = &column.source
-            && let Some(mismatch) = info
-                .columns
-                .get(*position)
-                .and_then(|column| column.mismatch.as_ref())
-        {
+        let own = match &column.source {
+            Some((info, position)) => info.columns.get(*position),
+            None => None,
+        };
+        if let Some(mismatch) = own.and_then(|own| own.mismatch.as_ref()) {
             return Err(mismatched(mismatch, at).into());
         }
         Ok(match column.holds {
@@ -183,7 +182,10 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
                 relation: column.source.as_ref().map_or(0, |(info, _)| info.oid),
                 path: column.label().into(),
             }),
-            Holds::Sealed(id) => self.types.sealed(id),
+            Holds::Sealed(id) => {
+                let others = own.map_or(&[] as &[_], |own| &own.others);
+                self.types.cells(id, others)
+            }
             Holds::Of(ty) => ty,
         })
     }

@@ -8,7 +8,7 @@ use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, litera
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
 use crate::refuse::{self, Finish, refuse};
-use crate::types::{Ground, Sealed};
+use crate::types::{Ground, Sealed, Site};
 
 /// The largest parameter number that the protocol can carry.
 const PARAMS_MAX: u32 = 65_535;
@@ -31,6 +31,21 @@ const fn usage(sealed: Sealed) -> Usage {
 /// Types every parameter and literal of a statement.
 pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<Grounded, Refusal> {
     let mut grounded = Grounded::default();
+    let params = analyser.params.iter().map(|(&number, &ty)| {
+        let site = Site {
+            at: 0,
+            param: Some(number),
+        };
+        (ty, site)
+    });
+    let literals = analyser.literals.iter().map(|literal| {
+        let site = Site {
+            at: literal.at,
+            param: None,
+        };
+        (literal.ty, site)
+    });
+    analyser.types.check_stores(params.chain(literals))?;
     for number in analyser.params.keys().copied().collect::<Vec<_>>() {
         param(analyser, number, &mut grounded.params)?;
     }
@@ -165,8 +180,8 @@ pub(crate) fn outputs(
         .map(|column| {
             let (column, array) = match analyser.types.ground(column.ty) {
                 Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
-                Ground::Sealed(sealed) => (sealed.column, false),
-                Ground::Array(sealed) => (sealed.column, true),
+                Ground::Sealed(sealed) => (sealed.shown, false),
+                Ground::Array(sealed) => (sealed.shown, true),
                 Ground::Deep => return Err(nested_array(0)),
             };
             Ok(Output {

@@ -157,7 +157,7 @@ impl<'a> One<'a, '_, '_> {
                     let ty = analyser.value(&scope, arg)?;
                     let mut cells = analyser.types.sealed(column);
                     if usage == sealwire_core::value::Usage::Assign {
-                        analyser.types.assign(cells, column);
+                        analyser.types.assign(cells, column, arg.at);
                     }
                     if array {
                         cells = analyser.types.array(cells);

@@ -185,7 +185,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 if param_of(left).is_some() || literal_of(left) {
                     return Ok(shape);
                 }
-                return Ok(Shape::Value(self.types.sealed(sealed.column)));
+                return Ok(Shape::Value(self.types.some_of(ty, sealed.column)));
             }
             ExprKind::In {
                 operator,
