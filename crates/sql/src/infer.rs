@@ -83,6 +83,8 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     pub(crate) resolver: &'r mut Resolver<'c>,
     pub(crate) types: Types<'c>,
     pub(crate) voice: Voice,
+    /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
+    pub(crate) arguments: bool,
     pub(crate) params: BTreeMap<u32, TypeId>,
     pub(crate) literals: Vec<LiteralUse<'a>>,
     pub(crate) casts: Vec<CastUse<'a>>,
@@ -115,6 +117,7 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             resolver,
             types,
             voice,
+            arguments: false,
             params: BTreeMap::new(),
             literals: Vec::new(),
             casts: Vec::new(),

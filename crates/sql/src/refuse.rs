@@ -157,6 +157,18 @@ pub(crate) fn mixed(
     refusal.at(at)
 }
 
+/// An array that the server puts together, where one cell holds the whole of it.
+pub(crate) fn array_built(policy: &Policy, column: ColumnId, at: usize) -> Refusal {
+    let path = policy.column(column).path();
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to build an array for encrypted column `{path}` in the statement"),
+    )
+    .detail("one cell holds the whole array, and the server cannot put one together")
+    .hint("pass the array as one parameter, or write it as one literal: `'{a,b}'`")
+    .at(at)
+}
+
 /// Two columns that are not encrypted alike.
 pub(crate) fn two_classes(
     policy: &Policy,

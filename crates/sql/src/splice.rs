@@ -68,7 +68,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             range: Some(range), ..
         }) = cast.operand
         {
-            cast_starts.push(range.start);
+            cast_starts.push((range.start, cast_type(policy, sealed, cast.target)));
         }
         grounded.edits.push(edit);
     }
@@ -89,10 +89,14 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         if replaced.iter().any(|outer| outer.contains(&range.start)) {
             continue;
         }
-        let wire = match cast_starts.contains(&range.start) {
+        let cast = cast_starts.iter().find(|(start, _)| *start == range.start);
+        let wire = match cast {
             _ if array => None,
-            true => cast_type(policy, sealed),
-            false => bare_type(policy, literal, sealed),
+            Some((_, wire)) => *wire,
+            None if analyser.arguments && literal.class == LiteralClass::String => {
+                unmodified(policy, sealed)
+            }
+            None => bare_type(policy, literal, sealed),
         };
         grounded.edits.push(Edit {
             range,
@@ -286,8 +290,17 @@ fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<Scala
 }
 
 /// The type of a literal under a cast that is cut. An interval is read without the column's fields
-/// then.
-fn cast_type(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
+/// then, unless the cast names them too.
+fn cast_type(policy: &Policy, sealed: Sealed, cast: &TypeName) -> Option<ScalarType> {
+    match cast.modifiers.as_slice() {
+        [] => unmodified(policy, sealed),
+        _ => None,
+    }
+}
+
+/// The type of a literal that is not read as the column's own, but as its type without a modifier.
+/// That is another value only if it is an interval.
+fn unmodified(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
     let ty = policy.column(sealed.column).ty;
     (ty.family() == Family::Interval).then_some(ScalarType::Interval)
 }
@@ -347,7 +360,7 @@ fn cut(
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
             literal_range(policy, literal, sealed, array, cast.at)?;
-            let wire = cast_type(policy, sealed);
+            let wire = cast_type(policy, sealed, cast.target);
             (range, replacement(literal, sealed, array, wire))
         }
         _ => return Err(refusal()),
@@ -406,8 +419,9 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
     }
     match target.modifiers.as_slice() {
         [] => true,
-        // The grammar writes the fields of an interval in a form of its own.
-        _ if scalar.family() == Family::Interval => false,
+        modifiers if scalar == ScalarType::Interval => {
+            DeclaredType::interval(modifiers).is_some_and(|cast| cast == ty.element())
+        }
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();

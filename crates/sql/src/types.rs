@@ -254,6 +254,11 @@ impl<'p> Types<'p> {
                 self.unify(element, plain, site)?;
                 Tag::Plain(why)
             }
+            (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column))
+                if self.policy.column(column).ty.is_array() =>
+            {
+                return Err(refuse::array_built(self.policy, column, site.at));
+            }
             (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column)) => {
                 let why = Why::OperatorResult("ARRAY".to_owned());
                 return Err(refuse::mixed(

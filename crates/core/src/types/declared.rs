@@ -84,6 +84,24 @@ impl DeclaredType {
         }
     }
 
+    /// `interval` with the modifiers that PostgreSQL's grammar makes of its fields and its precision:
+    /// a mask of the fields, `INTERVAL_FULL_RANGE` where none are named, and digits. `None` for what
+    /// it makes of nothing.
+    pub fn interval(modifiers: &[i32]) -> Option<Self> {
+        let (range, digits) = match *modifiers {
+            [range] => (range, INTERVAL_FULL_PRECISION),
+            [range, digits] if (0..=i32::from(SECOND_DIGITS_MAX)).contains(&digits) => {
+                (range, digits)
+            }
+            _ => return None,
+        };
+        let known = INTERVAL_FIELDS.iter().any(|(_, mask, _)| *mask == range);
+        (known || range == INTERVAL_FULL_RANGE).then_some(Self {
+            typmod: range << 16 | digits,
+            ..Self::new(ScalarType::Interval)
+        })
+    }
+
     /// Arrays of this type, of any number of dimensions; the modifier is that of the elements.
     #[must_use]
     pub const fn array(self) -> Self {

@@ -138,6 +138,7 @@ impl<'a> One<'a, '_, '_> {
         };
         self.executes.push(execute.name.clone());
         let mut analyser = self.analyser();
+        analyser.arguments = true;
         let ctes = Ctes {
             parent: None,
             list: Vec::new(),
