@@ -7,19 +7,19 @@
 
 #[path = "oracle/flow.rs"]
 mod flow;
+#[path = "support/tapped.rs"]
+mod tapped;
 #[path = "oracle/tree.rs"]
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sealwire::ColumnEncryption;
 use sealwire_testkit::fixture::schema::{Column, Table};
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
-use sealwire_testkit::fixture::{Fixture, plain_wire, trap};
+use sealwire_testkit::fixture::{Fixture, plain_wire};
 use sealwire_testkit::regress::frames::frames;
 use sealwire_testkit::{Postgres, Tap};
 use tokio::net::TcpStream;
-use tokio_postgres::config::{SslMode, SslNegotiation};
 
 use flow::{Flow, Known, Source};
 
@@ -206,21 +206,7 @@ async fn sealed_values_meet_encrypted_columns_in_the_server_s_own_analysis() {
     fixture.prepare(BESIDE).await;
     let classes = classes(&fixture).await;
     let collectors = collectors(&fixture).await;
-    let mut config = fixture.sealed().config();
-    config
-        .ssl_mode(SslMode::Require)
-        .ssl_negotiation(SslNegotiation::Direct);
-    let encryption = ColumnEncryption::builder()
-        .manifest_file(fixture.manifest_path())
-        .master_key(format!("file:{}", fixture.key_path().display()))
-        .build()
-        .await
-        .unwrap();
-    let tap = Tap::new();
-    let armed = encryption.arm(&config, tap.clone()).unwrap();
-    let (config, connector) = armed.into_parts();
-    let stream = trap::stream(&config, connector).await;
-    let mut client = WireClient::start(stream, &config, &[]).await.unwrap();
+    let (mut client, tap) = tapped::wire(&fixture, fixture.sealed().config(), &[]).await;
     let mut server = plain_wire(fixture.sealed()).await;
     server
         .query("SET debug_print_parse = on; SET debug_pretty_print = off; SET client_min_messages = log")

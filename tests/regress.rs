@@ -19,6 +19,8 @@ mod exchange;
 mod report;
 #[path = "regress/session.rs"]
 mod session;
+#[path = "support/tapped.rs"]
+mod tapped;
 
 use std::collections::BTreeMap;
 use std::fs;

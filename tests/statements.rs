@@ -4,12 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "statements/narrowing.rs"]
+mod narrowing;
 #[path = "support/connections.rs"]
 mod support;
 
 use sealwire_testkit::RecordingProxy;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::compare::difference;
+use sealwire_testkit::fixture::schema::{Column, Table};
 use sealwire_testkit::fixture::wire::{Batch, Format, Reply, WireClient};
 use support::people;
 use tokio::net::TcpStream;
@@ -35,17 +38,21 @@ struct Twins {
 }
 
 impl Twins {
-    async fn new() -> Self {
-        let fixture = Fixture::new(people()).await;
+    async fn of(tables: impl IntoIterator<Item = Table>) -> Self {
+        let fixture = Fixture::new(tables).await;
         let proxy = RecordingProxy::start(fixture.sealed()).await;
         let sealed = support::wire(&fixture.url_through(proxy.port())).await;
         let plain = fixture.plain_wire().await;
-        let mut twins = Self {
+        Self {
             fixture,
             proxy,
             sealed,
             plain,
-        };
+        }
+    }
+
+    async fn new() -> Self {
+        let mut twins = Self::of(people()).await;
         for sql in [
             "INSERT INTO people (id, email, phone, age, note, born, name) VALUES \
              (1, 'zqxmarker-a', 'zqxmarker-1', 41, 'zqxmarker-n', '1985-02-03', 'ada'), \
@@ -222,6 +229,22 @@ async fn prepared_statements_of_sql_seal_their_arguments_and_open_their_rows() {
             .refused(mode, "EXECUTE bad('zqxmarker-a')", "was not prepared")
             .await;
         twins.works(mode, &["EXECUTE q('zqxmarker-a')"]).await;
+        // A name that is gone by the end of its text leaves a transaction as it is.
+        if let Mode::Simple = mode {
+            let within = "PREPARE once AS SELECT email FROM people WHERE id = $1; EXECUTE once(1); \
+                          DEALLOCATE once; PREPARE once AS SELECT note FROM people; DEALLOCATE ALL";
+            twins
+                .works(
+                    mode,
+                    &[
+                        "BEGIN",
+                        within,
+                        "SELECT email FROM people ORDER BY id",
+                        "COMMIT",
+                    ],
+                )
+                .await;
+        }
         // It reports settings that differ from database to database, the owner for one.
         twins.sealed.query("DISCARD ALL").await;
         twins.plain.query("DISCARD ALL").await;
@@ -475,4 +498,32 @@ async fn documents_rows_and_stored_queries_work_beside_encrypted_columns() {
     }
     let _ = &twins.fixture;
     twins.finish();
+}
+
+/// A table that is called like a type: the type is meant where a type stands.
+#[tokio::test]
+async fn a_table_called_like_a_type_leaves_the_type_its_name() {
+    let columns = [
+        Column::plain("id", "int8").constraint("PRIMARY KEY"),
+        Column::deterministic("day", "date"),
+        Column::plain("seen", "date"),
+    ];
+    let mut twins = Twins::of([Table::new("public", "date", columns)]).await;
+    for mode in MODES {
+        twins
+            .works(
+                mode,
+                &[
+                    "INSERT INTO date (id, day, seen) VALUES (1, date '2024-02-29', date '2024-03-01')",
+                    "SELECT id, day FROM date WHERE day = date '2024-02-29' AND seen > date '2024-01-01'",
+                    "SELECT id, '2024-02-29'::date - seen FROM date WHERE day = '2024-02-29'::date",
+                    "SELECT CAST(id::text || '-1-1' AS date), day FROM date WHERE id > 1000",
+                    "DELETE FROM date WHERE seen = CAST('2024-03-01' AS date)",
+                ],
+            )
+            .await;
+        twins
+            .refused(mode, "SELECT date FROM date", "whole row")
+            .await;
+    }
 }

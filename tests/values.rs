@@ -865,7 +865,13 @@ async fn wrong_texts_fail_as_in_a_plain_table() {
         "INSERT INTO bit_5__rnd VALUES (1, B'1010')",
         "INSERT INTO bit_varying_rnd VALUES (1, X'1f')",
         "INSERT INTO interval_year_to_month_rnd VALUES (1, '5'), (2, interval '5')",
-        "SELECT v FROM interval_year_to_month_rnd",
+        "INSERT INTO interval_year_to_month_rnd VALUES (3, '5'::interval year to month), \
+         (4, interval '7' year to month), (5, CAST('1-2' AS interval year to month)), (6, '3 days'::interval)",
+        "INSERT INTO interval_day_to_second_2__rnd VALUES (1, interval '1 2:03:04.567' day to second (2))",
+        "PREPARE span AS INSERT INTO interval_year_to_month_rnd VALUES (7, $1::interval year to month)",
+        "EXECUTE span('5'); EXECUTE span('1 year 5 days'); EXECUTE span(interval '5' year to month)",
+        "SELECT v FROM interval_day_to_second_2__rnd",
+        "SELECT v FROM interval_year_to_month_rnd ORDER BY id",
         "SELECT v FROM money_rnd",
         "SELECT v FROM bit_varying_rnd",
     ] {

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use sealwire::{ColumnEncryption, MaybeTls, SealedStream};
+use sealwire_testkit::Tap;
 use sealwire_testkit::fixture::wire::{Batch, Format, Reply, WireClient};
-use sealwire_testkit::fixture::{Fixture, plain_wire, trap};
+use sealwire_testkit::fixture::{Fixture, plain_wire};
 use sealwire_testkit::regress::frames::{RawClient, setting};
-use sealwire_testkit::{Tap, Tapped};
 use tokio::net::TcpStream;
-use tokio_postgres::Socket;
-use tokio_postgres::config::{SslMode, SslNegotiation};
 
 use crate::exchange::{Exchange, Sides};
+use crate::tapped;
 
 /// As the scripts expect them.
 const SETTINGS: [(&str, &str); 4] = [
@@ -49,7 +47,7 @@ impl Plain {
 }
 
 pub(crate) struct Session {
-    client: RawClient<SealedStream<MaybeTls<Socket, Tapped<Socket>>>>,
+    client: RawClient<tapped::Stream>,
     beneath: Tap,
     /// As the server last reported it.
     pub(crate) standard_strings: bool,
@@ -58,29 +56,8 @@ pub(crate) struct Session {
 impl Session {
     /// A session of the superuser.
     pub(crate) async fn new(fixture: &Fixture) -> Self {
-        let mut config = fixture.sealed().superuser_config();
-        // Both make the layer hand its socket to the connector at once, which is the tap here.
-        config
-            .ssl_mode(SslMode::Require)
-            .ssl_negotiation(SslNegotiation::Direct);
-        let encryption = ColumnEncryption::builder()
-            .manifest_file(fixture.manifest_path())
-            .master_key(format!("file:{}", fixture.key_path().display()))
-            .build()
-            .await
-            .unwrap();
-        let beneath = Tap::new();
-        let armed = encryption.arm(&config, beneath.clone()).unwrap();
-        let (config, connector) = armed.into_parts();
-        let stream = trap::stream(&config, connector).await;
-        let client = WireClient::start(stream, &config, &SETTINGS)
-            .await
-            .unwrap_or_else(|error| panic!("no session: {error:?}"));
-        let started = beneath.take();
-        assert!(
-            !started.to_server.is_empty(),
-            "nothing is recorded beneath the layer"
-        );
+        let config = fixture.sealed().superuser_config();
+        let (client, beneath) = tapped::wire(fixture, config, &SETTINGS).await;
         Self {
             client: RawClient::new(client.into_stream()),
             beneath,

@@ -116,7 +116,7 @@ pub(crate) fn code(error: &tokio_postgres::Error) -> &str {
 /// Two bare connections, through Sealwire to the encrypted tables and without it to their twins.
 pub(crate) struct Sealed {
     sealed: WireClient<Stream>,
-    plain: WireClient<tokio::net::TcpStream>,
+    pub(crate) plain: WireClient<tokio::net::TcpStream>,
 }
 
 impl Sealed {

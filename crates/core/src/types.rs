@@ -6,6 +6,7 @@ mod family;
 mod scalar;
 mod wire;
 
+pub(crate) use self::declared::NAME_BYTES_MAX;
 pub use self::declared::{DeclaredType, IntervalFields, ParseTypeError};
 pub use self::family::{ElementFamily, Family};
 pub use self::scalar::ScalarType;

@@ -12,6 +12,8 @@ mod utility;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use sealwire_core::policy::ColumnId;
+
 use crate::Context;
 use crate::infer::{Analyser, Voice};
 use crate::ir::{Query, Script, Statement, StatementKind, Unsupported};
@@ -271,11 +273,14 @@ fn load(script: &Script, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
     }
 }
 
+/// A column of a view, and the encrypted columns that its cells come from.
+pub(crate) type ViewOutput = (Output, Vec<ColumnId>);
+
 /// The outputs of the definition of a view, or `None` when it names nothing protected.
 pub(crate) fn view(
     definition: &str,
     resolver: &mut Resolver<'_>,
-) -> Result<Option<Vec<Output>>, Stop> {
+) -> Result<Option<Vec<ViewOutput>>, Stop> {
     let tokens = Tokens::new(definition).map_err(|(words, at)| Stop::from(syntax(words, at)))?;
     if tokens.len() > TOKENS_MAX {
         return Err(too_complex("tokens", TOKENS_MAX).into());
@@ -300,11 +305,11 @@ pub(crate) fn view(
         list: Vec::new(),
     };
     let columns = analyser.query(query, None, &ctes)?;
-    Ok(Some(splice::single_outputs(
-        &mut analyser,
-        &columns,
-        "a view",
-    )?))
+    let outputs = splice::single_outputs(&mut analyser, &columns, "a view")?;
+    let origins = analyser
+        .types
+        .origins(columns.iter().map(|column| column.ty));
+    Ok(Some(outputs.into_iter().zip(origins).collect()))
 }
 
 /// One statement of a text.

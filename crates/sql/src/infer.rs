@@ -83,6 +83,8 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     pub(crate) resolver: &'r mut Resolver<'c>,
     pub(crate) types: Types<'c>,
     pub(crate) voice: Voice,
+    /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
+    pub(crate) arguments: bool,
     pub(crate) params: BTreeMap<u32, TypeId>,
     pub(crate) literals: Vec<LiteralUse<'a>>,
     pub(crate) casts: Vec<CastUse<'a>>,
@@ -115,6 +117,7 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             resolver,
             types,
             voice,
+            arguments: false,
             params: BTreeMap::new(),
             literals: Vec::new(),
             casts: Vec::new(),
@@ -169,12 +172,11 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
 
     /// The type of one reference to a column.
     pub(crate) fn reference(&mut self, column: &ScopeColumn, at: usize) -> Result<TypeId> {
-        if let Some((info, position)) = &column.source
-            && let Some(mismatch) = info
-                .columns
-                .get(*position)
-                .and_then(|column| column.mismatch.as_ref())
-        {
+        let own = match &column.source {
+            Some((info, position)) => info.columns.get(*position),
+            None => None,
+        };
+        if let Some(mismatch) = own.and_then(|own| own.mismatch.as_ref()) {
             return Err(mismatched(mismatch, at).into());
         }
         Ok(match column.holds {
@@ -183,7 +185,10 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
                 relation: column.source.as_ref().map_or(0, |(info, _)| info.oid),
                 path: column.label().into(),
             }),
-            Holds::Sealed(id) => self.types.sealed(id),
+            Holds::Sealed(id) => {
+                let others = own.map_or(&[] as &[_], |own| &own.others);
+                self.types.cells(id, others)
+            }
             Holds::Of(ty) => ty,
         })
     }

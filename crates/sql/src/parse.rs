@@ -241,12 +241,12 @@ impl Lower<'_> {
         })
     }
 
-    /// Whether the text from `range` reads as exactly this type name.
-    fn reads_as(&self, range: Range<usize>, ty: &pg::TypeName) -> bool {
+    /// Whether two pieces of the text, one behind the other, read as exactly this type name.
+    fn reads_as(&self, piece: Range<usize>, behind: Range<usize>, ty: &pg::TypeName) -> bool {
         use rupg_sql::nodes::Equal;
-        self.text
-            .get(range)
-            .and_then(|text| rupg_sql::parse_type_name(text).ok())
-            .is_some_and(|read| read.equal(ty))
+        let (Some(piece), Some(behind)) = (self.text.get(piece), self.text.get(behind)) else {
+            return false;
+        };
+        rupg_sql::parse_type_name(&format!("{piece} {behind}")).is_ok_and(|read| read.equal(ty))
     }
 }

@@ -317,6 +317,8 @@ pub enum RefusalKind {
     MixedPlain,
     /// Encrypted against encrypted of another class.
     MixedClasses,
+    /// Cells copied to a column of a narrower type.
+    Narrowing,
     /// One `$n` in two roles.
     ParameterConflict,
     /// A cast that is not to the declared type.

@@ -4,6 +4,7 @@
 use sealwire_core::policy::{ColumnId, Mode, Policy};
 
 use crate::plan::{Refusal, RefusalKind};
+use crate::types::Site;
 
 /// Why a set of expressions is plain.
 #[derive(Clone, Debug)]
@@ -156,6 +157,18 @@ pub(crate) fn mixed(
     refusal.at(at)
 }
 
+/// An array that the server puts together, where one cell holds the whole of it.
+pub(crate) fn array_built(policy: &Policy, column: ColumnId, at: usize) -> Refusal {
+    let path = policy.column(column).path();
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to build an array for encrypted column `{path}` in the statement"),
+    )
+    .detail("one cell holds the whole array, and the server cannot put one together")
+    .hint("pass the array as one parameter, or write it as one literal: `'{a,b}'`")
+    .at(at)
+}
+
 /// Two columns that are not encrypted alike.
 pub(crate) fn two_classes(
     policy: &Policy,
@@ -180,6 +193,59 @@ pub(crate) fn two_classes(
     refusal
         .detail("they differ in key, class, type family, mode or padding")
         .at(at)
+}
+
+/// Cells copied to a column whose type not every value of theirs has.
+pub(crate) fn narrowing(policy: &Policy, from: ColumnId, to: ColumnId, at: usize) -> Refusal {
+    let (from, to) = (policy.column(from), policy.column(to));
+    refuse(
+        RefusalKind::Narrowing,
+        format!(
+            "refusing to copy encrypted column `{}` into `{}`",
+            from.path(),
+            to.path()
+        ),
+    )
+    .detail(format!(
+        "`{}` would have to be converted to `{}`, and the server sees cells only",
+        from.type_name(),
+        to.type_name()
+    ))
+    .hint("copy the values through the application, which passes them as parameters")
+    .at(at)
+}
+
+/// One parameter or literal for columns whose types convert it differently.
+pub(crate) fn stored_twice(
+    policy: &Policy,
+    column: ColumnId,
+    other: ColumnId,
+    site: Site,
+) -> Refusal {
+    let (column, other) = (policy.column(column), policy.column(other));
+    let columns = format!(
+        "encrypted columns `{}` and `{}`",
+        column.path(),
+        other.path()
+    );
+    let detail = format!(
+        "one value cannot be sealed both as `{}` and as `{}`",
+        column.type_name(),
+        other.type_name()
+    );
+    let refusal = match site.param {
+        Some(number) => refuse(
+            RefusalKind::ParameterConflict,
+            format!("refusing to use `${number}` for {columns}"),
+        )
+        .hint("pass the value as two parameters"),
+        None => refuse(
+            RefusalKind::Narrowing,
+            format!("refusing to store one literal in {columns}"),
+        )
+        .hint("write the literal once for each column"),
+    };
+    refusal.detail(detail).at(site.at)
 }
 
 /// A comparison of cells that are different each time.

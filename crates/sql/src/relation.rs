@@ -9,7 +9,7 @@ use sealwire_core::catalogue::{Attribute, Relation, RelationKind, Resolution};
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
-use crate::plan::{Output, Refusal, RefusalKind};
+use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{Finish, invalid, refuse};
 
 /// A disagreement between the policy and the catalogue about a relation.
@@ -135,6 +135,8 @@ impl From<Refusal> for Stop {
 pub(crate) struct RelationColumn {
     pub(crate) name: String,
     pub(crate) column: Option<ColumnId>,
+    /// Further columns whose cells it can hold, where it is a view's and chooses between several.
+    pub(crate) others: Vec<ColumnId>,
     /// Its type says that it holds cells, and the manifest does not list it.
     pub(crate) unlisted: bool,
     pub(crate) has_default: bool,
@@ -358,6 +360,7 @@ impl<'a> Resolver<'a> {
                 .map(|attribute| RelationColumn {
                     name: attribute.name.clone(),
                     column: None,
+                    others: Vec::new(),
                     unlisted: false,
                     has_default: attribute.has_default || attribute.generated,
                     // An identity column has no `atthasdef`.
@@ -453,9 +456,10 @@ impl<'a> Resolver<'a> {
         match outputs {
             Ok(None) if !reads_protected => {}
             Ok(Some(outputs)) if outputs.len() == info.columns.len() => {
-                for (column, Output { column: id, .. }) in info.columns.iter_mut().zip(outputs) {
-                    if let Some(id) = id {
+                for (column, (output, others)) in info.columns.iter_mut().zip(outputs) {
+                    if let Some(id) = output.column {
                         column.column.get_or_insert(id);
+                        column.others = others;
                     }
                 }
             }
@@ -486,6 +490,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
         None => info.columns.push(RelationColumn {
             name: spec.name.clone(),
             column: Some(id),
+            others: Vec::new(),
             unlisted: false,
             has_default: false,
             computed: false,

@@ -8,7 +8,7 @@ use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, litera
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
 use crate::refuse::{self, Finish, refuse};
-use crate::types::{Ground, Sealed};
+use crate::types::{Ground, Sealed, Site};
 
 /// The largest parameter number that the protocol can carry.
 const PARAMS_MAX: u32 = 65_535;
@@ -31,6 +31,21 @@ const fn usage(sealed: Sealed) -> Usage {
 /// Types every parameter and literal of a statement.
 pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<Grounded, Refusal> {
     let mut grounded = Grounded::default();
+    let params = analyser.params.iter().map(|(&number, &ty)| {
+        let site = Site {
+            at: 0,
+            param: Some(number),
+        };
+        (ty, site)
+    });
+    let literals = analyser.literals.iter().map(|literal| {
+        let site = Site {
+            at: literal.at,
+            param: None,
+        };
+        (literal.ty, site)
+    });
+    analyser.types.check_stores(params.chain(literals))?;
     for number in analyser.params.keys().copied().collect::<Vec<_>>() {
         param(analyser, number, &mut grounded.params)?;
     }
@@ -53,7 +68,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             range: Some(range), ..
         }) = cast.operand
         {
-            cast_starts.push(range.start);
+            cast_starts.push((range.start, cast_type(policy, sealed, cast.target)));
         }
         grounded.edits.push(edit);
     }
@@ -74,10 +89,14 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         if replaced.iter().any(|outer| outer.contains(&range.start)) {
             continue;
         }
-        let wire = match cast_starts.contains(&range.start) {
+        let cast = cast_starts.iter().find(|(start, _)| *start == range.start);
+        let wire = match cast {
             _ if array => None,
-            true => cast_type(policy, sealed),
-            false => bare_type(policy, literal, sealed),
+            Some((_, wire)) => *wire,
+            None if analyser.arguments && literal.class == LiteralClass::String => {
+                unmodified(policy, sealed)
+            }
+            None => bare_type(policy, literal, sealed),
         };
         grounded.edits.push(Edit {
             range,
@@ -165,8 +184,8 @@ pub(crate) fn outputs(
         .map(|column| {
             let (column, array) = match analyser.types.ground(column.ty) {
                 Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
-                Ground::Sealed(sealed) => (sealed.column, false),
-                Ground::Array(sealed) => (sealed.column, true),
+                Ground::Sealed(sealed) => (sealed.shown, false),
+                Ground::Array(sealed) => (sealed.shown, true),
                 Ground::Deep => return Err(nested_array(0)),
             };
             Ok(Output {
@@ -271,8 +290,17 @@ fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<Scala
 }
 
 /// The type of a literal under a cast that is cut. An interval is read without the column's fields
-/// then.
-fn cast_type(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
+/// then, unless the cast names them too.
+fn cast_type(policy: &Policy, sealed: Sealed, cast: &TypeName) -> Option<ScalarType> {
+    match cast.modifiers.as_slice() {
+        [] => unmodified(policy, sealed),
+        _ => None,
+    }
+}
+
+/// The type of a literal that is not read as the column's own, but as its type without a modifier.
+/// That is another value only if it is an interval.
+fn unmodified(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
     let ty = policy.column(sealed.column).ty;
     (ty.family() == Family::Interval).then_some(ScalarType::Interval)
 }
@@ -332,7 +360,7 @@ fn cut(
         }
         (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
             literal_range(policy, literal, sealed, array, cast.at)?;
-            let wire = cast_type(policy, sealed);
+            let wire = cast_type(policy, sealed, cast.target);
             (range, replacement(literal, sealed, array, wire))
         }
         _ => return Err(refusal()),
@@ -391,8 +419,9 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
     }
     match target.modifiers.as_slice() {
         [] => true,
-        // The grammar writes the fields of an interval in a form of its own.
-        _ if scalar.family() == Family::Interval => false,
+        modifiers if scalar == ScalarType::Interval => {
+            DeclaredType::interval(modifiers).is_some_and(|cast| cast == ty.element())
+        }
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();

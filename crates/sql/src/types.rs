@@ -1,6 +1,7 @@
 //! Types of expressions, unified: plain, sealed under a column's specification, an array of
 //! either, or not known yet.
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use sealwire_core::policy::{ColumnId, Mode, Policy};
@@ -80,7 +81,10 @@ pub(crate) enum Ground {
 /// A sealed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sealed {
+    /// The column that a value is sealed for.
     pub(crate) column: ColumnId,
+    /// The column whose type the client sees.
+    pub(crate) shown: ColumnId,
     pub(crate) assigned: bool,
 }
 
@@ -90,6 +94,18 @@ pub(crate) struct Types<'p> {
     policy: &'p Policy,
     slots: Vec<Slot>,
     foreign_equality: bool,
+    /// Sets with cells of a column in them, as a relation holds them.
+    origins: Vec<(TypeId, ColumnId)>,
+    /// Sets whose members are also members of another one, but not the other way round.
+    flows: Vec<Flow>,
+    /// Sets whose members are stored in a column, and where the statement says so.
+    stores: Vec<(TypeId, ColumnId, usize)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    from: TypeId,
+    to: TypeId,
 }
 
 impl<'p> Types<'p> {
@@ -98,6 +114,9 @@ impl<'p> Types<'p> {
             policy,
             slots: Vec::with_capacity(32),
             foreign_equality,
+            origins: Vec::new(),
+            flows: Vec::new(),
+            stores: Vec::new(),
         }
     }
 
@@ -121,8 +140,25 @@ impl<'p> Types<'p> {
         self.push(Tag::Plain(why))
     }
 
+    /// Values that are sealed as a column's are. None is in the set yet.
     pub(crate) fn sealed(&mut self, column: ColumnId) -> TypeId {
         self.push(Tag::Sealed(column))
+    }
+
+    /// Cells that a relation holds: of a column, and of these others where a view chooses between
+    /// several.
+    pub(crate) fn cells(&mut self, column: ColumnId, others: &[ColumnId]) -> TypeId {
+        let id = self.sealed(column);
+        self.origins.push((id, column));
+        self.origins.extend(others.iter().map(|&other| (id, other)));
+        id
+    }
+
+    /// Some members of a set of sealed values, shown as those of a column.
+    pub(crate) fn some_of(&mut self, from: TypeId, column: ColumnId) -> TypeId {
+        let to = self.sealed(column);
+        self.flows.push(Flow { from, to });
+        to
     }
 
     pub(crate) fn unlisted(&mut self, column: Unlisted) -> TypeId {
@@ -218,6 +254,11 @@ impl<'p> Types<'p> {
                 self.unify(element, plain, site)?;
                 Tag::Plain(why)
             }
+            (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column))
+                if self.policy.column(column).ty.is_array() =>
+            {
+                return Err(refuse::array_built(self.policy, column, site.at));
+            }
             (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column)) => {
                 let why = Why::OperatorResult("ARRAY".to_owned());
                 return Err(refuse::mixed(
@@ -266,6 +307,15 @@ impl<'p> Types<'p> {
         let (_, right) = self.class(b);
         match (left.tag, right.tag) {
             (Tag::Sealed(one), Tag::Sealed(other)) => self.check_classes(one, other, site),
+            // A value that is compared with cells does not become one of them.
+            (Tag::Sealed(column), Tag::Unknown) => {
+                let like = self.sealed(column);
+                self.unify(b, like, site)
+            }
+            (Tag::Unknown, Tag::Sealed(column)) => {
+                let like = self.sealed(column);
+                self.unify(a, like, site)
+            }
             (Tag::Array(one), Tag::Array(other)) => self.equate(one, other, site),
             _ => self.unify(a, b, site),
         }
@@ -294,6 +344,10 @@ impl<'p> Types<'p> {
         };
         self.check(&class)?;
         self.slots[root.0 as usize] = Slot::Root(class);
+        self.flows.push(Flow {
+            from: value,
+            to: root,
+        });
         Ok(())
     }
 
@@ -392,10 +446,110 @@ impl<'p> Types<'p> {
     }
 
     /// Marks that members are stored in a column.
-    pub(crate) fn assign(&mut self, id: TypeId, column: ColumnId) {
+    pub(crate) fn assign(&mut self, id: TypeId, column: ColumnId, at: usize) {
         let (root, mut class) = self.class(id);
         class.assigned.get_or_insert(column);
         self.slots[root.0 as usize] = Slot::Root(class);
+        self.stores.push((root, column, at));
+    }
+
+    /// Checks what is stored, once every constraint is in. PostgreSQL converts a value to the type
+    /// of the column that it is assigned to, and fails where it does not fit. The client does so with
+    /// `values`, its parameters and literals; a cell that is copied stays as it is.
+    pub(crate) fn check_stores(
+        &mut self,
+        values: impl Iterator<Item = (TypeId, Site)>,
+    ) -> Result<(), Refusal> {
+        if self.stores.is_empty() {
+            return Ok(());
+        }
+        let stored = self.stored();
+        for (id, column) in std::mem::take(&mut self.origins) {
+            let root = self.root(id);
+            for &(target, at) in stored.get(&root.0).into_iter().flatten() {
+                if !self.fits(column, target) {
+                    return Err(refuse::narrowing(self.policy, column, target, at));
+                }
+            }
+        }
+        for (id, site) in values {
+            let (mut root, mut class) = self.class(id);
+            while let Tag::Array(element) = class.tag {
+                (root, class) = self.class(element);
+            }
+            let Ground::Sealed(Sealed { column, .. }) = self.ground(root) else {
+                continue;
+            };
+            for &(target, _) in stored.get(&root.0).into_iter().flatten() {
+                if !self.fits(column, target) {
+                    return Err(refuse::stored_twice(self.policy, column, target, site));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// By set, the columns that cells in it come from.
+    pub(crate) fn origins(&mut self, sets: impl Iterator<Item = TypeId>) -> Vec<Vec<ColumnId>> {
+        let mut held: HashMap<u32, Vec<ColumnId>> = HashMap::new();
+        for (id, column) in self.origins.clone() {
+            let root = self.root(id);
+            held.entry(root.0).or_default().push(column);
+        }
+        let into = self.sources();
+        let mut origins = Vec::new();
+        for set in sets {
+            let mut columns: Vec<ColumnId> = Vec::new();
+            let mut seen = HashSet::new();
+            let mut open = vec![self.root(set)];
+            while let Some(set) = open.pop() {
+                if seen.insert(set.0) {
+                    columns.extend(held.get(&set.0).into_iter().flatten());
+                    open.extend(into.get(&set.0).into_iter().flatten());
+                }
+            }
+            columns.sort_unstable();
+            columns.dedup();
+            origins.push(columns);
+        }
+        origins
+    }
+
+    /// By set, those whose members are also its own.
+    fn sources(&mut self) -> HashMap<u32, Vec<TypeId>> {
+        let mut into: HashMap<u32, Vec<TypeId>> = HashMap::new();
+        for Flow { from, to } in self.flows.clone() {
+            let (from, to) = (self.root(from), self.root(to));
+            into.entry(to.0).or_default().push(from);
+        }
+        into
+    }
+
+    fn fits(&self, column: ColumnId, target: ColumnId) -> bool {
+        let (column, target) = (self.policy.column(column), self.policy.column(target));
+        column.ty.fits(target.ty)
+    }
+
+    /// By set, the columns that its members are stored in, directly or as members of others, and
+    /// where.
+    fn stored(&mut self) -> HashMap<u32, Vec<(ColumnId, usize)>> {
+        let into = self.sources();
+        let mut stored: HashMap<u32, Vec<(ColumnId, usize)>> = HashMap::new();
+        for (id, column, at) in std::mem::take(&mut self.stores) {
+            let mut open = vec![self.root(id)];
+            while let Some(set) = open.pop() {
+                let columns = stored.entry(set.0).or_default();
+                if columns.iter().any(|(known, _)| *known == column) {
+                    continue;
+                }
+                columns.push((column, at));
+                if let Slot::Root(class) = &mut self.slots[set.0 as usize] {
+                    class.assigned.get_or_insert(column);
+                }
+                open.extend(into.get(&set.0).into_iter().flatten());
+            }
+        }
+        stored
     }
 
     /// The refusal of a value that turned out to belong to a set of cells that the manifest does
@@ -420,6 +574,7 @@ impl<'p> Types<'p> {
             Tag::Unknown | Tag::Plain(_) => Ground::Plain,
             Tag::Sealed(column) => Ground::Sealed(Sealed {
                 column: class.assigned.unwrap_or(column),
+                shown: column,
                 assigned: class.assigned.is_some(),
             }),
             Tag::Unlisted(_) => Ground::Unlisted,

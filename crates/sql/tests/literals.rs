@@ -9,7 +9,9 @@ use sealwire_core::catalogue::RelationKind;
 use sealwire_core::policy::{Mode, Policy};
 use sealwire_core::types::ScalarType;
 use sealwire_core::value::Usage;
-use sealwire_sql::{CheckedPlan, Outputs, Param, Protocol, Replacement, Verdict, analyse};
+use sealwire_sql::{
+    CheckedPlan, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
+};
 
 /// A table `t` with one deterministic column of each type, called after the type.
 fn types() -> schema::World {
@@ -311,4 +313,75 @@ fn storing_wins_over_comparing() {
     ] {
         assert_eq!(usage(sql, index), expected, "{sql}");
     }
+}
+
+/// The reason and the hint of a refusal.
+fn refused(world: &schema::World, sql: &str) -> (RefusalKind, String) {
+    match analyse(sql, Protocol::Extended, &world.context()) {
+        Verdict::Refused(refusal) => (refusal.kind, refusal.hint.unwrap_or_default()),
+        other => panic!("{sql}: {other:?}"),
+    }
+}
+
+/// A table `t` of an interval with fields, one without, and arrays.
+fn spans() -> schema::World {
+    let kinds = [
+        ("days", "interval day"),
+        ("secs", "interval second(3)"),
+        ("any", "interval"),
+        ("tags", "text[]"),
+    ];
+    let column = |(name, ty)| schema::column(("public", "t", name, Mode::Randomized, name, ty));
+    let policy = Policy::new(1, vec![schema::cek()], kinds.map(column).to_vec(), vec![]).unwrap();
+    let columns = kinds.map(|(name, _)| (name, "rnd"));
+    let table = schema::relation(1, "public", "t", RelationKind::Table, &columns);
+    schema::world(policy, vec![table])
+}
+
+#[test]
+fn a_cast_to_an_interval_may_name_the_columns_own_fields() {
+    let world = spans();
+    for (sql, wire) in [
+        ("UPDATE t SET days = '1'::interval day", None),
+        ("UPDATE t SET days = interval '1' day", None),
+        ("UPDATE t SET days = '1'", None),
+        (
+            "UPDATE t SET days = '1'::interval",
+            Some(ScalarType::Interval),
+        ),
+        ("UPDATE t SET secs = interval '1' second (3)", None),
+        (
+            "UPDATE t SET \"any\" = interval '1'",
+            Some(ScalarType::Interval),
+        ),
+    ] {
+        let [(_, got, usage)] = literals(&world, sql).try_into().unwrap();
+        assert_eq!((got, usage), (wire, Usage::Assign), "{sql}");
+    }
+    for sql in [
+        "UPDATE t SET days = '1'::interval hour",
+        "UPDATE t SET \"any\" = interval '1' day",
+        "UPDATE t SET secs = interval '1' second (2)",
+        "UPDATE t SET secs = interval '1' second",
+    ] {
+        let (kind, hint) = refused(&world, sql);
+        assert_eq!(kind, RefusalKind::Cast, "{sql}");
+        assert!(hint.contains("cast to `interval"), "{sql}: {hint}");
+    }
+}
+
+#[test]
+fn an_array_for_one_cell_is_not_put_together_by_the_server() {
+    let world = spans();
+    for sql in [
+        "UPDATE t SET tags = ARRAY['a', 'b']",
+        "UPDATE t SET tags = ARRAY[$1, $2]::text[]",
+        "INSERT INTO t (tags) VALUES (ARRAY['a'])",
+        "INSERT INTO t (tags) SELECT array_agg(x) FROM unnest($1::text[]) x",
+    ] {
+        let (kind, hint) = refused(&world, sql);
+        assert_eq!(kind, RefusalKind::UnsupportedConstruct, "{sql}");
+        assert!(hint.contains("one parameter"), "{sql}: {hint}");
+    }
+    assert_eq!(literals(&world, "UPDATE t SET tags = '{a,b}'").len(), 1);
 }

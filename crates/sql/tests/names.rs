@@ -477,3 +477,44 @@ fn no_refusal_repeats_a_literal() {
         );
     }
 }
+
+/// A table may be called like a type of PostgreSQL's own, which `pg_catalog` has before it.
+#[test]
+fn a_type_is_not_the_row_of_a_table_of_its_name() {
+    let day = ("public", "date", "day", Mode::Deterministic, "day", "date");
+    let policy = Policy::new(1, vec![schema::cek()], vec![schema::column(day)], vec![]).unwrap();
+    let columns = [("id", "int8"), ("day", "det")];
+    let table = relation(1, "public", "date", RelationKind::Table, &columns);
+    let mut world = world(policy, vec![table]);
+    let typed = [
+        (
+            "SELECT id FROM date WHERE day = date '2024-02-29'",
+            "seals 1 literal",
+        ),
+        ("SELECT id FROM date WHERE day = $1::date", "seals $1"),
+        (
+            "SELECT date '2024-02-29', now()::date FROM date",
+            "as written",
+        ),
+        ("SELECT date '2024-02-29'", "untouched"),
+        ("SELECT NULL::public.date FROM date", "refused: WholeRow"),
+        ("SELECT date FROM date", "refused: WholeRow"),
+    ];
+    check(&world, &typed);
+    // Here the name is the table's row.
+    world.facts.search_path = vec!["public".into(), "pg_catalog".into()];
+    check(
+        &world,
+        &[
+            ("SELECT NULL::date FROM date", "refused: WholeRow"),
+            (
+                "SELECT id FROM date WHERE day = date '2024-02-29'",
+                "refused: WholeRow",
+            ),
+            (
+                "SELECT id FROM date WHERE day = pg_catalog.date '2024-02-29'",
+                "seals 1 literal",
+            ),
+        ],
+    );
+}

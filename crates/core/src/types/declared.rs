@@ -14,6 +14,10 @@ pub struct DeclaredType {
     typmod: i32,
 }
 
+/// `NAMEDATALEN` less the zero byte.
+pub(crate) const NAME_BYTES_MAX: usize = 63;
+/// `MAX_TIMESTAMP_PRECISION`: what a type without a modifier keeps.
+const SECOND_DIGITS_MAX: u8 = 6;
 /// The modifier of `interval` that leaves the fields as they are (`INTERVAL_FULL_RANGE`).
 const INTERVAL_FULL_RANGE: i32 = 0x7fff;
 /// The modifier of `interval` that leaves the fraction as it is (`INTERVAL_FULL_PRECISION`).
@@ -78,6 +82,24 @@ impl DeclaredType {
             array: false,
             typmod: Self::NO_TYPMOD,
         }
+    }
+
+    /// `interval` with the modifiers that PostgreSQL's grammar makes of its fields and its precision:
+    /// a mask of the fields, `INTERVAL_FULL_RANGE` where none are named, and digits. `None` for what
+    /// it makes of nothing.
+    pub fn interval(modifiers: &[i32]) -> Option<Self> {
+        let (range, digits) = match *modifiers {
+            [range] => (range, INTERVAL_FULL_PRECISION),
+            [range, digits] if (0..=i32::from(SECOND_DIGITS_MAX)).contains(&digits) => {
+                (range, digits)
+            }
+            _ => return None,
+        };
+        let known = INTERVAL_FIELDS.iter().any(|(_, mask, _)| *mask == range);
+        (known || range == INTERVAL_FULL_RANGE).then_some(Self {
+            typmod: range << 16 | digits,
+            ..Self::new(ScalarType::Interval)
+        })
     }
 
     /// Arrays of this type, of any number of dimensions; the modifier is that of the elements.
@@ -196,6 +218,61 @@ impl DeclaredType {
                 u8::try_from(digits).ok().filter(|&digits| digits <= 6)
             }
             _ => None,
+        }
+    }
+
+    /// Whether every value of this type is one of the other, and stays what it is when PostgreSQL
+    /// assigns it: neither out of range, nor cut, rounded or padded. The types are of one family; of
+    /// one that a deterministic column cannot have, only a type itself fits.
+    pub fn fits(self, other: Self) -> bool {
+        use ScalarType as T;
+        if self == other {
+            return true;
+        }
+        if self.array != other.array {
+            return false;
+        }
+        let within = |own: Option<usize>, limit: Option<usize>| match limit {
+            None => true,
+            Some(limit) => own.is_some_and(|own| own <= limit),
+        };
+        match (self.scalar, other.scalar) {
+            (T::Int2 | T::Int4 | T::Int8, T::Int2 | T::Int4 | T::Int8) => {
+                self.scalar.type_len() <= other.scalar.type_len()
+            }
+            // Blanks at the end are lost in a `char(n)`.
+            (T::Text | T::Varchar | T::Name, T::Bpchar) => false,
+            (T::Text | T::Varchar | T::Bpchar | T::Name, T::Text | T::Varchar | T::Bpchar) => {
+                let own = match self.scalar {
+                    T::Name => Some(NAME_BYTES_MAX),
+                    _ => self.max_chars(),
+                };
+                within(own, other.max_chars())
+            }
+            (T::Text | T::Varchar | T::Bpchar, T::Name) => {
+                let bytes = self.max_chars().map(|chars| 4 * chars);
+                within(bytes, Some(NAME_BYTES_MAX))
+            }
+            (T::Numeric, T::Numeric) => {
+                match (
+                    self.numeric_precision_scale(),
+                    other.numeric_precision_scale(),
+                ) {
+                    (Some((own, scale)), Some((limit, other))) => scale == other && own <= limit,
+                    _ => false,
+                }
+            }
+            (T::Time, T::Time)
+            | (T::Timetz, T::Timetz)
+            | (T::Timestamp, T::Timestamp)
+            | (T::Timestamptz, T::Timestamptz) => {
+                let digits = |ty: Self| ty.second_digits().unwrap_or(SECOND_DIGITS_MAX);
+                digits(self) <= digits(other)
+            }
+            (T::Bit | T::Varbit, T::Varbit) => within(self.max_bits(), other.max_bits()),
+            (T::Bit | T::Varbit, T::Bit) => other.max_bits().is_none(),
+            (T::Cidr, T::Inet) | (T::Macaddr, T::Macaddr8) => true,
+            _ => false,
         }
     }
 
@@ -408,6 +485,47 @@ mod tests {
             let ty: DeclaredType = given.parse().unwrap();
             assert_eq!(ty.to_string(), printed);
             assert_eq!(printed.parse::<DeclaredType>().unwrap(), ty, "{printed}");
+        }
+    }
+
+    #[test]
+    fn a_type_fits_where_assignment_changes_no_value() {
+        let fits = |own: &str, other: &str| {
+            let parse = |ty: &str| ty.parse::<DeclaredType>().unwrap();
+            parse(own).fits(parse(other))
+        };
+        // Each fits in those behind it and in no other.
+        for list in [
+            ["int2", "int4", "int8"],
+            ["varchar(3)", "varchar(5)", "varchar"],
+            ["char(3)", "char(5)", "text"],
+            ["char(3)", "varchar(5)", "text"],
+            ["numeric(4,2)", "numeric(5,2)", "numeric(9,2)"],
+            ["timestamp(0)", "timestamp(3)", "timestamp"],
+            ["bit(3)", "varbit(3)", "varbit(5)"],
+            ["varchar(15)", "name", "varchar(63)"],
+            ["int2[]", "int4[]", "int8[]"],
+        ] {
+            for (at, own) in list.iter().enumerate() {
+                for (behind, other) in list.iter().enumerate() {
+                    assert_eq!(fits(own, other), at <= behind, "{own} to {other}");
+                }
+            }
+        }
+        assert!(fits("text", "varchar") && fits("varchar", "text"));
+        assert!(fits("time", "time(6)") && fits("time(6)", "time"));
+        for [own, other] in [
+            ["bit(3)", "bit(4)"],
+            ["varchar(3)", "char(3)"],
+            ["name", "bpchar"],
+            ["numeric(4,2)", "numeric(6,3)"],
+            ["int4range", "int8range"],
+            ["int4", "int4[]"],
+            ["inet", "cidr"],
+            ["macaddr8", "macaddr"],
+            ["int4", "text"],
+        ] {
+            assert!(!fits(own, other), "{own} to {other}");
         }
     }
 

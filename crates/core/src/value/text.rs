@@ -6,10 +6,7 @@ use zeroize::Zeroizing;
 use super::wire::{WireValue, append, require_utf8, valid_text};
 use super::{Format, Settings, Target, Usage, ValueError};
 use crate::policy::Mode;
-use crate::types::{DeclaredType, ScalarType};
-
-/// `NAMEDATALEN` less the zero byte.
-const NAME_BYTES_MAX: usize = 63;
+use crate::types::{DeclaredType, NAME_BYTES_MAX, ScalarType};
 
 /// The whole characters that a `name` holds (`namein`).
 fn cut_name(text: &str) -> &str {

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use sealwire_core::policy::{ColumnId, KeyId};
 use sealwire_core::value::Format;
 use sealwire_sql::{CopyDirection, CopyFormat, CopyStream, Outputs};
@@ -69,6 +70,7 @@ enum Planned {
 enum Fed {
     /// It has been dealt with.
     Done,
+    /// A key is not here yet.
     Wait,
     /// The copy has failed.
     Failed(Report),
@@ -122,7 +124,10 @@ impl Session {
                     frontend::bare(&mut self.to_server, b'c');
                 }
                 Fed::Done => {}
-                Fed::Wait => return Ok(Step::Wait),
+                Fed::Wait => {
+                    self.client_wait = Some(Wait::Keys);
+                    return Ok(Step::Wait);
+                }
                 Fed::Failed(report) => self.fail_copy_in(report)?,
             },
         }
@@ -143,13 +148,7 @@ impl Session {
             return Err(NO_POLICY);
         };
         if let Err(unavailable) = self.keys.require_all(&stream.keys) {
-            return match Stop::from(unavailable) {
-                Stop::Failed(report) => Ok(Fed::Failed(report)),
-                _ => {
-                    self.client_wait = Some(Wait::Keys);
-                    Ok(Fed::Wait)
-                }
-            };
+            return fed(Err(unavailable.into()));
         }
         let mut sealing = Sealing {
             format: wire_format(stream.codec.stream()),
@@ -162,27 +161,7 @@ impl Session {
             cell: &mut stream.cell,
             text: &mut stream.text,
         };
-        let start = self.to_server.len();
-        let mut result = Ok(());
-        frame(&mut self.to_server, b'd', |out| {
-            result = match body {
-                Some(body) => stream.codec.feed(body, &mut sealing, out),
-                None => stream.codec.finish(&mut sealing, out),
-            };
-            Ok(())
-        })?;
-        if self.to_server.len() == start + HEADER_LEN {
-            self.to_server.truncate(start);
-        }
-        match result {
-            Ok(()) => Ok(Fed::Done),
-            Err(Stop::Awaited) => {
-                self.client_wait = Some(Wait::Keys);
-                Ok(Fed::Wait)
-            }
-            Err(Stop::Failed(report)) => Ok(Fed::Failed(report)),
-            Err(Stop::Fault(error)) => Err(error),
-        }
+        feed(&mut stream.codec, body, &mut sealing, &mut self.to_server)
     }
 
     /// Ends the copy on the server, whose error the client gets replaced by this one. What the
@@ -345,24 +324,7 @@ impl Session {
                 scratch: &mut self.scratch,
             },
         };
-        let start = self.to_client.len();
-        let mut result = Ok(());
-        frame(&mut self.to_client, b'd', |out| {
-            result = match body {
-                Some(body) => stream.codec.feed(body, &mut opening, out),
-                None => stream.codec.finish(&mut opening, out),
-            };
-            Ok(())
-        })?;
-        if self.to_client.len() == start + HEADER_LEN {
-            self.to_client.truncate(start);
-        }
-        match result {
-            Ok(()) => Ok(Fed::Done),
-            Err(Stop::Awaited) => Ok(Fed::Wait),
-            Err(Stop::Failed(report)) => Ok(Fed::Failed(report)),
-            Err(Stop::Fault(error)) => Err(error),
-        }
+        feed(&mut stream.codec, body, &mut opening, &mut self.to_client)
     }
 
     fn begin_stream(&self, seq: u64, stream: Arc<CopyStream>) -> Result<Stream, Error> {
@@ -452,7 +414,39 @@ impl Session {
     }
 }
 
-fn copy_fail(out: &mut bytes::BytesMut) -> Result<(), Error> {
+/// Sends on the rows of a frame, or of the end of the data, as one frame; none where there is nothing
+/// to say.
+fn feed(
+    codec: &mut Codec,
+    body: Option<&[u8]>,
+    transform: &mut dyn Transform,
+    out: &mut BytesMut,
+) -> Result<Fed, Error> {
+    let start = out.len();
+    let mut result = Ok(());
+    frame(out, b'd', |out| {
+        result = match body {
+            Some(body) => codec.feed(body, transform, out),
+            None => codec.finish(transform, out),
+        };
+        Ok(())
+    })?;
+    if out.len() == start + HEADER_LEN {
+        out.truncate(start);
+    }
+    fed(result)
+}
+
+fn fed(result: Result<(), Stop>) -> Result<Fed, Error> {
+    match result {
+        Ok(()) => Ok(Fed::Done),
+        Err(Stop::Awaited) => Ok(Fed::Wait),
+        Err(Stop::Failed(report)) => Ok(Fed::Failed(report)),
+        Err(Stop::Fault(error)) => Err(error),
+    }
+}
+
+fn copy_fail(out: &mut BytesMut) -> Result<(), Error> {
     frame(out, b'f', |out| {
         out.extend_from_slice(COPY_FAIL_TEXT);
         Ok(())

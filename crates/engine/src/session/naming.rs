@@ -82,16 +82,19 @@ impl Session {
         let Some(entry) = self.queue.back() else {
             return Ok(());
         };
-        let prepared: Vec<_> = entry
-            .names
-            .iter()
-            .filter_map(|(_, change)| match change {
-                NameChange::Statement(name, Some(statement)) => {
-                    Some((name.clone(), Arc::clone(statement)))
+        // What the text leaves behind: the server would answer with an error, and abort a
+        // transaction, if it were asked for a name that is gone by the end of it.
+        let mut prepared: Vec<(String, Arc<Statement>)> = Vec::new();
+        for (_, change) in &entry.names {
+            match change {
+                NameChange::Statement(name, statement) => {
+                    prepared.retain(|(other, _)| other != name);
+                    prepared.extend(statement.iter().map(|it| (name.clone(), Arc::clone(it))));
                 }
-                _ => None,
-            })
-            .collect();
+                NameChange::NoStatements => prepared.clear(),
+                NameChange::Cursor(..) | NameChange::NoCursors => {}
+            }
+        }
         if prepared.is_empty() {
             return Ok(());
         }

@@ -138,6 +138,7 @@ impl<'a> One<'a, '_, '_> {
         };
         self.executes.push(execute.name.clone());
         let mut analyser = self.analyser();
+        analyser.arguments = true;
         let ctes = Ctes {
             parent: None,
             list: Vec::new(),
@@ -157,7 +158,7 @@ impl<'a> One<'a, '_, '_> {
                     let ty = analyser.value(&scope, arg)?;
                     let mut cells = analyser.types.sealed(column);
                     if usage == sealwire_core::value::Usage::Assign {
-                        analyser.types.assign(cells, column);
+                        analyser.types.assign(cells, column, arg.at);
                     }
                     if array {
                         cells = analyser.types.array(cells);

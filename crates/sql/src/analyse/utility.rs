@@ -237,6 +237,7 @@ impl<'a> One<'a, '_, '_> {
             Part::NewColumn { name, .. } => Some(RelationColumn {
                 name: name.text.clone(),
                 column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                others: Vec::new(),
                 unlisted: false,
                 has_default: false,
                 computed: false,

@@ -185,7 +185,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 if param_of(left).is_some() || literal_of(left) {
                     return Ok(shape);
                 }
-                return Ok(Shape::Value(self.types.sealed(sealed.column)));
+                return Ok(Shape::Value(self.types.some_of(ty, sealed.column)));
             }
             ExprKind::In {
                 operator,
@@ -500,13 +500,28 @@ impl<'a> Analyser<'a, '_, '_> {
         let policy = self.resolver.context.policy;
         let protected = match schema {
             Some(schema) => policy.table(schema, name).is_some(),
-            None => policy.tables_named(name).next().is_some(),
+            None => policy.tables_named(name).next().is_some() && !self.is_builtin_type(name),
         };
         if protected {
             let path = schema.map_or_else(|| name.to_owned(), |s| format!("{s}.{name}"));
             return Err(refuse::whole_row(&path, target.at).into());
         }
         Ok(())
+    }
+
+    /// Whether an unqualified type name is one of PostgreSQL's own, which a table of that name hides
+    /// only where the search path has its schema before `pg_catalog`.
+    fn is_builtin_type(&self, name: &str) -> bool {
+        let context = &self.resolver.context;
+        let hides = |schema: &String| context.policy.table(schema, name).is_some();
+        ScalarType::from_typname(name).is_some()
+            && context
+                .facts
+                .search_path
+                .iter()
+                .take_while(|schema| *schema != "pg_catalog")
+                .all(|schema| !hides(schema))
+            && context.facts.search_path.iter().any(|s| s == "pg_catalog")
     }
 
     pub(super) fn column(

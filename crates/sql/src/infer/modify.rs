@@ -110,7 +110,7 @@ impl<'a> Analyser<'a, '_, '_> {
             Some(id) => {
                 let column = self.types.sealed(id);
                 self.types.unify(ty, column, site)?;
-                self.types.assign(ty, id);
+                self.types.assign(ty, id, site.at);
                 Ok(())
             }
             None => self.require_plain(ty, Why::Column(target.name.clone()), site),

@@ -316,11 +316,20 @@ impl Lower<'_> {
                     return None;
                 };
                 let start = offset(ty.location)?;
-                let string = tokens.get(tokens.index_at(offset(constant.location)?)?)?;
+                let index = tokens.index_at(offset(constant.location)?)?;
+                let string = tokens.get(index)?;
+                // The fields of an interval stand behind it.
+                let after = match tokens.get(tokens.index_at(start)?)? {
+                    first if first.is_keyword("interval") => {
+                        tokens.after_interval_fields(index + 1)?
+                    }
+                    _ => index + 1,
+                };
+                let end = tokens.get(after.checked_sub(1)?)?.end;
                 let written = string.lexeme == Lexeme::String
                     && start < string.start
-                    && self.reads_as(start..string.start, ty);
-                return written.then_some(CastForm::Prefix(start..string.end));
+                    && self.reads_as(start..string.start, string.end..end, ty);
+                return written.then_some(CastForm::Prefix(start..end));
             };
             let index = tokens.index_at(at)?;
             let token = tokens.get(index)?;
@@ -328,7 +337,7 @@ impl Lower<'_> {
                 let after = tokens.after_type_name(index + 1)?;
                 let (first, last) = (tokens.get(index + 1)?, tokens.get(after.checked_sub(1)?)?);
                 return self
-                    .reads_as(first.start..last.end, ty)
+                    .reads_as(first.start..last.end, last.end..last.end, ty)
                     .then_some(CastForm::Colons(token.start..last.end));
             }
             if token.is_keyword("cast") && tokens.get(index + 1)?.is_char(b'(') {

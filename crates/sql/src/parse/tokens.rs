@@ -192,6 +192,28 @@ impl Tokens {
         None
     }
 
+    /// The index after the fields of an interval at an index, `day to second (3)`; the index itself
+    /// where there are none.
+    pub(crate) fn after_interval_fields(&self, start: usize) -> Option<usize> {
+        const FIELDS: [&str; 6] = ["year", "month", "day", "hour", "minute", "second"];
+        let field = |at: usize| {
+            self.get(at)
+                .is_some_and(|tok| FIELDS.iter().any(|field| tok.is_keyword(field)))
+        };
+        if !field(start) {
+            return Some(start);
+        }
+        let mut last = start;
+        if self.get(start + 1).is_some_and(|tok| tok.is_keyword("to")) && field(start + 2) {
+            last = start + 2;
+        }
+        let seconds = self.get(last).is_some_and(|tok| tok.is_keyword("second"));
+        if seconds && self.get(last + 1).is_some_and(|tok| tok.is_char(b'(')) {
+            return Some(self.closing(last + 1)? + 1);
+        }
+        Some(last + 1)
+    }
+
     /// The index after the type name that starts at an index, as far as tokens tell; the caller
     /// checks what was found against the tree.
     pub(crate) fn after_type_name(&self, start: usize) -> Option<usize> {
@@ -205,7 +227,11 @@ impl Tokens {
         if keyword(at, &["double", "national"]) {
             at += 1;
         }
-        at += 1;
+        if keyword(at, &["interval"]) {
+            at = self.after_interval_fields(at + 1)?;
+        } else {
+            at += 1;
+        }
         if keyword(at, &["varying"]) {
             at += 1;
         }
