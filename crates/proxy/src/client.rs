@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::ServerConfig;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -51,8 +53,10 @@ impl From<io::Error> for BadStart {
     }
 }
 
-/// The client's first message that is not about encryption.
+/// The client's first message that matters.
 enum First {
+    /// A request for TLS, which can be met.
+    Tls,
     Message(StartupMessage),
     Cancel,
 }
@@ -64,17 +68,10 @@ pub(crate) async fn tcp(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>
         if let Err(error) = set_options(&stream, &shared) {
             debug!(%error, "socket options");
         }
-        match admit(&shared) {
-            Admission::Place(place) => {
-                serve(stream, true, &shared).await;
-                drop(place);
-            }
-            Admission::Refusal(permit) => {
-                refuse_one_too_many(stream, &shared).await;
-                drop(permit);
-            }
-            Admission::Nothing => {}
-        }
+        admitted(stream, &shared, async |stream| {
+            serve_tcp(stream, &shared).await
+        })
+        .await;
     }
     .instrument(span)
     .await;
@@ -85,20 +82,36 @@ pub(crate) async fn unix(stream: UnixStream, shared: Arc<Shared>) {
     let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let span = info_span!("client", pid);
     async move {
-        match admit(&shared) {
-            Admission::Place(place) => {
-                serve_plain(stream, &shared).await;
-                drop(place);
-            }
-            Admission::Refusal(permit) => {
-                refuse_one_too_many(stream, &shared).await;
-                drop(permit);
-            }
-            Admission::Nothing => {}
-        }
+        admitted(stream, &shared, async |stream| {
+            begin(stream, deadline(&shared), &shared).await;
+        })
+        .await;
     }
     .instrument(span)
     .await;
+}
+
+/// Serves a client if there is a place for it, which is held until it ends.
+async fn admitted<C>(client: C, shared: &Arc<Shared>, serve: impl AsyncFnOnce(C))
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    match admit(shared) {
+        Admission::Place(place) => {
+            serve(client).await;
+            drop(place);
+        }
+        Admission::Refusal(permit) => {
+            refuse_one_too_many(client, shared).await;
+            drop(permit);
+        }
+        Admission::Nothing => {}
+    }
+}
+
+/// When a client that connects now has to be authenticated.
+fn deadline(shared: &Shared) -> Instant {
+    Instant::now() + shared.settings.limits.startup_timeout
 }
 
 fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
@@ -108,8 +121,8 @@ fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// A TCP client, which may want TLS.
-async fn serve(stream: TcpStream, may_encrypt: bool, shared: &Arc<Shared>) {
-    let deadline = Instant::now() + shared.settings.limits.startup_timeout;
+async fn serve_tcp(mut stream: TcpStream, shared: &Arc<Shared>) {
+    let deadline = deadline(shared);
     let mut first = [0];
     match timeout_at(deadline, stream.peek(&mut first)).await {
         Err(_) => return slow(shared),
@@ -117,73 +130,51 @@ async fn serve(stream: TcpStream, may_encrypt: bool, shared: &Arc<Shared>) {
         Ok(Err(_) | Ok(0)) => return shared.metrics.ended(End::BadStart),
         Ok(Ok(_)) => {}
     }
+    let Some(config) = shared.tls() else {
+        return begin(stream, deadline, shared).await;
+    };
     let direct = first[0] == TLS_HANDSHAKE;
-    if direct && shared.tls().is_some() {
-        return Box::pin(serve_encrypted(stream, deadline, true, shared)).await;
-    }
-    begin(stream, deadline, may_encrypt, shared).await;
-}
-
-/// A client on a transport that needs no TLS.
-async fn serve_plain(stream: UnixStream, shared: &Arc<Shared>) {
-    let deadline = Instant::now() + shared.settings.limits.startup_timeout;
-    session_of(stream, deadline, shared).await;
-}
-
-/// The untyped frames of a TCP client up to TLS, or up to the startup message.
-async fn begin(mut stream: TcpStream, deadline: Instant, may_encrypt: bool, shared: &Arc<Shared>) {
-    let tls = may_encrypt && shared.tls().is_some();
-    if !tls {
-        return session_of(stream, deadline, shared).await;
-    }
-    let from = Instant::now();
-    let mut buffer = Vec::new();
-    for _ in 0..=REQUESTS_MAX {
-        let read = timeout_at(deadline, startup::read(&mut stream, &mut buffer)).await;
-        match read {
-            Err(_) => return slow(shared),
-            Ok(Err(error)) => return bad_start(stream, error.into(), shared).await,
-            Ok(Ok(Startup::Tls)) => {
+    if !direct {
+        let from = Instant::now();
+        let mut buffer = Vec::new();
+        let first = first_message(&mut stream, &mut buffer, true);
+        match timeout_at(deadline, first).await {
+            // Exactly the request has been read, so whatever came behind it in the clear is taken
+            // for a part of the handshake, which fails (CVE-2021-23214).
+            Ok(Ok(First::Tls)) => {
                 if let Err(error) = stream.write_all(b"S").await {
                     return bad_start(stream, error.into(), shared).await;
                 }
-                return Box::pin(serve_encrypted(stream, deadline, false, shared)).await;
             }
-            Ok(Ok(Startup::Gss)) => {
-                if let Err(error) = stream.write_all(b"N").await {
-                    return bad_start(stream, error.into(), shared).await;
-                }
+            Ok(Ok(First::Message(_))) if !may_be_plain(&stream, shared) => {
+                let failure = Failure {
+                    sqlstate: "28000",
+                    message: "this proxy takes connections with TLS only".into(),
+                    hint: Some("add `sslmode=require`, or better `verify-full`".into()),
+                };
+                return bad_start(stream, BadStart::Refused(failure), shared).await;
             }
-            Ok(Ok(Startup::Cancel(_))) => {
-                shared.metrics.connections.get();
-                return finish_cancel(&buffer, shared).await;
+            first => {
+                return begun(stream, first, &buffer, from, deadline, shared).await;
             }
-            Ok(Ok(Startup::Message(message))) => {
-                if !shared.settings.listen.allow_plaintext && !is_local(&stream) {
-                    let failure = Failure {
-                        sqlstate: "28000",
-                        message: "this proxy takes connections with TLS only".into(),
-                        hint: Some("add `sslmode=require`, or better `verify-full`".into()),
-                    };
-                    return bad_start(stream, BadStart::Refused(failure), shared).await;
-                }
-                shared.metrics.phase(Phase::Startup, from.elapsed());
-                return session(stream, &buffer, &message, deadline, shared).await;
-            }
-            Ok(Ok(_)) => break,
         }
     }
-    bad_start(stream, too_many_requests(), shared).await;
+    Box::pin(encrypted(stream, config, deadline, direct, shared)).await;
 }
 
-fn is_local(stream: &TcpStream) -> bool {
-    stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback())
+/// Whether the network between may carry values in the clear.
+fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
+    let is_local = || stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+    shared.settings.listen.allow_plaintext || is_local()
 }
 
-async fn serve_encrypted(stream: TcpStream, deadline: Instant, direct: bool, shared: &Arc<Shared>) {
-    let Some(config) = shared.tls() else {
-        return;
-    };
+async fn encrypted(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    deadline: Instant,
+    direct: bool,
+    shared: &Arc<Shared>,
+) {
     let accepted = timeout_at(deadline, TlsAcceptor::from(config).accept(stream)).await;
     let stream = match accepted {
         Err(_) => return slow(shared),
@@ -196,33 +187,60 @@ async fn serve_encrypted(stream: TcpStream, deadline: Instant, direct: bool, sha
     if direct && let Err(error) = tls::is_direct(stream.get_ref().1.alpn_protocol()) {
         return bad_start(stream, error.into(), shared).await;
     }
-    session_of(stream, deadline, shared).await;
+    begin(stream, deadline, shared).await;
 }
 
 /// A client whose transport is as secure as it will be.
-async fn session_of<C>(mut client: C, deadline: Instant, shared: &Arc<Shared>)
+async fn begin<C>(mut client: C, deadline: Instant, shared: &Arc<Shared>)
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
-    match timeout_at(deadline, first_message(&mut client, &mut buffer)).await {
+    let first = timeout_at(deadline, first_message(&mut client, &mut buffer, false)).await;
+    begun(client, first, &buffer, from, deadline, shared).await;
+}
+
+/// A client whose first message has been read, `from` when it was waited for.
+async fn begun<C>(
+    client: C,
+    first: Result<Result<First, BadStart>, Elapsed>,
+    buffer: &[u8],
+    from: Instant,
+    deadline: Instant,
+    shared: &Arc<Shared>,
+) where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    match first {
         Err(_) => slow(shared),
         Ok(Err(error)) => bad_start(client, error, shared).await,
-        Ok(Ok(First::Cancel)) => finish_cancel(&buffer, shared).await,
+        // It was not offered.
+        Ok(Ok(First::Tls)) => bad_start(client, too_many_requests(), shared).await,
+        Ok(Ok(First::Cancel)) => {
+            cancel::forward(buffer, shared).await;
+            shared.metrics.ended(End::Closed);
+        }
         Ok(Ok(First::Message(message))) => {
             shared.metrics.phase(Phase::Startup, from.elapsed());
-            session(client, &buffer, &message, deadline, shared).await;
+            session(client, buffer, &message, deadline, shared).await;
         }
     }
 }
 
-async fn first_message<C>(client: &mut C, buffer: &mut Vec<u8>) -> Result<First, BadStart>
+/// Reads up to the first message that is not about encryption, or to the request for TLS where
+/// that can be met.
+async fn first_message<C>(
+    client: &mut C,
+    buffer: &mut Vec<u8>,
+    has_tls: bool,
+) -> Result<First, BadStart>
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     for _ in 0..=REQUESTS_MAX {
         match startup::read(client, buffer).await? {
+            Startup::Tls if has_tls => return Ok(First::Tls),
             Startup::Tls | Startup::Gss => {
                 client.write_all(b"N").await?;
                 client.flush().await?;
@@ -241,11 +259,6 @@ fn too_many_requests() -> BadStart {
         message: "too many requests for encryption before the startup message".into(),
         hint: None,
     })
-}
-
-async fn finish_cancel(request: &[u8], shared: &Shared) {
-    cancel::forward(request, shared).await;
-    shared.metrics.ended(End::Closed);
 }
 
 /// From the startup message to the end.
@@ -402,7 +415,12 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let mut buffer = Vec::new();
-    match timeout(REFUSAL_TIMEOUT, first_message(&mut client, &mut buffer)).await {
+    match timeout(
+        REFUSAL_TIMEOUT,
+        first_message(&mut client, &mut buffer, false),
+    )
+    .await
+    {
         // A statement may have to be cancelled to get below the limit again.
         Ok(Ok(First::Cancel)) => cancel::forward(&buffer, shared).await,
         Ok(Ok(First::Message(_))) => {
