@@ -51,10 +51,20 @@ pub(crate) fn with_server(settings: &ServerSettings) -> Result<MakeRustlsConnect
         .map_err(|error| Error::new(format_args!("TLS: {error}")))?
         .dangerous();
     let verifier: Arc<dyn ServerCertVerifier> = match settings.sslmode {
-        SslMode::Disable | SslMode::Prefer => Arc::new(Unverified(provider)),
-        SslMode::Require if settings.sslrootcert.is_none() => Arc::new(Unverified(provider)),
-        SslMode::Require | SslMode::VerifyCa => Arc::new(AnyName(known(settings, provider)?)),
         SslMode::VerifyFull => known(settings, provider)?,
+        SslMode::Disable | SslMode::Prefer => Arc::new(Lenient {
+            provider,
+            known: None,
+        }),
+        SslMode::Require | SslMode::VerifyCa => {
+            // libpq's `require` is `verify-ca` where it is told an authority.
+            let verifies = settings.sslmode == SslMode::VerifyCa || settings.sslrootcert.is_some();
+            let known = verifies.then(|| known(settings, Arc::clone(&provider)));
+            Arc::new(Lenient {
+                known: known.transpose()?,
+                provider,
+            })
+        }
     };
     let builder = builder.with_custom_certificate_verifier(verifier);
     let mut config = match (&settings.sslcert, &settings.sslkey) {
@@ -144,52 +154,16 @@ pub(crate) fn is_direct(protocol: Option<&[u8]>) -> io::Result<()> {
     }
 }
 
-/// `sslmode=require`: encryption against listeners, none against impostors.
+/// Verifies less than `verify-full` does.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-/// `sslmode=verify-ca`: whatever the certificate's name.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// `verify-ca`: a certificate of a known authority, whatever its name. `None` is `require`:
+    /// encryption against listeners, none against impostors.
+    known: Option<Arc<WebPkiServerVerifier>>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -198,11 +172,11 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(known) = &self.known else {
+            return Ok(ServerCertVerified::assertion());
+        };
         // The name is looked at last, so an error about it means that all else is well.
-        match self
-            .0
-            .verify_server_cert(certificate, intermediates, name, ocsp, now)
-        {
+        match known.verify_server_cert(certificate, intermediates, name, ocsp, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -216,8 +190,8 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0
-            .verify_tls12_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
     fn verify_tls13_signature(
@@ -226,11 +200,12 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0
-            .verify_tls13_signature(message, certificate, signature)
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
     }
 }
