@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::stream::SealedStream;
 
 /// PostgreSQL's port where none is given.
-pub(crate) const DEFAULT_PORT: u16 = 5432;
+const DEFAULT_PORT: u16 = 5432;
 
 /// Connects as tokio-postgres does, without the layer.
 pub(crate) async fn plain<T>(
@@ -71,17 +71,9 @@ where
     if ports.len() > 1 && ports.len() != hosts {
         return Err(Error::config("invalid number of ports", None));
     }
-    let mut order: Vec<usize> = (0..hosts).collect();
-    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
-        rand::seq::SliceRandom::shuffle(order.as_mut_slice(), &mut rand::rng());
-    }
     let mut failure = None;
-    for at in order {
-        let port = ports
-            .get(at)
-            .or(ports.first())
-            .copied()
-            .unwrap_or(DEFAULT_PORT);
+    for at in order(config, hosts) {
+        let port = port(config, at);
         let mut one = without_hosts(config);
         one.port(port);
         let attempt = match &config.get_hosts()[at] {
@@ -97,6 +89,25 @@ where
         }
     }
     Err(failure.unwrap_or_else(|| Error::config("both host and hostaddr are missing", None)))
+}
+
+/// In which order `count` hosts are tried.
+pub(crate) fn order(config: &tokio_postgres::Config, count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
+        rand::seq::SliceRandom::shuffle(order.as_mut_slice(), &mut rand::rng());
+    }
+    order
+}
+
+/// The port of the host at this place.
+pub(crate) fn port(config: &tokio_postgres::Config, at: usize) -> u16 {
+    let ports = config.get_ports();
+    ports
+        .get(at)
+        .or(ports.first())
+        .copied()
+        .unwrap_or(DEFAULT_PORT)
 }
 
 async fn tcp<T>(

@@ -10,11 +10,11 @@ use std::task::{Context, Poll};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_postgres::config::{Host, LoadBalanceHosts, TargetSessionAttrs};
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 
 use crate::connector::{MaybeTls, TlsWish, secure};
-use crate::dial::DEFAULT_PORT;
+use crate::dial::{order, port};
 use crate::error::Error;
 
 /// A socket to a server.
@@ -99,12 +99,8 @@ where
     pub async fn dial(&self) -> Result<MaybeTls<ServerSocket, T::Stream>, Error> {
         let config = &self.config;
         let count = config.get_hosts().len().max(config.get_hostaddrs().len());
-        let mut order: Vec<usize> = (0..count).collect();
-        if config.get_load_balance_hosts() == LoadBalanceHosts::Random {
-            rand::seq::SliceRandom::shuffle(order.as_mut_slice(), &mut rand::rng());
-        }
         let mut failure = None;
-        for at in order {
+        for at in order(config, count) {
             let one = self.dial_one(at);
             let attempt = match config.get_connect_timeout() {
                 Some(&limit) => tokio::time::timeout(limit, one).await.unwrap_or_else(|_| {
@@ -132,7 +128,7 @@ where
         };
         let config = &self.config;
         let host = config.get_hosts().get(at);
-        let port = self.port(at);
+        let port = port(config, at);
         let socket = match (config.get_hostaddrs().get(at), host) {
             (None, Some(Host::Unix(directory))) => {
                 let path = directory.join(format!(".s.PGSQL.{port}"));
@@ -158,18 +154,9 @@ where
             .map_err(|error| failed(&error))
     }
 
-    fn port(&self, at: usize) -> u16 {
-        let ports = self.config.get_ports();
-        ports
-            .get(at)
-            .or(ports.first())
-            .copied()
-            .unwrap_or(DEFAULT_PORT)
-    }
-
     /// The host for people.
     fn name(&self, at: usize) -> String {
-        let port = self.port(at);
+        let port = port(&self.config, at);
         match self.config.get_hosts().get(at) {
             Some(Host::Tcp(host)) => format!("`{host}:{port}`"),
             Some(Host::Unix(directory)) => format!("`{}`", socket_path(directory, port)),
