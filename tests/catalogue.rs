@@ -600,6 +600,11 @@ async fn a_new_child_is_noticed_by_its_description() {
     world.assert_secret();
 }
 
+/// The definition of a view that shows this column.
+fn shown(column: &str) -> String {
+    format!("CREATE OR REPLACE VIEW shown AS SELECT id, {column} AS value FROM people")
+}
+
 /// A view under one name over one column, then over another. Where another session replaces it, the
 /// next use may still seal for the column that it showed (docs/threat-model.md, "Race"): never in the
 /// clear, and never read as a value of the other column.
@@ -608,10 +613,7 @@ async fn a_replaced_view_is_noticed_and_never_shows_the_clear() {
     for own in [true, false] {
         let world = World::new().await;
         world.fill().await;
-        let show = |column: &str| {
-            format!("CREATE OR REPLACE VIEW shown AS SELECT id, {column} AS value FROM people")
-        };
-        world.owner.batch_execute(&show("email")).await.unwrap();
+        world.owner.batch_execute(&shown("email")).await.unwrap();
         let client = world.another().await;
         let select = client
             .prepare("SELECT id FROM shown WHERE value = $1")
@@ -626,7 +628,7 @@ async fn a_replaced_view_is_noticed_and_never_shows_the_clear() {
         let found = client.query(&select, &[&"zqxmarker-1"]).await.unwrap();
         assert_eq!(found.len(), 1);
         let changing = if own { &client } else { &world.owner };
-        changing.batch_execute(&show("phone")).await.unwrap();
+        changing.batch_execute(&shown("phone")).await.unwrap();
         let update_again = client.execute(&update, &[&"555-9"]).await;
         match own {
             true => drop(refused(update_again, "0A000")),
@@ -670,16 +672,13 @@ async fn a_replaced_view_is_noticed_and_never_shows_the_clear() {
 async fn a_write_through_a_view_that_another_session_has_just_replaced_is_an_error_to_read() {
     let world = World::new().await;
     world.fill().await;
-    let show = |column: &str| {
-        format!("CREATE OR REPLACE VIEW shown AS SELECT id, {column} AS value FROM people")
-    };
-    world.owner.batch_execute(&show("email")).await.unwrap();
+    world.owner.batch_execute(&shown("email")).await.unwrap();
     let client = world.another().await;
     let find = "SELECT id FROM shown WHERE value = $1";
     let find = client.prepare(find).await.unwrap();
     let write = "UPDATE shown SET value = $1 WHERE id = 1";
     let write = client.prepare(write).await.unwrap();
-    world.owner.batch_execute(&show("phone")).await.unwrap();
+    world.owner.batch_execute(&shown("phone")).await.unwrap();
 
     assert!(client.query(&find, &[&"555-2"]).await.unwrap().is_empty());
     assert_eq!(client.execute(&write, &[&"zqxmarker-9"]).await.unwrap(), 1);
