@@ -286,18 +286,12 @@ impl Session {
         }
     }
 
-    /// Gives back the memory of buffers that a burst has left behind. For a session that rests.
-    pub fn release_memory(&mut self) {
-        for buffer in [&mut self.to_server, &mut self.to_client] {
-            if buffer.is_empty() && buffer.capacity() > 0 {
-                *buffer = BytesMut::new();
-            }
-        }
-    }
-
     /// Ends the session between two messages: the client is told why, the server that it is over.
-    pub fn end(&mut self, why: Failure) {
-        let _ = self.attempt(|session| session.fail_start(why));
+    ///
+    /// # Errors
+    /// Always: [`Error::Unusable`] for this reason, or the fault that the session has had before.
+    pub fn end(&mut self, why: Failure) -> Result<(), Error> {
+        self.attempt(|session| session.fail_start(why))
     }
 
     /// Bytes from the client, cut anywhere.

@@ -184,6 +184,7 @@ impl fmt::Debug for Relays {
 impl Collector for Relays {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let now = (self.0)();
+        let done = now.done;
         let mut statements = encoder.encode_descriptor(
             "statements",
             "Statement texts prepared or sent as simple queries, by verdict",
@@ -191,9 +192,9 @@ impl Collector for Relays {
             MetricType::Counter,
         )?;
         for (verdict, count) in [
-            ("plain", now.statements_plain),
-            ("planned", now.statements_planned),
-            ("refused", now.statements_refused),
+            ("plain", done.statements_plain),
+            ("planned", done.statements_planned),
+            ("refused", done.statements_refused),
         ] {
             let labels = [("verdict", verdict)];
             ConstCounter::new(count).encode(statements.encode_family(&labels)?)?;
@@ -205,9 +206,9 @@ impl Collector for Relays {
             MetricType::Counter,
         )?;
         for (done, count) in [
-            ("sealed", now.cells_sealed),
-            ("opened", now.cells_opened),
-            ("rejected", now.cells_rejected),
+            ("sealed", done.cells_sealed),
+            ("opened", done.cells_opened),
+            ("rejected", done.cells_rejected),
         ] {
             let labels = [("done", done)];
             ConstCounter::new(count).encode(cells.encode_family(&labels)?)?;

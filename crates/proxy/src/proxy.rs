@@ -411,9 +411,11 @@ pub(crate) fn shutting_down() -> Failure {
 }
 
 fn sum<'a>(encryptions: impl Iterator<Item = &'a ColumnEncryption>) -> Statistics {
-    encryptions.fold(Statistics::default(), |sum, encryption| {
-        sum.plus(encryption.statistics())
-    })
+    let mut sum = Statistics::default();
+    for encryption in encryptions {
+        sum += encryption.statistics();
+    }
+    sum
 }
 
 fn limits(settings: &Settings) -> Limits {

@@ -69,7 +69,7 @@ pub use encryption::{Builder, ColumnEncryption, Reloaded};
 pub use error::Error;
 pub use local::LocalListener;
 pub use relay::{Ended, Fault, Relay, Stop};
-pub use sealwire_engine::{Failure, Limits};
+pub use sealwire_engine::{Counters, Failure, Limits};
 pub use sealwire_keys::{KeyProvider, ProviderError, Providers, WrapContext};
 pub use server::{Server, ServerSocket};
 pub use statistics::Statistics;

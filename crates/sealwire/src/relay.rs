@@ -19,6 +19,9 @@ use crate::sealing::Sealing;
 
 /// Bytes read at once from either side.
 const READ_BYTES: usize = 32 << 10;
+/// Room for bytes to write that a connection keeps in each direction; what a larger result took is
+/// given back once it is written.
+const KEPT_BYTES_MAX: usize = 8 << 10;
 
 thread_local! {
     /// Holds what one read has brought, while it is handed to a session.
@@ -80,9 +83,8 @@ pub struct Relay<C, S> {
     sealing: Sealing,
     client_open: bool,
     server_open: bool,
-    /// Bytes have been written that the transport may still hold.
-    client_dirty: bool,
-    server_dirty: bool,
+    to_client: Outgoing,
+    to_server: Outgoing,
     stop: Option<Failure>,
     stopped: bool,
 }
@@ -111,8 +113,8 @@ where
             sealing,
             client_open: true,
             server_open: true,
-            client_dirty: false,
-            server_dirty: false,
+            to_client: Outgoing::default(),
+            to_server: Outgoing::default(),
             stop: None,
             stopped: false,
         }
@@ -194,7 +196,6 @@ where
             }
             if !moved {
                 self.sealing.tell_statistics();
-                self.sealing.release_memory();
                 return Poll::Pending;
             }
         }
@@ -202,7 +203,7 @@ where
 
     /// Whether it is over, once what there is has been delivered.
     fn ended(&mut self, cx: &mut Context<'_>) -> Option<Poll<Ended>> {
-        if !self.sealing.for_client().is_empty() || self.client_dirty {
+        if !self.sealing.for_client().is_empty() || self.to_client.dirty {
             return None;
         }
         if let Some(fault) = self.sealing.fault() {
@@ -263,7 +264,7 @@ where
         write(
             &mut self.client,
             self.sealing.for_client(),
-            &mut self.client_dirty,
+            &mut self.to_client,
             cx,
         )
     }
@@ -272,20 +273,29 @@ where
     /// once it is found in reading.
     fn write_server(&mut self, cx: &mut Context<'_>) -> bool {
         let to_server = self.sealing.for_server();
-        let wrote = match write(&mut self.server, to_server, &mut self.server_dirty, cx) {
+        let wrote = match write(&mut self.server, to_server, &mut self.to_server, cx) {
             Ok(wrote) => wrote,
             Err(_) => {
                 to_server.clear();
-                self.server_dirty = false;
+                self.to_server.dirty = false;
                 false
             }
         };
-        if !self.client_open && self.sealing.for_server().is_empty() && !self.server_dirty {
+        if !self.client_open && self.sealing.for_server().is_empty() && !self.to_server.dirty {
             // What a server does when its client ends, it does itself.
             let _ = Pin::new(&mut self.server).poll_shutdown(cx);
         }
         wrote
     }
+}
+
+/// One direction of writing.
+#[derive(Debug, Default)]
+struct Outgoing {
+    /// Bytes have been written that the transport may still hold.
+    dirty: bool,
+    /// There has been more to write than a resting connection keeps room for.
+    burst: bool,
 }
 
 /// Reads once and hands the bytes on. `None`: nothing is there yet; `Some(0)`: the peer has closed.
@@ -314,25 +324,31 @@ fn read(
 fn write(
     to: &mut (impl AsyncWrite + Unpin),
     bytes: &mut bytes::BytesMut,
-    dirty: &mut bool,
+    outgoing: &mut Outgoing,
     cx: &mut Context<'_>,
 ) -> io::Result<bool> {
     let mut moved = false;
+    outgoing.burst |= bytes.len() > KEPT_BYTES_MAX;
     while !bytes.is_empty() {
         match Pin::new(&mut *to).poll_write(cx, bytes) {
             Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Poll::Ready(Ok(sent)) => {
                 bytes::Buf::advance(bytes, sent);
-                *dirty = true;
+                outgoing.dirty = true;
                 moved = true;
             }
             Poll::Ready(Err(error)) => return Err(error),
             Poll::Pending => return Ok(moved),
         }
     }
-    if *dirty {
+    if outgoing.burst {
+        // What is written leaves its room behind.
+        *bytes = bytes::BytesMut::new();
+        outgoing.burst = false;
+    }
+    if outgoing.dirty {
         match Pin::new(to).poll_flush(cx) {
-            Poll::Ready(Ok(())) => *dirty = false,
+            Poll::Ready(Ok(())) => outgoing.dirty = false,
             Poll::Ready(Err(error)) => return Err(error),
             Poll::Pending => {}
         }

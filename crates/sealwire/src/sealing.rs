@@ -66,10 +66,6 @@ impl Sealing {
         self.session.to_client()
     }
 
-    pub(crate) fn release_memory(&mut self) {
-        self.session.release_memory();
-    }
-
     /// Bytes of the client.
     pub(crate) fn take_client(&mut self, bytes: &[u8]) {
         self.expire_keys();
@@ -86,8 +82,8 @@ impl Sealing {
 
     /// Ends the session between two messages.
     pub(crate) fn end(&mut self, why: Failure) {
-        self.session.end(why.clone());
-        self.note(Err(EngineError::Unusable(why)));
+        let result = self.session.end(why);
+        self.note(result);
     }
 
     /// Starts and drives what the session needs from outside.
