@@ -22,8 +22,8 @@ mod settings;
 mod tls;
 
 pub use error::Error;
-pub use proxy::{Handle, Proxy};
+pub use proxy::{Handle, Proxy, check};
 pub use settings::{
-    DatabaseSettings, EncryptionSettings, LimitSettings, ListenSettings, ServerSettings, Settings,
-    SslMode, SslNegotiation, TlsSettings,
+    DatabaseSettings, EncryptionSettings, LimitSettings, ListenSettings, LogFormat, LogLevel,
+    LogSettings, ServerSettings, Settings, SslMode, SslNegotiation, TlsSettings,
 };

@@ -122,6 +122,57 @@ impl Shared {
     }
 }
 
+/// What the settings name, read and opened, but for the listeners.
+struct Parts {
+    server: Server<MakeRustlsConnect>,
+    default: Option<ColumnEncryption>,
+    databases: HashMap<String, ColumnEncryption>,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Parts {
+    async fn load(settings: &Settings) -> Result<Self, Error> {
+        settings.check()?;
+        let server = server(&settings.server)?;
+        let limits = limits(settings);
+        let for_all = &settings.encryption;
+        let default = match (&for_all.manifest, &for_all.master_key) {
+            (None, None) if !settings.databases.is_empty() => None,
+            _ => Some(encryption(for_all, limits).await?),
+        };
+        let mut databases = HashMap::new();
+        for (name, own) in &settings.databases {
+            let mut merged = for_all.clone();
+            if own.manifest.is_some() {
+                merged.manifest.clone_from(&own.manifest);
+            }
+            if own.master_key.is_some() {
+                merged.master_key.clone_from(&own.master_key);
+            }
+            let loaded = encryption(&merged, limits).await;
+            let loaded = loaded.map_err(|error| error.of(format_args!("database `{name}`")))?;
+            databases.insert(name.clone(), loaded);
+        }
+        let tls = settings.listen.tls.as_ref().map(tls::with_clients);
+        Ok(Self {
+            server,
+            default,
+            databases,
+            tls: tls.transpose()?,
+        })
+    }
+}
+
+/// Whether a proxy could start with these settings: reads the manifests and certificates that they
+/// name and has the master key unwrap what is in them. Nothing is listened on and no server is
+/// asked, so a manifest that comes from the database is not looked at.
+///
+/// # Errors
+/// The first thing that would keep it from starting.
+pub async fn check(settings: &Settings) -> Result<(), Error> {
+    Parts::load(settings).await.map(drop)
+}
+
 /// A proxy that listens. Nothing is accepted before [`Proxy::run`].
 #[derive(Debug)]
 pub struct Proxy {
@@ -184,35 +235,7 @@ impl Proxy {
     /// Whatever keeps the proxy from serving, with the next step where there is one. That the
     /// server is not there yet does not.
     pub async fn bind(settings: Settings) -> Result<Self, Error> {
-        settings.check()?;
-        let server = server(&settings.server)?;
-        let limits = limits(&settings);
-        let default = match (
-            &settings.encryption.manifest,
-            &settings.encryption.master_key,
-        ) {
-            (None, None) if !settings.databases.is_empty() => None,
-            _ => Some(encryption(&settings.encryption, limits).await?),
-        };
-        let mut databases = HashMap::new();
-        for (name, own) in &settings.databases {
-            let merged = EncryptionSettings {
-                manifest: own
-                    .manifest
-                    .clone()
-                    .or(settings.encryption.manifest.clone()),
-                master_key: own
-                    .master_key
-                    .clone()
-                    .or(settings.encryption.master_key.clone()),
-                ..settings.encryption.clone()
-            };
-            databases.insert(name.clone(), encryption(&merged, limits).await?);
-        }
-        let tls = match &settings.listen.tls {
-            Some(settings) => Some(Mutex::new(tls::with_clients(settings)?)),
-            None => None,
-        };
+        let parts = Parts::load(&settings).await?;
         let mut tcp = Vec::new();
         for &address in &settings.listen.tcp {
             tcp.push(listen(address).await?);
@@ -223,6 +246,12 @@ impl Proxy {
             None => None,
         };
         let (sender, order) = watch::channel(Order::Serve);
+        let Parts {
+            server,
+            default,
+            databases,
+            tls,
+        } = parts;
         let counted: Vec<ColumnEncryption> =
             default.iter().chain(databases.values()).cloned().collect();
         let places = settings.limits.connections.min(Semaphore::MAX_PERMITS);
@@ -232,7 +261,7 @@ impl Proxy {
                 server,
                 default,
                 databases,
-                tls,
+                tls: tls.map(Mutex::new),
                 metrics,
                 order,
                 places: Arc::new(Semaphore::new(places)),

@@ -25,6 +25,8 @@ pub struct Settings {
     pub databases: BTreeMap<String, DatabaseSettings>,
     /// Limits and times.
     pub limits: LimitSettings,
+    /// What is logged, for the program around the proxy.
+    pub log: LogSettings,
 }
 
 /// `[listen]`: where clients connect.
@@ -216,6 +218,61 @@ impl Default for LimitSettings {
     }
 }
 
+/// `[log]`: what is logged. The proxy itself only emits `tracing` events.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// From which level on.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// `level` in `[log]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// What keeps the proxy from doing what it was told.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Start, end, reloads, and connections that did not end well.
+    #[default]
+    Info,
+    /// Every connection.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl std::str::FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err("use `error`, `warn`, `info`, `debug` or `trace`".into()),
+        }
+    }
+}
+
+/// `format` in `[log]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// A line of text for each event.
+    #[default]
+    Text,
+    /// A JSON object on a line for each event.
+    Json,
+}
+
 impl Settings {
     /// Reads a file.
     ///
@@ -227,8 +284,9 @@ impl Settings {
         })?;
         toml::from_str(&text).map_err(|error| {
             // It shows the line, and a line may hold a secret only where a key store's URI does.
-            let place = error.span().map_or(0, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
+            let place = error.span().map_or(1, |span| {
+                let before = text.get(..span.start).unwrap_or(&text);
+                before.matches('\n').count() + 1
             });
             Error::new(format_args!(
                 "`{}`, line {place}: {}",
@@ -260,7 +318,7 @@ impl Settings {
                     "refusing to listen on {open} without TLS: values would cross the network in the clear"
                 ))
                 .with_hint(
-                    "give a certificate (`[listen.tls]`), or set `allow_plaintext = true` where the network is trusted",
+                    "give a certificate (`--tls-certificate`, or `[listen.tls]`), or allow it where the network is trusted (`--allow-plaintext`)",
                 ));
         }
         self.unix_mode()?;
@@ -314,6 +372,18 @@ mod tests {
     fn a_misspelt_key_is_an_error() {
         let error = toml::from_str::<Settings>("[listen]\ntpc = []").unwrap_err();
         assert!(error.message().contains("tpc"), "{error}");
+    }
+
+    #[test]
+    fn an_error_names_the_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proxy.toml");
+        std::fs::write(&path, "# A comment.\n[server]\nhost = \"db\"\n").unwrap();
+        let error = Settings::read(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3") && error.contains("`host`"),
+            "{error}"
+        );
     }
 
     #[test]
