@@ -386,6 +386,36 @@ mod tests {
         );
     }
 
+    /// The example is the list of all settings, and what it says of them is true.
+    #[test]
+    fn the_example_shows_what_holds_unless_it_is_given() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../examples/proxy/proxy.toml"
+        );
+        let mut example = Settings::read(Path::new(path)).unwrap();
+        example.check().unwrap();
+        assert_eq!(example.encryption.key_ttl, Some(Duration::from_secs(3600)));
+        // What has to be given.
+        example.listen.tcp.clear();
+        example.server.hosts.clear();
+        example.encryption = EncryptionSettings::default();
+        assert_eq!(format!("{example:?}"), format!("{:?}", Settings::default()));
+
+        // What is commented out is understood too.
+        let text = std::fs::read_to_string(path).unwrap();
+        let all: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let all = settings(&all);
+        assert!(all.listen.tls.is_some() && all.server.sslkey.is_some());
+        assert!(all.databases.contains_key("clinic"));
+    }
+
     #[test]
     fn plaintext_leaves_the_machine_only_when_that_is_said() {
         let mut settings =
