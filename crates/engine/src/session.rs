@@ -4,6 +4,7 @@ mod bind;
 mod client;
 mod copy;
 mod load;
+mod login;
 mod naming;
 mod parse;
 mod result;
@@ -33,6 +34,7 @@ use crate::startup::{self, ENCRYPTION_REQUEST_LEN, Startup};
 use crate::statement::{Portal, Statement};
 
 use load::Load;
+pub use login::Login;
 
 /// Unsent bytes in either direction above which the other peer has to wait.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
@@ -107,6 +109,10 @@ pub struct Session {
     fault: Option<Error>,
     to_server: BytesMut,
     to_client: BytesMut,
+    /// While authentication ends here.
+    login: Option<Box<login::Progress>>,
+    /// Mechanisms with a channel binding have been kept from the client, which has not answered.
+    unbound: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -205,6 +211,8 @@ impl Session {
             options,
             phase: Phase::ExpectStartup,
             fault: None,
+            login: None,
+            unbound: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -556,8 +564,9 @@ impl Session {
                 }
                 Ok(step)
             }
-            // Authentication is between the peers. Terminate needs no session.
-            (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, b'p') => self.client_authenticates(head, rest),
+            // Terminate needs no session.
+            (_, b'X') => Ok(Step::Forward(head.len)),
             _ => {
                 self.client_wait = Some(Wait::Ready);
                 Ok(Step::Wait)
@@ -588,6 +597,7 @@ impl Session {
                 Ok(Step::Took(0))
             }
             Startup::Message(message) => {
+                self.name_role(&message.user);
                 self.phase = Phase::ExpectAuthentication;
                 Ok(Step::Forward(message.len))
             }

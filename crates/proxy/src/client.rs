@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
+use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
@@ -21,7 +21,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use crate::cancel;
 use crate::metrics::{End, Phase};
 use crate::proxy::{Admission, Order, Shared, admit, shutting_down};
-use crate::tls;
+use crate::tls::{WithClients, is_direct};
 
 /// How long a client may take to read why it is sent away.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,6 +61,10 @@ enum First {
     Cancel,
 }
 
+/// The client's transport is TLS, which ends here; with the hash by which an authentication is
+/// bound to it, where there is one.
+struct Binding(Option<Vec<u8>>);
+
 /// Serves a client on TCP.
 pub(crate) async fn tcp(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
     let span = info_span!("client", %peer);
@@ -83,7 +87,7 @@ pub(crate) async fn unix(stream: UnixStream, shared: Arc<Shared>) {
     let span = info_span!("client", pid);
     async move {
         admitted(stream, &shared, async |stream| {
-            begin(stream, deadline(&shared), &shared).await;
+            begin(stream, None, deadline(&shared), &shared).await;
         })
         .await;
     }
@@ -130,8 +134,8 @@ async fn serve_tcp(mut stream: TcpStream, shared: &Arc<Shared>) {
         Ok(Err(_) | Ok(0)) => return shared.metrics.ended(End::BadStart),
         Ok(Ok(_)) => {}
     }
-    let Some(config) = shared.tls() else {
-        return begin(stream, deadline, shared).await;
+    let Some(tls) = shared.tls() else {
+        return begin(stream, None, deadline, shared).await;
     };
     let direct = first[0] == TLS_HANDSHAKE;
     if !direct {
@@ -155,11 +159,11 @@ async fn serve_tcp(mut stream: TcpStream, shared: &Arc<Shared>) {
                 return bad_start(stream, BadStart::Refused(failure), shared).await;
             }
             first => {
-                return begun(stream, first, &buffer, from, deadline, shared).await;
+                return begun(stream, None, first, &buffer, from, deadline, shared).await;
             }
         }
     }
-    Box::pin(encrypted(stream, config, deadline, direct, shared)).await;
+    Box::pin(encrypted(stream, tls, deadline, direct, shared)).await;
 }
 
 /// Whether the network between may carry values in the clear.
@@ -170,12 +174,12 @@ fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
 
 async fn encrypted(
     stream: TcpStream,
-    config: Arc<ServerConfig>,
+    tls: WithClients,
     deadline: Instant,
     direct: bool,
     shared: &Arc<Shared>,
 ) {
-    let accepted = timeout_at(deadline, TlsAcceptor::from(config).accept(stream)).await;
+    let accepted = timeout_at(deadline, TlsAcceptor::from(tls.config).accept(stream)).await;
     let stream = match accepted {
         Err(_) => return slow(shared),
         Ok(Err(error)) => {
@@ -184,26 +188,28 @@ async fn encrypted(
         }
         Ok(Ok(stream)) => stream,
     };
-    if direct && let Err(error) = tls::is_direct(stream.get_ref().1.alpn_protocol()) {
+    if direct && let Err(error) = is_direct(stream.get_ref().1.alpn_protocol()) {
         return bad_start(stream, error.into(), shared).await;
     }
-    begin(stream, deadline, shared).await;
+    let binding = Binding(tls.end_point);
+    begin(stream, Some(binding), deadline, shared).await;
 }
 
 /// A client whose transport is as secure as it will be.
-async fn begin<C>(mut client: C, deadline: Instant, shared: &Arc<Shared>)
+async fn begin<C>(mut client: C, binding: Option<Binding>, deadline: Instant, shared: &Arc<Shared>)
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
     let first = timeout_at(deadline, first_message(&mut client, &mut buffer, false)).await;
-    begun(client, first, &buffer, from, deadline, shared).await;
+    begun(client, binding, first, &buffer, from, deadline, shared).await;
 }
 
 /// A client whose first message has been read, `from` when it was waited for.
 async fn begun<C>(
     client: C,
+    binding: Option<Binding>,
     first: Result<Result<First, BadStart>, Elapsed>,
     buffer: &[u8],
     from: Instant,
@@ -223,7 +229,7 @@ async fn begun<C>(
         }
         Ok(Ok(First::Message(message))) => {
             shared.metrics.phase(Phase::Startup, from.elapsed());
-            session(client, buffer, &message, deadline, shared).await;
+            session(client, binding, buffer, &message, deadline, shared).await;
         }
     }
 }
@@ -264,6 +270,7 @@ fn too_many_requests() -> BadStart {
 /// From the startup message to the end.
 async fn session<C>(
     client: C,
+    binding: Option<Binding>,
     startup: &[u8],
     message: &StartupMessage,
     deadline: Instant,
@@ -302,7 +309,14 @@ async fn session<C>(
     };
     shared.metrics.phase(Phase::Dial, from.elapsed());
     let from = Instant::now();
-    let mut relay = Relay::new(client, server, encryption, startup);
+    let login = binding.and_then(|binding| {
+        let secret = shared.secret(&message.user)?;
+        Some(Login::new(secret, binding.0))
+    });
+    let mut relay = match login {
+        Some(login) => Relay::with_login(client, server, encryption, login, startup),
+        None => Relay::new(client, server, encryption, startup),
+    };
     let end = match timeout_at(deadline, relay.start()).await {
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());

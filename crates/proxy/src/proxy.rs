@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use sealwire::scram::Secret;
 use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
@@ -20,8 +20,9 @@ use crate::client;
 use crate::error::Error;
 use crate::http;
 use crate::metrics::{End, Metrics};
+use crate::roles::Roles;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
-use crate::tls;
+use crate::tls::{self, WithClients};
 
 /// Connections over the limit that are told so at a time; more are closed without a word.
 const REFUSALS_MAX: usize = 64;
@@ -47,7 +48,8 @@ pub(crate) struct Shared {
     default: Option<ColumnEncryption>,
     databases: HashMap<String, ColumnEncryption>,
     /// Read again with the manifest.
-    tls: Option<Mutex<Arc<ServerConfig>>>,
+    tls: Option<Mutex<WithClients>>,
+    roles: Mutex<Roles>,
     pub(crate) metrics: Metrics,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
@@ -61,11 +63,15 @@ impl Shared {
     }
 
     /// TLS with a client that connects now.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<WithClients> {
         let tls = self.tls.as_ref()?;
-        Some(Arc::clone(
-            &tls.lock().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(tls.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// The secret of a role whose authentication ends here.
+    pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.secret(role)
     }
 
     /// Whether a client that connects now can be served.
@@ -112,6 +118,13 @@ impl Shared {
                 }
             }
         }
+        match roles(&self.settings) {
+            Ok(new) => *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            Err(error) => {
+                error!(%error, "list of roles not loaded, the one in use stays");
+                failure = Some(error);
+            }
+        }
         failure.map_or(Ok(()), Err)
     }
 
@@ -127,7 +140,8 @@ struct Parts {
     server: Server<MakeRustlsConnect>,
     default: Option<ColumnEncryption>,
     databases: HashMap<String, ColumnEncryption>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<WithClients>,
+    roles: Roles,
 }
 
 impl Parts {
@@ -159,6 +173,7 @@ impl Parts {
             default,
             databases,
             tls: tls.transpose()?,
+            roles: roles(settings)?,
         })
     }
 }
@@ -251,6 +266,7 @@ impl Proxy {
             default,
             databases,
             tls,
+            roles,
         } = parts;
         let counted: Vec<ColumnEncryption> =
             default.iter().chain(databases.values()).cloned().collect();
@@ -262,6 +278,7 @@ impl Proxy {
                 default,
                 databases,
                 tls: tls.map(Mutex::new),
+                roles: Mutex::new(roles),
                 metrics,
                 order,
                 places: Arc::new(Semaphore::new(places)),
@@ -437,6 +454,11 @@ pub(crate) fn shutting_down() -> Failure {
         message: "terminating connection: the Sealwire proxy is shutting down".into(),
         hint: None,
     }
+}
+
+fn roles(settings: &Settings) -> Result<Roles, Error> {
+    let path = settings.auth.roles.as_deref();
+    path.map_or_else(|| Ok(Roles::default()), Roles::read)
 }
 
 fn sum<'a>(encryptions: impl Iterator<Item = &'a ColumnEncryption>) -> Statistics {

@@ -17,6 +17,8 @@ use crate::error::Error;
 pub struct Settings {
     /// Where clients connect.
     pub listen: ListenSettings,
+    /// Whose authentication ends at the proxy.
+    pub auth: AuthSettings,
     /// The server behind the proxy.
     pub server: ServerSettings,
     /// Manifest and keys, for every database that has no section of its own.
@@ -72,6 +74,15 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// PEM file of its private key.
     pub key: PathBuf,
+}
+
+/// `[auth]`: whose authentication ends at the proxy. That of all others is between client and
+/// server, and passes through.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// TOML file of SCRAM secrets, by role, for clients with TLS.
+    pub roles: Option<PathBuf>,
 }
 
 /// `sslmode`, as libpq names it.

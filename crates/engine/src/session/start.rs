@@ -10,9 +10,9 @@ use crate::options::PolicySource;
 use crate::poison::Report;
 
 /// AuthenticationOk.
-const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+pub(super) const AUTHENTICATION_OK: [u8; 4] = [0; 4];
 /// AuthenticationSASL: a list of mechanisms.
-const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
+pub(super) const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
 
 impl Session {
     /// A server frame before the client may send statements.
@@ -26,6 +26,9 @@ impl Session {
                         Ok(Step::Starved)
                     };
                 };
+                if self.login.is_some() {
+                    return self.server_authenticates(head, rest);
+                }
                 if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
                 }
@@ -61,7 +64,9 @@ impl Session {
         let mut kept = AUTHENTICATION_SASL.to_vec();
         loop {
             let mechanism = reader.cstr().map_err(|Malformed| MALFORMED)?;
-            if !mechanism.ends_with(b"-PLUS") {
+            if mechanism.ends_with(b"-PLUS") {
+                self.unbound = true;
+            } else {
                 kept.extend_from_slice(mechanism);
                 kept.push(0);
             }
