@@ -173,8 +173,12 @@ impl Session {
 
     /// Tells the client why there is no session, and the server that there is none.
     pub(super) fn fail_start(&mut self, failure: Failure) -> Result<(), Error> {
-        Report::from(&failure).write(&mut self.to_client, "FATAL")?;
-        if !matches!(self.phase, Phase::ExpectStartup) {
+        if self.may_tell_client() {
+            Report::from(&failure).write(&mut self.to_client, "FATAL")?;
+        }
+        if !matches!(self.phase, Phase::ExpectStartup | Phase::Raw)
+            && !self.client.is_inside_frame()
+        {
             frontend::bare(&mut self.to_server, b'X');
         }
         Err(Error::Unusable(failure))
