@@ -155,6 +155,9 @@ pub struct Session {
     catalogue_fresh: bool,
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
+    /// A mechanism with a channel binding has been taken out of the server's offer, and the client
+    /// has not chosen yet.
+    unbound: bool,
     reported: Reported,
     counters: Counters,
     scratch: Scratch,
@@ -234,6 +237,7 @@ impl Session {
             load: None,
             catalogue_fresh: false,
             load_failure: None,
+            unbound: false,
             reported: Reported::default(),
             counters: Counters::default(),
             scratch: Scratch::default(),

@@ -61,7 +61,9 @@ impl Session {
         let mut kept = AUTHENTICATION_SASL.to_vec();
         loop {
             let mechanism = reader.cstr().map_err(|Malformed| MALFORMED)?;
-            if !mechanism.ends_with(b"-PLUS") {
+            if mechanism.ends_with(b"-PLUS") {
+                self.unbound = true;
+            } else {
                 kept.extend_from_slice(mechanism);
                 kept.push(0);
             }
@@ -74,6 +76,31 @@ impl Session {
             Ok(())
         })?;
         Ok(Step::Took(head.len))
+    }
+
+    /// SASLInitialResponse of a client that was not offered a channel binding. One that could have
+    /// bound says so (RFC 5802, section 7: the flag `y`), which a server that did offer it has to
+    /// take for an attack. It would not say what to do.
+    pub(super) fn check_unbound(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        self.unbound = false;
+        let mut reader = Reader::new(body);
+        let could_bind = reader.cstr().is_ok()
+            && matches!(reader.value(), Ok(Some(response)) if response.starts_with(b"y"));
+        if could_bind {
+            self.fail_start(Failure {
+                sqlstate: "28000",
+                message: "refusing SCRAM that could have bound to the client's TLS, which is not \
+                          the server's"
+                    .into(),
+                hint: Some(
+                    "add `channel_binding=disable` to the client's connection string".into(),
+                ),
+            })?;
+        }
+        Ok(Step::Forward(head.len))
     }
 
     fn prepare(&mut self, ready: Vec<u8>) -> Result<(), Error> {
