@@ -294,7 +294,8 @@ impl Session {
         }
     }
 
-    /// Ends the session between two messages: the client is told why, the server that it is over.
+    /// Ends the session: the client is told why and the server that it is over, each of them only
+    /// between two messages. One that has a part of a message finds the connection closed.
     ///
     /// # Errors
     /// Always: [`Error::Unusable`] for this reason, or the fault that the session has had before.
@@ -413,10 +414,15 @@ impl Session {
             // It has been told.
             Error::Unusable(_) => return Ok(()),
         };
-        if self.server.passing.remaining > 0 || matches!(self.phase, Phase::Raw) {
+        if !self.may_tell_client() {
             return Ok(());
         }
         Report::new(sqlstate, fault.to_string()).write(&mut self.to_client, "FATAL")
+    }
+
+    /// Whether a message of the session's own would be read as one.
+    fn may_tell_client(&self) -> bool {
+        !self.server.is_inside_frame() && !matches!(self.phase, Phase::Raw)
     }
 
     fn take_client(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -564,9 +570,12 @@ impl Session {
                 }
                 Ok(step)
             }
-            (Phase::ExpectAuthentication, b'p') => self.client_authenticates(head, rest),
-            // Terminate needs no session.
-            (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, b'p') if self.login.is_some() => {
+                self.client_authenticates(head, rest)
+            }
+            // Authentication is between the peers. Terminate needs no session.
+            (Phase::ExpectAuthentication, b'p') if self.unbound => self.check_unbound(head, rest),
+            (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
             _ => {
                 self.client_wait = Some(Wait::Ready);
                 Ok(Step::Wait)

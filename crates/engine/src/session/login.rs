@@ -106,12 +106,6 @@ impl Session {
 
     /// PasswordMessage, SASLInitialResponse or SASLResponse.
     pub(super) fn client_authenticates(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
-        if self.login.is_none() && !self.unbound {
-            return Ok(Step::Forward(head.len));
-        }
-        if self.login.is_none() {
-            return self.client_binds(head, rest);
-        }
         if head.len > MESSAGE_BYTES_MAX {
             return Err(Error::ClientMisbehaved("authentication message too long"));
         }
@@ -171,34 +165,6 @@ impl Session {
             }
         }
         Ok(Step::Took(head.len))
-    }
-
-    /// A client without a secret here that binds its authentication to the transport, which ends
-    /// here: the server would take that for an attack, in words that help nobody.
-    fn client_binds(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
-        let Some(body) = self.whole(head, rest)? else {
-            return Ok(Step::Starved);
-        };
-        let mut reader = Reader::new(body);
-        let message = reader.cstr().and_then(|_| reader.value());
-        self.unbound = false;
-        match message {
-            Ok(Some(message)) if message.starts_with(b"y") => {
-                self.fail_start(Failure {
-                    sqlstate: "28000",
-                    message: "refusing to pass on an authentication that is bound to the client's \
-                              TLS connection, which ends here"
-                        .into(),
-                    hint: Some(
-                        "add `channel_binding=disable` to the client's connection string, or give \
-                         the proxy the role's SCRAM secret"
-                            .into(),
-                    ),
-                })?;
-                Ok(Step::Took(head.len))
-            }
-            _ => Ok(Step::Forward(head.len)),
-        }
     }
 
     fn client_fails(&mut self, user: &str, fault: Fault) -> Result<Step, Error> {

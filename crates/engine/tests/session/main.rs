@@ -6,6 +6,7 @@
 )]
 
 mod copy;
+mod ending;
 mod hostile;
 mod model;
 mod needs;
