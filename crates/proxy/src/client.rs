@@ -203,7 +203,9 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
 
 /// Whether the network between may carry values in the clear.
 fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
-    let is_local = || stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+    let peer = stream.peer_addr();
+    // A listener for both families sees IPv4's loopback as `::ffff:127.0.0.1`.
+    let is_local = || peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
     shared.settings.listen.allow_plaintext || is_local()
 }
 

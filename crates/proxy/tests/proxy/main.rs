@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod bad_input;
+mod certificates;
+mod client_tls;
+mod ending;
+mod server_tls;
 mod serving;
 mod support;
