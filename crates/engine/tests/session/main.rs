@@ -8,6 +8,7 @@
 mod copy;
 mod ending;
 mod hostile;
+mod login;
 mod model;
 mod needs;
 mod pair;

@@ -6,6 +6,7 @@ mod bad_input;
 mod certificates;
 mod client_tls;
 mod ending;
+mod roles;
 mod server_tls;
 mod serving;
 mod support;
