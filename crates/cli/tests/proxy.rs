@@ -10,12 +10,16 @@ mod running;
 #[path = "support/shell.rs"]
 mod shell;
 
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Stdio;
+
 use running::Running;
 use rustix::process::Signal;
 use sealwire_testkit::Postgres;
 use serde_json::Value;
 use shell::{Shell, url};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, NoTls};
 
 /// A database with `patients.ssn` encrypted, its manifest and key in the shell's directory.
 async fn prepare(shell: &Shell<'_>, owner: &Client) {
@@ -230,4 +234,42 @@ master_key = \"file:sealwire.key\"
         "other.toml",
     ]);
     assert!(said.contains("other.toml"), "{said}");
+}
+
+/// The secret that the command makes is one that the server takes for the password.
+#[tokio::test]
+async fn a_secret_that_is_made_here_is_the_servers_too() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    let make = |role: &str, input: &[u8]| {
+        let mut child = shell
+            .command(&["scram", role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = make(database.owner(), "pa\u{df}wort\n".as_bytes());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let statement = said.lines().nth(1).unwrap();
+    owner.batch_execute(statement).await.unwrap();
+    let mut config = database.config();
+    config.password("pa\u{df}wort");
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.simple_query("SELECT 1").await.unwrap();
+    let list: BTreeMap<String, String> = toml::from_str(said.lines().last().unwrap()).unwrap();
+    let secret = &list[database.owner()];
+    assert!(statement.contains(secret), "{said}");
+
+    let output = make("app", b"\n");
+    assert!(!output.status.success() && output.stdout.is_empty());
 }
