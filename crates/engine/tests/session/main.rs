@@ -6,6 +6,7 @@
 )]
 
 mod copy;
+mod counters;
 mod ending;
 mod hostile;
 mod login;

@@ -30,7 +30,7 @@ pub(crate) struct Running {
     pub(crate) handle: Handle,
     pub(crate) tcp: SocketAddr,
     pub(crate) unix: Option<PathBuf>,
-    http: SocketAddr,
+    pub(crate) http: SocketAddr,
     task: JoinHandle<()>,
 }
 
