@@ -261,6 +261,7 @@ async fn begun<C>(
         Ok(Ok(First::Tls)) => bad_start(client, too_many_requests(), shared).await,
         Ok(Ok(First::Cancel)) => {
             cancel::forward(buffer, shared).await;
+            close(client).await;
             shared.metrics.ended(End::Closed);
         }
         Ok(Ok(First::Message(message))) => {
@@ -492,6 +493,15 @@ where
     if let Ok(Ok(())) = timeout(GOODBYE_TIMEOUT, said).await {
         linger(client).await;
     }
+}
+
+/// Closes as PostgreSQL does: libpq takes an end without TLS's own goodbye for a failure, and waits
+/// for the end of a cancel request.
+async fn close<C>(mut client: C)
+where
+    C: AsyncWrite + Unpin,
+{
+    let _ = timeout(GOODBYE_TIMEOUT, client.shutdown()).await;
 }
 
 /// Closes so that the client can read what it was told last: a socket that is closed with unread
