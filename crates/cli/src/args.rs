@@ -142,6 +142,18 @@ Without `--config`, manifest and master key are `sealwire.toml` and `file:sealwi
 command; `--manifest database` takes the newest one that was published in the database.
 Settings of the file, metrics and logs: docs/proxy.md.")]
     Proxy(Box<Proxy>),
+    /// Make a SCRAM secret of a role's password, for the server and for the proxy
+    ///
+    /// Only for clients that connect to the proxy with TLS, which forces authentication to end there
+    /// (docs/proxy.md). The password is the first line of standard input, or asked for. Where
+    /// `pg_authid` can be read, its `rolpassword` is such a secret already.
+    #[command(after_help = "\
+Example:
+  sealwire scram app")]
+    Scram {
+        /// The role
+        role: String,
+    },
     /// Show the header of a cell
     #[command(after_help = "\
 Example:

@@ -7,6 +7,7 @@ mod inspect;
 mod keys;
 mod manifest;
 mod proxy;
+mod scram;
 mod sql;
 
 use crate::args::{Args, Columns, Command, Keys, ManifestCommand};
@@ -47,6 +48,7 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
         }
         Command::Explain(explain) => explain::run(global, explain, output).await,
         Command::Proxy(args) => proxy::run(global, args, output).await,
+        Command::Scram { role } => scram::run(role, output),
         Command::Inspect { cell } => inspect::run(cell, output),
     }
 }

@@ -115,6 +115,12 @@ impl Inbox {
         };
         now
     }
+
+    /// Whether a part of a frame has gone out, so that whatever went out next would be read as more
+    /// of it.
+    pub(crate) fn is_inside_frame(&self) -> bool {
+        self.passing.remaining > 0 && !self.passing.dropped
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bind;
 mod client;
 mod copy;
 mod load;
+mod login;
 mod naming;
 mod parse;
 mod result;
@@ -33,6 +34,7 @@ use crate::startup::{self, ENCRYPTION_REQUEST_LEN, Startup};
 use crate::statement::{Portal, Statement};
 
 use load::Load;
+pub use login::Login;
 
 /// Unsent bytes in either direction above which the other peer has to wait.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
@@ -107,6 +109,10 @@ pub struct Session {
     fault: Option<Error>,
     to_server: BytesMut,
     to_client: BytesMut,
+    /// While authentication ends here.
+    login: Option<Box<login::Progress>>,
+    /// Mechanisms with a channel binding have been kept from the client, which has not answered.
+    unbound: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -205,6 +211,8 @@ impl Session {
             options,
             phase: Phase::ExpectStartup,
             fault: None,
+            login: None,
+            unbound: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -286,7 +294,8 @@ impl Session {
         }
     }
 
-    /// Ends the session between two messages: the client is told why, the server that it is over.
+    /// Ends the session: the client is told why and the server that it is over, each of them only
+    /// between two messages. One that has a part of a message finds the connection closed.
     ///
     /// # Errors
     /// Always: [`Error::Unusable`] for this reason, or the fault that the session has had before.
@@ -405,10 +414,15 @@ impl Session {
             // It has been told.
             Error::Unusable(_) => return Ok(()),
         };
-        if self.server.passing.remaining > 0 || matches!(self.phase, Phase::Raw) {
+        if !self.may_tell_client() {
             return Ok(());
         }
         Report::new(sqlstate, fault.to_string()).write(&mut self.to_client, "FATAL")
+    }
+
+    /// Whether a message of the session's own would be read as one.
+    fn may_tell_client(&self) -> bool {
+        !self.server.is_inside_frame() && !matches!(self.phase, Phase::Raw)
     }
 
     fn take_client(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -556,7 +570,11 @@ impl Session {
                 }
                 Ok(step)
             }
+            (Phase::ExpectAuthentication, b'p') if self.login.is_some() => {
+                self.client_authenticates(head, rest)
+            }
             // Authentication is between the peers. Terminate needs no session.
+            (Phase::ExpectAuthentication, b'p') if self.unbound => self.check_unbound(head, rest),
             (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
             _ => {
                 self.client_wait = Some(Wait::Ready);
@@ -588,6 +606,7 @@ impl Session {
                 Ok(Step::Took(0))
             }
             Startup::Message(message) => {
+                self.name_role(&message.user);
                 self.phase = Phase::ExpectAuthentication;
                 Ok(Step::Forward(message.len))
             }

@@ -7,26 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
+use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, info, info_span, warn};
 
 use crate::cancel;
 use crate::metrics::{End, Phase};
-use crate::proxy::{Admission, Order, Shared, admit, shutting_down};
-use crate::tls;
+use crate::proxy::{Held, Order, Shared, shutting_down};
+use crate::tls::{WithClients, is_direct};
 
 /// How long a client may take to read why it is sent away.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a client that is one too many may take to begin.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first byte of a TLS handshake; no untyped frame is so long that it begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// Requests for encryption before the startup message: one of each kind.
@@ -61,57 +58,101 @@ enum First {
     Cancel,
 }
 
-/// Serves a client on TCP.
-pub(crate) async fn tcp(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>) {
-    let span = info_span!("client", %peer);
-    async move {
-        if let Err(error) = set_options(&stream, &shared) {
-            debug!(%error, "socket options");
+/// A client that has been accepted.
+pub(crate) enum Client {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+/// Serves a client.
+pub(crate) async fn serve(client: Client, shared: Arc<Shared>) {
+    let span = match &client {
+        Client::Tcp(_, peer) => info_span!("client", %peer),
+        Client::Unix(stream) => {
+            let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+            info_span!("client", pid)
         }
-        admitted(stream, &shared, async |stream| {
-            serve_tcp(stream, &shared).await
-        })
-        .await;
+    };
+    async move {
+        shared.metrics.accepted();
+        let Some(held) = shared.beginning() else {
+            return shared.metrics.ended(End::TooMany);
+        };
+        let beginning = Beginning {
+            deadline: Instant::now() + shared.settings.limits.startup_timeout,
+            binding: None,
+            shared: &shared,
+            _held: held,
+        };
+        match client {
+            Client::Tcp(stream, _) => {
+                if let Err(error) = set_options(&stream, &shared) {
+                    debug!(%error, "socket options");
+                }
+                tcp(beginning, stream).await;
+            }
+            Client::Unix(stream) => begin(beginning, stream).await,
+        }
     }
     .instrument(span)
     .await;
 }
 
-/// Serves a client on the Unix socket.
-pub(crate) async fn unix(stream: UnixStream, shared: Arc<Shared>) {
-    let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-    let span = info_span!("client", pid);
-    async move {
-        admitted(stream, &shared, async |stream| {
-            begin(stream, deadline(&shared), &shared).await;
-        })
-        .await;
-    }
-    .instrument(span)
-    .await;
+/// The client's transport is TLS, which ends here; with the hash by which an authentication is
+/// bound to it, where there is one.
+struct Binding(Option<Vec<u8>>);
+
+/// A connection until it is ready for statements.
+struct Beginning<'a> {
+    shared: &'a Arc<Shared>,
+    deadline: Instant,
+    binding: Option<Binding>,
+    _held: Held,
 }
 
-/// Serves a client if there is a place for it, which is held until it ends.
-async fn admitted<C>(client: C, shared: &Arc<Shared>, serve: impl AsyncFnOnce(C))
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-{
-    match admit(shared) {
-        Admission::Place(place) => {
-            serve(client).await;
-            drop(place);
+/// Why a beginning is not waited for any longer.
+enum Late {
+    /// It has taken longer than clients may.
+    Slow,
+    /// The proxy ends.
+    Stopping,
+}
+
+impl Late {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Slow => Failure {
+                sqlstate: "57014",
+                message: "canceling authentication due to timeout".into(),
+                hint: None,
+            },
+            Self::Stopping => shutting_down(),
         }
-        Admission::Refusal(permit) => {
-            refuse_one_too_many(client, shared).await;
-            drop(permit);
-        }
-        Admission::Nothing => {}
     }
 }
 
-/// When a client that connects now has to be authenticated.
-fn deadline(shared: &Shared) -> Instant {
-    Instant::now() + shared.settings.limits.startup_timeout
+impl Beginning<'_> {
+    /// Waits for a part of the beginning.
+    async fn wait<T>(&self, part: impl Future<Output = T>) -> Result<T, Late> {
+        let mut order = self.shared.order.clone();
+        tokio::select! {
+            biased;
+            done = part => Ok(done),
+            () = sleep_until(self.deadline) => Err(Late::Slow),
+            _ = order.wait_for(|order| *order != Order::Serve) => Err(Late::Stopping),
+        }
+    }
+
+    /// Counts an end that comes before there is a session.
+    fn late(&self, why: &Late) {
+        self.shared.metrics.ended(match why {
+            Late::Slow => {
+                info!("took too long to begin");
+                End::SlowStart
+            }
+            Late::Stopping => End::Stopped,
+        });
+    }
 }
 
 fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
@@ -121,24 +162,24 @@ fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// A TCP client, which may want TLS.
-async fn serve_tcp(mut stream: TcpStream, shared: &Arc<Shared>) {
-    let deadline = deadline(shared);
+async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
+    let shared = beginning.shared;
     let mut first = [0];
-    match timeout_at(deadline, stream.peek(&mut first)).await {
-        Err(_) => return slow(shared),
+    match beginning.wait(stream.peek(&mut first)).await {
+        Err(late) => return beginning.late(&late),
         // A port scan, or a health check of a load balancer.
         Ok(Err(_) | Ok(0)) => return shared.metrics.ended(End::BadStart),
         Ok(Ok(_)) => {}
     }
-    let Some(config) = shared.tls() else {
-        return begin(stream, deadline, shared).await;
+    let Some(tls) = shared.tls() else {
+        return begin(beginning, stream).await;
     };
     let direct = first[0] == TLS_HANDSHAKE;
     if !direct {
         let from = Instant::now();
         let mut buffer = Vec::new();
         let first = first_message(&mut stream, &mut buffer, true);
-        match timeout_at(deadline, first).await {
+        match beginning.wait(first).await {
             // Exactly the request has been read, so whatever came behind it in the clear is taken
             // for a part of the handshake, which fails (CVE-2021-23214).
             Ok(Ok(First::Tls)) => {
@@ -154,66 +195,67 @@ async fn serve_tcp(mut stream: TcpStream, shared: &Arc<Shared>) {
                 };
                 return bad_start(stream, BadStart::Refused(failure), shared).await;
             }
-            first => {
-                return begun(stream, first, &buffer, from, deadline, shared).await;
-            }
+            first => return begun(beginning, stream, first, &buffer, from).await,
         }
     }
-    Box::pin(encrypted(stream, config, deadline, direct, shared)).await;
+    Box::pin(encrypted(beginning, stream, tls, direct)).await;
 }
 
 /// Whether the network between may carry values in the clear.
 fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
-    let is_local = || stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+    let peer = stream.peer_addr();
+    // A listener for both families sees IPv4's loopback as `::ffff:127.0.0.1`.
+    let is_local = || peer.is_ok_and(|peer| peer.ip().to_canonical().is_loopback());
     shared.settings.listen.allow_plaintext || is_local()
 }
 
 async fn encrypted(
+    mut beginning: Beginning<'_>,
     stream: TcpStream,
-    config: Arc<ServerConfig>,
-    deadline: Instant,
+    tls: WithClients,
     direct: bool,
-    shared: &Arc<Shared>,
 ) {
-    let accepted = timeout_at(deadline, TlsAcceptor::from(config).accept(stream)).await;
-    let stream = match accepted {
-        Err(_) => return slow(shared),
+    let accepting = TlsAcceptor::from(tls.config).accept(stream);
+    let stream = match beginning.wait(accepting).await {
+        Err(late) => return beginning.late(&late),
         Ok(Err(error)) => {
             info!(%error, "TLS handshake failed");
-            return shared.metrics.ended(End::BadStart);
+            return beginning.shared.metrics.ended(End::BadStart);
         }
         Ok(Ok(stream)) => stream,
     };
-    if direct && let Err(error) = tls::is_direct(stream.get_ref().1.alpn_protocol()) {
-        return bad_start(stream, error.into(), shared).await;
+    if direct && let Err(error) = is_direct(stream.get_ref().1.alpn_protocol()) {
+        return bad_start(stream, error.into(), beginning.shared).await;
     }
-    begin(stream, deadline, shared).await;
+    beginning.binding = Some(Binding(tls.end_point));
+    begin(beginning, stream).await;
 }
 
 /// A client whose transport is as secure as it will be.
-async fn begin<C>(mut client: C, deadline: Instant, shared: &Arc<Shared>)
+async fn begin<C>(beginning: Beginning<'_>, mut client: C)
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
-    let first = timeout_at(deadline, first_message(&mut client, &mut buffer, false)).await;
-    begun(client, first, &buffer, from, deadline, shared).await;
+    let first = first_message(&mut client, &mut buffer, false);
+    let first = beginning.wait(first).await;
+    begun(beginning, client, first, &buffer, from).await;
 }
 
 /// A client whose first message has been read, `from` when it was waited for.
 async fn begun<C>(
+    beginning: Beginning<'_>,
     client: C,
-    first: Result<Result<First, BadStart>, Elapsed>,
+    first: Result<Result<First, BadStart>, Late>,
     buffer: &[u8],
     from: Instant,
-    deadline: Instant,
-    shared: &Arc<Shared>,
 ) where
     C: AsyncRead + AsyncWrite + Unpin,
 {
+    let shared = beginning.shared;
     match first {
-        Err(_) => slow(shared),
+        Err(late) => beginning.late(&late),
         Ok(Err(error)) => bad_start(client, error, shared).await,
         // It was not offered.
         Ok(Ok(First::Tls)) => bad_start(client, too_many_requests(), shared).await,
@@ -224,7 +266,7 @@ async fn begun<C>(
         }
         Ok(Ok(First::Message(message))) => {
             shared.metrics.phase(Phase::Startup, from.elapsed());
-            session(client, buffer, &message, deadline, shared).await;
+            session(beginning, client, buffer, &message).await;
         }
     }
 }
@@ -264,14 +306,24 @@ fn too_many_requests() -> BadStart {
 
 /// From the startup message to the end.
 async fn session<C>(
+    mut beginning: Beginning<'_>,
     client: C,
     startup: &[u8],
     message: &StartupMessage,
-    deadline: Instant,
-    shared: &Arc<Shared>,
 ) where
     C: AsyncRead + AsyncWrite + Unpin,
 {
+    let shared = beginning.shared;
+    let Some(place) = shared.place() else {
+        warn!("too many connections");
+        shared.metrics.ended(End::TooMany);
+        let failure = Failure {
+            sqlstate: "53300",
+            message: "sorry, too many clients already".into(),
+            hint: Some("`connections` in `[limits]` of the Sealwire proxy is reached".into()),
+        };
+        return send_away(client, &failure).await;
+    };
     let Some(encryption) = shared.encryption(&message.database) else {
         let failure = Failure {
             sqlstate: "3D000",
@@ -286,8 +338,11 @@ async fn session<C>(
         return bad_start(client, BadStart::Refused(failure), shared).await;
     };
     let from = Instant::now();
-    let server = match timeout_at(deadline, shared.server.dial()).await {
-        Err(_) => return slow(shared),
+    let server = match beginning.wait(shared.server.dial()).await {
+        Err(late) => {
+            beginning.late(&late);
+            return send_away(client, &late.failure()).await;
+        }
         Ok(Err(error)) => {
             // Where the server is stands in the log, not in what any client can read.
             warn!(%error, "cannot reach the server");
@@ -303,8 +358,15 @@ async fn session<C>(
     };
     shared.metrics.phase(Phase::Dial, from.elapsed());
     let from = Instant::now();
-    let mut relay = Relay::new(client, server, encryption, startup);
-    let end = match timeout_at(deadline, relay.start()).await {
+    let login = beginning.binding.take().and_then(|binding| {
+        let secret = shared.secret(&message.user)?;
+        Some(Login::new(secret, binding.0))
+    });
+    let mut relay = match login {
+        Some(login) => Relay::with_login(client, server, encryption, login, startup),
+        None => Relay::new(client, server, encryption, startup),
+    };
+    let end = match beginning.wait(relay.start()).await {
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());
             debug!(
@@ -312,6 +374,7 @@ async fn session<C>(
                 database = message.database,
                 "connected"
             );
+            drop(beginning);
             serve_statements(&mut relay, shared).await
         }
         Ok(Err(Ended::Closed)) => End::NotAuthenticated,
@@ -320,14 +383,12 @@ async fn session<C>(
             End::Encryption
         }
         Ok(Err(ended)) => end_of(&ended),
-        Err(_) => {
-            relay.end(Failure {
-                sqlstate: "57014",
-                message: "canceling authentication due to timeout".into(),
-                hint: None,
-            });
-            let _ = timeout(GOODBYE_TIMEOUT, relay.run(std::future::pending())).await;
-            End::SlowStart
+        Err(late) => {
+            end_now(&mut relay, late.failure()).await;
+            match late {
+                Late::Slow => End::SlowStart,
+                Late::Stopping => End::Stopped,
+            }
         }
     };
     shared.metrics.ended(end);
@@ -335,9 +396,22 @@ async fn session<C>(
         End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
         _ => info!(reason = %end, "connection ended"),
     }
-    if !matches!(end, End::Closed | End::ClientLost) {
-        linger(relay.into_client()).await;
+    // The session is over; what follows is between the proxy and the client.
+    let client = relay.into_client();
+    drop(place);
+    if end != End::ClientLost {
+        linger(client).await;
     }
+}
+
+/// Ends a session and tells the client why.
+async fn end_now<C, S>(relay: &mut Relay<C, S>, why: Failure)
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    relay.end(why);
+    let _ = timeout(GOODBYE_TIMEOUT, relay.run(std::future::pending())).await;
 }
 
 async fn serve_statements<C, S>(relay: &mut Relay<C, S>, shared: &Shared) -> End
@@ -361,8 +435,7 @@ where
     match ended {
         Some(ended) => end_of(&ended),
         None => {
-            relay.end(shutting_down());
-            let _ = timeout(GOODBYE_TIMEOUT, relay.run(std::future::pending())).await;
+            end_now(relay, shutting_down()).await;
             End::Stopped
         }
     }
@@ -392,11 +465,6 @@ fn end_of(ended: &Ended) -> End {
     }
 }
 
-fn slow(shared: &Shared) {
-    info!("took too long to begin");
-    shared.metrics.ended(End::SlowStart);
-}
-
 async fn bad_start<C>(client: C, why: BadStart, shared: &Shared)
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -408,35 +476,6 @@ where
             info!(reason = failure.message, "not served");
             send_away(client, &failure).await;
         }
-    }
-}
-
-async fn refuse_one_too_many<C>(mut client: C, shared: &Shared)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut buffer = Vec::new();
-    match timeout(
-        REFUSAL_TIMEOUT,
-        first_message(&mut client, &mut buffer, false),
-    )
-    .await
-    {
-        // A statement may have to be cancelled to get below the limit again.
-        Ok(Ok(First::Cancel)) => {
-            cancel::forward(&buffer, shared).await;
-            close(client).await;
-        }
-        Ok(Ok(First::Message(_))) => {
-            warn!("too many connections");
-            let failure = Failure {
-                sqlstate: "53300",
-                message: "sorry, too many clients already".into(),
-                hint: Some("`connections` in `[limits]` of the Sealwire proxy is reached".into()),
-            };
-            send_away(client, &failure).await;
-        }
-        _ => {}
     }
 }
 

@@ -71,6 +71,7 @@ struct PhaseLabels {
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Gauge,
+    pub(crate) beginning: Gauge,
     accepted: Counter,
     ended: Family<EndLabels, Counter>,
     phases: Family<PhaseLabels, Histogram, fn() -> Histogram>,
@@ -98,6 +99,12 @@ impl Metrics {
         let mut registry = Registry::with_prefix("sealwire");
         let connections = Gauge::default();
         registry.register("connections", "Connections of clients", connections.clone());
+        let beginning = Gauge::default();
+        registry.register(
+            "connections_beginning",
+            "Connections that are not ready for statements yet, cancel requests among them",
+            beginning.clone(),
+        );
         let limit = ConstGauge::new(i64::try_from(limit).unwrap_or(i64::MAX));
         registry.register("connections_limit", "Connections that there may be", limit);
         let accepted = Counter::default();
@@ -141,6 +148,7 @@ impl Metrics {
         Self {
             registry,
             connections,
+            beginning,
             accepted,
             ended,
             phases,

@@ -8,23 +8,26 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::ServerConfig;
+use prometheus_client::metrics::gauge::Gauge;
+use sealwire::scram::Secret;
 use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::{error, info, warn};
 
-use crate::client;
+use crate::client::{self, Client};
 use crate::error::Error;
 use crate::http;
-use crate::metrics::{End, Metrics};
+use crate::metrics::Metrics;
+use crate::roles::Roles;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
-use crate::tls;
+use crate::tls::{self, WithClients};
 
-/// Connections over the limit that are told so at a time; more are closed without a word.
-const REFUSALS_MAX: usize = 64;
+/// Connections that may be beginning beyond those that there is a place for: to cancel a statement,
+/// or to be told that there are too many. More are closed without a word.
+const BEGINNINGS_EXTRA: usize = 64;
 /// How long the listeners rest when nothing can be accepted, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,11 +50,12 @@ pub(crate) struct Shared {
     default: Option<ColumnEncryption>,
     databases: HashMap<String, ColumnEncryption>,
     /// Read again with the manifest.
-    tls: Option<Mutex<Arc<ServerConfig>>>,
+    tls: Option<Mutex<WithClients>>,
+    roles: Mutex<Roles>,
     pub(crate) metrics: Metrics,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
+    beginnings: Arc<Semaphore>,
 }
 
 impl Shared {
@@ -61,11 +65,25 @@ impl Shared {
     }
 
     /// TLS with a client that connects now.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<WithClients> {
         let tls = self.tls.as_ref()?;
-        Some(Arc::clone(
-            &tls.lock().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(tls.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// The secret of a role whose authentication ends here.
+    pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.secret(role)
+    }
+
+    /// Room for a connection that has not said yet what it wants.
+    pub(crate) fn beginning(self: &Arc<Self>) -> Option<Held> {
+        Held::one_of(&self.beginnings, &self.metrics.beginning)
+    }
+
+    /// A place for a session.
+    pub(crate) fn place(self: &Arc<Self>) -> Option<Held> {
+        Held::one_of(&self.places, &self.metrics.connections)
     }
 
     /// Whether a client that connects now can be served.
@@ -112,6 +130,13 @@ impl Shared {
                 }
             }
         }
+        match roles(&self.settings) {
+            Ok(new) => *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            Err(error) => {
+                error!(%error, "list of roles not loaded, the one in use stays");
+                failure = Some(error);
+            }
+        }
         failure.map_or(Ok(()), Err)
     }
 
@@ -127,7 +152,8 @@ struct Parts {
     server: Server<MakeRustlsConnect>,
     default: Option<ColumnEncryption>,
     databases: HashMap<String, ColumnEncryption>,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<WithClients>,
+    roles: Roles,
 }
 
 impl Parts {
@@ -159,6 +185,7 @@ impl Parts {
             default,
             databases,
             tls: tls.transpose()?,
+            roles: roles(settings)?,
         })
     }
 }
@@ -251,6 +278,7 @@ impl Proxy {
             default,
             databases,
             tls,
+            roles,
         } = parts;
         let counted: Vec<ColumnEncryption> =
             default.iter().chain(databases.values()).cloned().collect();
@@ -262,10 +290,13 @@ impl Proxy {
                 default,
                 databases,
                 tls: tls.map(Mutex::new),
+                roles: Mutex::new(roles),
                 metrics,
                 order,
                 places: Arc::new(Semaphore::new(places)),
-                refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
+                beginnings: Arc::new(Semaphore::new(
+                    (places + BEGINNINGS_EXTRA).min(Semaphore::MAX_PERMITS),
+                )),
                 settings,
             }),
             tcp,
@@ -301,34 +332,17 @@ impl Proxy {
 
     /// Serves until it is told to end, and its connections have ended.
     pub async fn run(self) {
-        let mut listeners = JoinSet::new();
+        let mut accepting = JoinSet::new();
         let connections = Arc::new(Mutex::new(JoinSet::new()));
-        for listener in self.tcp {
+        let (unix, socket_path) = self.unix.unzip();
+        let tcp = self.tcp.into_iter().map(Listener::Tcp);
+        for listener in tcp.chain(unix.map(Listener::Unix)) {
             let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
-            listeners.spawn(async move {
+            accepting.spawn(async move {
                 loop {
                     match listener.accept().await {
-                        Ok((stream, peer)) => {
-                            let serve = client::tcp(stream, peer, Arc::clone(&shared));
-                            spawn(&connections, serve);
-                        }
-                        Err(error) => {
-                            warn!(%error, "cannot accept a connection");
-                            pause_after_failed_accept().await;
-                        }
-                    }
-                }
-            });
-        }
-        let mut socket_path = None;
-        if let Some((listener, path)) = self.unix {
-            socket_path = Some(path);
-            let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
-            listeners.spawn(async move {
-                loop {
-                    match listener.accept().await {
-                        Ok((stream, _)) => {
-                            spawn(&connections, client::unix(stream, Arc::clone(&shared)));
+                        Ok(client) => {
+                            spawn(&connections, client::serve(client, Arc::clone(&shared)));
                         }
                         Err(error) => {
                             warn!(%error, "cannot accept a connection");
@@ -346,7 +360,7 @@ impl Proxy {
         // It fails only when there is no handle left, and then nobody can end the proxy.
         let told = order.wait_for(|order| *order != Order::Serve).await;
         drop(told);
-        listeners.shutdown().await;
+        accepting.shutdown().await;
         if let Some(path) = socket_path {
             let _ = std::fs::remove_file(path);
         }
@@ -387,41 +401,44 @@ fn spawn(connections: &Connections, serve: impl Future<Output = ()> + Send + 'st
     connections.spawn(serve);
 }
 
-/// A place for a connection, counted while it is held.
-pub(crate) struct Place {
-    shared: Arc<Shared>,
-    _permit: tokio::sync::OwnedSemaphorePermit,
+/// A listener for clients.
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.shared.metrics.connections.dec();
+impl Listener {
+    async fn accept(&self) -> std::io::Result<Client> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Client::Tcp(stream, peer)
+            }
+            Self::Unix(listener) => Client::Unix(listener.accept().await?.0),
+        })
     }
 }
 
-/// What a connection that has just been accepted gets.
-pub(crate) enum Admission {
-    /// It is served.
-    Place(Place),
-    /// It is told that there are too many.
-    Refusal(tokio::sync::OwnedSemaphorePermit),
-    /// It is closed.
-    Nothing,
+/// One of a limited number, counted while it is held.
+pub(crate) struct Held {
+    gauge: Gauge,
+    _permit: OwnedSemaphorePermit,
 }
 
-pub(crate) fn admit(shared: &Arc<Shared>) -> Admission {
-    shared.metrics.accepted();
-    if let Ok(permit) = Arc::clone(&shared.places).try_acquire_owned() {
-        shared.metrics.connections.inc();
-        return Admission::Place(Place {
-            shared: Arc::clone(shared),
+impl Held {
+    fn one_of(all: &Arc<Semaphore>, gauge: &Gauge) -> Option<Self> {
+        let permit = Arc::clone(all).try_acquire_owned().ok()?;
+        gauge.inc();
+        Some(Self {
+            gauge: gauge.clone(),
             _permit: permit,
-        });
+        })
     }
-    shared.metrics.ended(End::TooMany);
-    match Arc::clone(&shared.refusals).try_acquire_owned() {
-        Ok(permit) => Admission::Refusal(permit),
-        Err(_) => Admission::Nothing,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gauge.dec();
     }
 }
 
@@ -437,6 +454,11 @@ pub(crate) fn shutting_down() -> Failure {
         message: "terminating connection: the Sealwire proxy is shutting down".into(),
         hint: None,
     }
+}
+
+fn roles(settings: &Settings) -> Result<Roles, Error> {
+    let path = settings.auth.roles.as_deref();
+    path.map_or_else(|| Ok(Roles::default()), Roles::read)
 }
 
 fn sum<'a>(encryptions: impl Iterator<Item = &'a ColumnEncryption>) -> Statistics {

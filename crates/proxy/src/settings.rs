@@ -17,6 +17,8 @@ use crate::error::Error;
 pub struct Settings {
     /// Where clients connect.
     pub listen: ListenSettings,
+    /// Whose authentication ends at the proxy.
+    pub auth: AuthSettings,
     /// The server behind the proxy.
     pub server: ServerSettings,
     /// Manifest and keys, for every database that has no section of its own.
@@ -72,6 +74,15 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// PEM file of its private key.
     pub key: PathBuf,
+}
+
+/// `[auth]`: whose authentication ends at the proxy. That of all others is between client and
+/// server, and passes through.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// TOML file of SCRAM secrets, by role, for clients with TLS.
+    pub roles: Option<PathBuf>,
 }
 
 /// `sslmode`, as libpq names it.
@@ -384,6 +395,36 @@ mod tests {
             error.contains("line 3") && error.contains("`host`"),
             "{error}"
         );
+    }
+
+    /// The example is the list of all settings, and what it says of them is true.
+    #[test]
+    fn the_example_shows_what_holds_unless_it_is_given() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../examples/proxy/proxy.toml"
+        );
+        let mut example = Settings::read(Path::new(path)).unwrap();
+        example.check().unwrap();
+        assert_eq!(example.encryption.key_ttl, Some(Duration::from_secs(3600)));
+        // What has to be given.
+        example.listen.tcp.clear();
+        example.server.hosts.clear();
+        example.encryption = EncryptionSettings::default();
+        assert_eq!(format!("{example:?}"), format!("{:?}", Settings::default()));
+
+        // What is commented out is understood too.
+        let text = std::fs::read_to_string(path).unwrap();
+        let all: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let all = settings(&all);
+        assert!(all.listen.tls.is_some() && all.server.sslkey.is_some());
+        assert!(all.databases.contains_key("clinic"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tempfile::TempDir;
@@ -24,6 +25,9 @@ use crate::startup::{self, Startup};
 
 /// The number in the socket's name: clients derive the name from a port.
 const PORT: u16 = 5432;
+/// How long the listener rests when nothing can be accepted: for want of file descriptors, perhaps,
+/// of which a connection that closes gives back one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A listener that only this process, or others of the same user, can connect to. It lives on the
 /// tokio runtime that started it; dropping it ends its connections and removes the socket.
@@ -141,9 +145,8 @@ async fn accept<T>(
         let client = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, _)) => client,
-                // Out of file descriptors, perhaps: one that closes gives one back.
                 Err(_) => {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },

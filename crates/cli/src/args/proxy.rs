@@ -30,6 +30,9 @@ pub(crate) struct Proxy {
     /// PEM file of its private key
     #[arg(long, value_name = "PATH", env = "SEALWIRE_TLS_KEY")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// TOML file of SCRAM secrets by role, for clients whose TLS forces authentication to end here
+    #[arg(long, value_name = "PATH", env = "SEALWIRE_ROLES")]
+    pub(crate) roles: Option<PathBuf>,
     /// Accept clients without TLS on addresses other than loopback
     #[arg(long, env = "SEALWIRE_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
     pub(crate) allow_plaintext: bool,

@@ -88,6 +88,9 @@ fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
                 .hint("give both `--tls-certificate` and `--tls-key`, or none"));
         }
     };
+    if args.roles.is_some() {
+        settings.auth.roles.clone_from(&args.roles);
+    }
     let server = &mut settings.server;
     if !args.server.is_empty() {
         server.hosts = args.server.iter().map(|host| host.name.clone()).collect();

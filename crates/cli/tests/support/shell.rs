@@ -1,5 +1,7 @@
 //! The command in a directory of its own.
 
+#![allow(dead_code, reason = "not every test looks at failures")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -148,12 +148,6 @@ impl Session {
         oids: Option<Oids<'_>>,
     ) -> Result<Look, Error> {
         let look = self.look_at(bytes, protocol, oids)?;
-        match look {
-            Look::Wait => {}
-            Look::Plain(_) | Look::Untouched(_) => self.counters.statements_plain += 1,
-            Look::Known(..) | Look::Planned(..) => self.counters.statements_planned += 1,
-            Look::Refused(_) => self.counters.statements_refused += 1,
-        }
         if matches!(look, Look::Refused(_) | Look::Planned(..))
             && let Ok(text) = str::from_utf8(bytes)
         {
@@ -408,6 +402,7 @@ impl Session {
                 frontend::parse(&mut self.to_server, parse.name, text.as_bytes(), oids)?;
             }
         }
+        self.counters.statements_planned += 1;
         let statement = self.statement(text, Kind::Planned(Arc::clone(&prepared)), effect);
         let seq = self.queue.next_seq();
         self.statements
@@ -481,6 +476,7 @@ impl Session {
         kind: Option<Kind>,
         effect: Effect,
     ) -> Step {
+        self.counters.statements_plain += 1;
         let statement = kind.map(|kind| {
             // A text that is not UTF-8 is never kept: it is neither planned nor untouched.
             self.statement(str::from_utf8(parse.text).unwrap_or_default(), kind, effect)
@@ -501,6 +497,7 @@ impl Session {
         parse: &Parse<'_>,
         report: Report,
     ) -> Result<Step, Error> {
+        self.counters.statements_refused += 1;
         frontend::parse(&mut self.to_server, parse.name, REFUSED_TEXT, &[])?;
         let seq = self.queue.next_seq();
         let entry = Entry {
@@ -558,6 +555,11 @@ impl Session {
                 }
             }
         };
+        match work {
+            Work::Plain => self.counters.statements_plain += 1,
+            Work::Poison(_) => self.counters.statements_refused += 1,
+            _ => self.counters.statements_planned += 1,
+        }
         // A Query destroys the unnamed statement and the unnamed portal.
         let seq = self.queue.next_seq();
         let statement = self.statements.set(b"", seq, None);

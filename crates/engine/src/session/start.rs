@@ -10,9 +10,9 @@ use crate::options::PolicySource;
 use crate::poison::Report;
 
 /// AuthenticationOk.
-const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+pub(super) const AUTHENTICATION_OK: [u8; 4] = [0; 4];
 /// AuthenticationSASL: a list of mechanisms.
-const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
+pub(super) const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
 
 impl Session {
     /// A server frame before the client may send statements.
@@ -26,6 +26,9 @@ impl Session {
                         Ok(Step::Starved)
                     };
                 };
+                if self.login.is_some() {
+                    return self.server_authenticates(head, rest);
+                }
                 if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
                 }
@@ -61,7 +64,9 @@ impl Session {
         let mut kept = AUTHENTICATION_SASL.to_vec();
         loop {
             let mechanism = reader.cstr().map_err(|Malformed| MALFORMED)?;
-            if !mechanism.ends_with(b"-PLUS") {
+            if mechanism.ends_with(b"-PLUS") {
+                self.unbound = true;
+            } else {
                 kept.extend_from_slice(mechanism);
                 kept.push(0);
             }
@@ -74,6 +79,33 @@ impl Session {
             Ok(())
         })?;
         Ok(Step::Took(head.len))
+    }
+
+    /// SASLInitialResponse of a client that was not offered a channel binding. One that could have
+    /// bound says so (RFC 5802, section 7: the flag `y`), which a server that did offer it has to
+    /// take for an attack. It would not say what to do.
+    pub(super) fn check_unbound(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
+        self.unbound = false;
+        let mut reader = Reader::new(body);
+        let could_bind = reader.cstr().is_ok()
+            && matches!(reader.value(), Ok(Some(response)) if response.starts_with(b"y"));
+        if could_bind {
+            self.fail_start(Failure {
+                sqlstate: "28000",
+                message: "refusing SCRAM that could have bound to the client's TLS, which is not \
+                          the server's"
+                    .into(),
+                hint: Some(
+                    "add `channel_binding=disable` to the client's connection string, or give the \
+                     proxy the role's SCRAM secret"
+                        .into(),
+                ),
+            })?;
+        }
+        Ok(Step::Forward(head.len))
     }
 
     fn prepare(&mut self, ready: Vec<u8>) -> Result<(), Error> {
@@ -173,8 +205,12 @@ impl Session {
 
     /// Tells the client why there is no session, and the server that there is none.
     pub(super) fn fail_start(&mut self, failure: Failure) -> Result<(), Error> {
-        Report::from(&failure).write(&mut self.to_client, "FATAL")?;
-        if !matches!(self.phase, Phase::ExpectStartup) {
+        if self.may_tell_client() {
+            Report::from(&failure).write(&mut self.to_client, "FATAL")?;
+        }
+        if !matches!(self.phase, Phase::ExpectStartup | Phase::Raw)
+            && !self.client.is_inside_frame()
+        {
             frontend::bare(&mut self.to_server, b'X');
         }
         Err(Error::Unusable(failure))

@@ -6,7 +6,10 @@
 )]
 
 mod copy;
+mod counters;
+mod ending;
 mod hostile;
+mod login;
 mod model;
 mod needs;
 mod pair;

@@ -178,6 +178,87 @@ fn authentication_passes_untouched() {
     assert_eq!(pair.fault, None);
 }
 
+fn unbinding() -> Options {
+    let mut options = Pair::options();
+    options.unbind_channel = true;
+    options
+}
+
+#[test]
+fn mechanisms_with_a_channel_binding_are_taken_out_and_nothing_else() {
+    let sasl = |names: &[&str]| {
+        let names: String = names.iter().map(|name| format!("{name}\0")).collect();
+        frame(b'R', format!("\0\0\0\x0a{names}\0").as_bytes())
+    };
+    for &cut in CUTS {
+        for (offered, left) in [
+            (
+                &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"][..],
+                &["SCRAM-SHA-256"][..],
+            ),
+            (&["SCRAM-SHA-256"], &["SCRAM-SHA-256"]),
+            (
+                &["OAUTHBEARER", "SCRAM-SHA-512-PLUS", "PLUS-X"],
+                &["OAUTHBEARER", "PLUS-X"],
+            ),
+        ] {
+            let offer = sasl(offered);
+            for (options, expected) in [(unbinding(), left), (Pair::options(), offered)] {
+                let mut pair = Pair::with(options, Model::new(true), cut);
+                pair.send_only(&startup(&[]));
+                for piece in offer.chunks(cut.unwrap_or(offer.len())) {
+                    pair.server_says(piece);
+                }
+                assert_eq!(pair.take_raw(), sasl(expected), "{offered:?}");
+                pair.session.to_server().clear();
+                // Neither the choice nor what follows is changed.
+                let choice = frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x05n,,n=");
+                let proof = frame(b'p', b"c=eSws,r=x,p=y");
+                pair.send_only(&choice);
+                let go_on = frame(b'R', b"\0\0\0\x0br=x,s=y,i=4096");
+                pair.server_says(&go_on);
+                assert_eq!(pair.take_raw(), go_on);
+                pair.send_only(&proof);
+                assert_eq!(pair.session.to_server()[..], [choice, proof].concat());
+                assert_eq!(pair.fault, None);
+            }
+        }
+    }
+    // Other requests pass as they are, and a list without an end is the server's fault.
+    let mut pair = Pair::with(unbinding(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    let md5 = frame(b'R', b"\0\0\0\x05salt");
+    pair.server_says(&md5);
+    assert_eq!(pair.take_raw(), md5);
+    pair.server_says(&frame(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0"));
+    assert!(matches!(pair.fault, Some(Error::ServerMisbehaved(_))));
+}
+
+#[test]
+fn a_client_that_could_have_bound_is_told_what_to_do() {
+    let offer = frame(b'R', b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+    let choice = frame(b'p', b"SCRAM-SHA-256\0\0\0\0\x05y,,n=");
+    for &cut in CUTS {
+        let mut pair = Pair::with(unbinding(), Model::new(true), cut);
+        pair.send_only(&startup(&[]));
+        pair.session.to_server().clear();
+        pair.server_says(&offer);
+        pair.take_raw();
+        pair.send_only(&choice);
+        assert!(matches!(pair.fault, Some(Error::Unusable(_))));
+        assert_eq!(pair.session.to_server()[..], frame(b'X', b""));
+        let told = pair.session.to_client().split();
+        assert!(told.windows(23).any(|it| it == b"channel_binding=disable"));
+    }
+    // It is right where the server has not offered a binding.
+    let mut pair = Pair::with(unbinding(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    pair.session.to_server().clear();
+    pair.server_says(&frame(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0"));
+    pair.send_only(&choice);
+    assert_eq!(pair.session.to_server()[..], choice);
+}
+
 #[test]
 fn debug_shows_no_payload() {
     let mut pair = Pair::new(None);

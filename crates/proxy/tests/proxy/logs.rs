@@ -1,0 +1,133 @@
+//! What is logged at the most talkative level: nothing that crossed a connection.
+
+use sealwire_testkit::fixture::Fixture;
+use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply, WireClient};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::*;
+
+/// A part of every value, literal and password of this test. It has no meaning in hexadecimal, so
+/// its bytes are looked for in that form too.
+const MARKER: &str = "mArKeR-7f";
+
+/// Parts of the statements.
+const SQL: [&str; 4] = ["INSERT INTO", "SELECT", "email", "pg_sleep"];
+
+async fn exchange(client: &mut WireClient<tokio::net::TcpStream>, batch: &Batch, code: &str) {
+    let replies = client.exchange(batch).await;
+    let found = replies.iter().find_map(|reply| match reply {
+        Reply::Error(error) => Some(error.code()),
+        _ => None,
+    });
+    assert_eq!(found.unwrap_or_default(), code);
+}
+
+/// Statements of every kind, with the SQLSTATE of each.
+async fn speak(client: &mut WireClient<tokio::net::TcpStream>) {
+    let mut batch = Batch::new();
+    let insert = "INSERT INTO people (id, email, note) VALUES ($1, $2, $3)";
+    let email = Param::text(format!("{MARKER}@example.com"));
+    let note = Param::text(format!("a note of {MARKER}"));
+    batch.parse("", insert, &[]);
+    batch.bind("", "", &[Param::text("1"), email, note], Format::Text);
+    batch.execute("", 0).sync();
+    exchange(client, &batch, "").await;
+    // Again: the server's own words about the constraint show the value.
+    exchange(client, &batch, "23505").await;
+    for (sql, code) in [
+        ("SELECT * FROM people WHERE email = '{}@example.com'", ""),
+        (
+            "INSERT INTO people (id, email, name) VALUES (2, '{}@b', '{}')",
+            "",
+        ),
+        ("SELECT id FROM people WHERE email LIKE '{}%'", "0A000"),
+        ("SELECT id FROM people WHERE email = '{}' AND", "42601"),
+        ("SELECT '{}'::int", "22P02"),
+        ("SELECT {} FROM people", "42703"),
+        ("COPY people (email) TO STDOUT", ""),
+    ] {
+        let sql = sql.replace("{}", MARKER).replace(
+            &format!("SELECT {MARKER} FROM"),
+            &format!("SELECT \"{MARKER}\" FROM"),
+        );
+        exchange(client, Batch::new().query(&sql), code).await;
+    }
+    let row = format!("9\t{MARKER}@c\n");
+    client
+        .send(Batch::new().query("COPY people (id, email) FROM STDIN"))
+        .await;
+    while client.reply().await != Reply::CopyIn {}
+    client
+        .send(Batch::new().copy_data(row.as_bytes()).copy_done())
+        .await;
+    while client.reply().await != Reply::Ready('I') {}
+}
+
+#[tokio::test]
+async fn nothing_that_crosses_a_connection_is_logged() {
+    let fixture = Fixture::new(people()).await;
+    let log = Log::capture();
+    let middle = Middle::start(fixture.sealed().server()).await;
+    let mut settings = settings(&fixture);
+    settings.server.ports = vec![middle.port];
+    let proxy = Running::start(settings).await;
+
+    let mut client = proxy.wire(&fixture).await;
+    speak(&mut client).await;
+    let mut stream = client.into_stream();
+    // A message that is none, with a value in it.
+    let broken = frame(b'P', MARKER.as_bytes());
+    stream.write_all(&broken).await.unwrap();
+    rest(&mut stream).await;
+
+    let mut config = fixture.sealed().config();
+    config.password(MARKER);
+    let error = WireClient::start(proxy.stream().await, &config, &[]).await;
+    assert_eq!(error.unwrap_err().code(), "28P01");
+    let mut stream = proxy.stream().await;
+    stream.write_all(MARKER.repeat(9).as_bytes()).await.unwrap();
+    rest(&mut stream).await;
+    let mut stream = proxy.stream().await;
+    let parameters = [("user", "u"), ("database", "d"), ("options", MARKER)];
+    let password = frame(b'p', MARKER.as_bytes());
+    let all = [startup(0, &parameters), password].concat();
+    stream.write_all(&all).await.unwrap();
+    rest(&mut stream).await;
+
+    // The server goes in the middle of a statement, and then does not come back.
+    let mut client = proxy.wire(&fixture).await;
+    let sql = format!("SELECT '{MARKER}', pg_sleep(60)");
+    client.send(Batch::new().query(&sql)).await;
+    until("the statement runs", async || {
+        let owner = fixture.sealed().connect_superuser().await;
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+                   AND datname = current_database()";
+        owner.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    middle.cut();
+    rest(&mut client.into_stream()).await;
+    std::fs::write(fixture.manifest_path(), MARKER).unwrap();
+    proxy.handle.reload().await.unwrap_err();
+    proxy.handle.drain();
+    proxy.finish().await;
+
+    let text = log.take();
+    // What is to be there is: the search would find what is not to be.
+    for word in [
+        "connected",
+        "client broke the protocol",
+        "manifest not loaded",
+        "waiting for those that are open",
+        fixture.sealed().name(),
+    ] {
+        assert!(text.contains(word), "`{word}` is not in {text}");
+    }
+    let hexadecimal: String = MARKER.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let decimal = format!("{:?}", MARKER.as_bytes());
+    let decimal = decimal.trim_matches(['[', ']']);
+    for forbidden in [MARKER, &hexadecimal, decimal].into_iter().chain(SQL) {
+        let line = text.lines().find(|line| line.contains(forbidden));
+        assert_eq!(line, None, "`{forbidden}` is logged");
+    }
+}

@@ -1,0 +1,15 @@
+//! The proxy between clients and a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod bad_input;
+mod certificates;
+mod client_tls;
+mod ending;
+mod logs;
+mod pages;
+mod reload;
+mod roles;
+mod server_tls;
+mod serving;
+mod support;

@@ -1,0 +1,130 @@
+//! What the proxy says over HTTP.
+
+use sealwire_testkit::fixture::Fixture;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_postgres::NoTls;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn alive_and_ready_are_not_the_same() {
+    let fixture = Fixture::new(people()).await;
+    let middle = Middle::start(fixture.sealed().server()).await;
+    let mut settings = settings(&fixture);
+    settings.server.ports = vec![middle.port];
+    let proxy = Running::start(settings).await;
+    assert_eq!(proxy.get("/healthz").await, (200, "alive\n".into()));
+    assert_eq!(proxy.get("/readyz").await, (200, "ready\n".into()));
+    middle.close();
+    until("the server is gone", async || {
+        proxy.get("/readyz").await.0 == 503
+    })
+    .await;
+    let (_, why) = proxy.get("/readyz").await;
+    assert!(why.contains("server"), "{why}");
+    // Who may only probe does not learn where it is.
+    assert!(!why.contains("127.0.0.1"), "{why}");
+    assert_eq!(proxy.get("/healthz").await.0, 200);
+    let error = refused(&proxy.config(fixture.sealed()), NoTls).await;
+    assert_eq!(code(&error), "08001");
+    assert_eq!(proxy.ended("NoServer").await, 1.0);
+}
+
+#[tokio::test]
+async fn other_pages_and_methods_are_refused() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    let (status, body) = proxy.get("/").await;
+    assert_eq!((status, body.contains("/metrics")), (404, true));
+    for (request, expected) in [
+        (&b"POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n"[..], "405"),
+        (b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n", "200"),
+        (b"\x16\x03\x01\x02\x00 no HTTP \r\n\r\n", "400"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(proxy.http).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap();
+        assert_eq!(status, expected, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_count_what_was_done() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    let count = async |name: &str| proxy.metrics().await[name];
+    let statements = |verdict: &str| format!("sealwire_statements_total{{verdict=\"{verdict}\"}}");
+    let cells = |done: &str| format!("sealwire_cells_total{{done=\"{done}\"}}");
+    let (planned, plain, refused) = (
+        statements("planned"),
+        statements("plain"),
+        statements("refused"),
+    );
+    for name in [&planned, &plain, &refused] {
+        assert_eq!(count(name).await, 0.0, "{name}");
+    }
+    let client = proxy.client(&fixture).await;
+    assert_eq!(count("sealwire_connections").await, 1.0);
+    assert_eq!(count("sealwire_connections_accepted_total").await, 1.0);
+    assert_eq!(count("sealwire_connections_limit").await, 500.0);
+
+    // Each seals an address and a note, looks the address up and reads the note.
+    for id in 1..=4 {
+        works(&client, id).await;
+    }
+    assert_eq!(count(&planned).await, 8.0);
+    assert_eq!(count(&cells("sealed")).await, 12.0);
+    assert_eq!(count(&cells("opened")).await, 4.0);
+    let rows = client.query("SELECT email, note FROM people", &[]).await;
+    assert_eq!(rows.unwrap().len(), 4);
+    assert_eq!(count(&cells("opened")).await, 12.0);
+    assert_eq!(count(&planned).await, 9.0);
+
+    client.batch_execute("SELECT 1").await.unwrap();
+    assert_eq!(count(&plain).await, 1.0);
+    let sql = "SELECT id FROM people WHERE email LIKE 'marker-in-a-statement%'";
+    assert_eq!(code(&client.query(sql, &[]).await.unwrap_err()), "0A000");
+    assert_eq!(count(&refused).await, 1.0);
+    assert_eq!(count(&cells("rejected")).await, 0.0);
+    assert_eq!(count(&cells("sealed")).await, 12.0);
+
+    // A cell that was moved to another column does not open.
+    let owner = fixture.sealed().connect().await;
+    owner
+        .batch_execute("UPDATE people SET note = overlay(note::bytea PLACING '\\x00'::bytea FROM octet_length(note::bytea))")
+        .await
+        .unwrap();
+    client
+        .query("SELECT note FROM people", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(count(&cells("rejected")).await, 1.0);
+
+    assert_eq!(count("sealwire_key_requests_total").await, 1.0);
+    assert_eq!(count("sealwire_key_failures_total").await, 0.0);
+    for phase in ["Startup", "Dial", "Session"] {
+        let name = format!("sealwire_connection_phase_seconds_count{{phase=\"{phase}\"}}");
+        assert_eq!(count(&name).await, 1.0, "{name}");
+    }
+    drop(client);
+    proxy.settle(0.0).await;
+    assert_eq!(proxy.ended("Closed").await, 1.0);
+
+    let (_, text) = proxy.get("/metrics").await;
+    for word in [
+        "person1",
+        "a note",
+        "marker-in",
+        "SELECT",
+        "people",
+        "127.0.0.1",
+    ] {
+        assert!(!text.contains(word), "`{word}` is in {text}");
+    }
+    // The handle says the same.
+    let done = proxy.handle.statistics().done;
+    assert_eq!((done.cells_sealed, done.statements_planned), (12, 10));
+}
