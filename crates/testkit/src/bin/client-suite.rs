@@ -10,9 +10,10 @@
 //! has ended: that its marker reached the plain twin, and nothing of the server's or the proxy's
 //! that an operator could read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
@@ -47,7 +48,11 @@ async fn run() -> Result<ExitCode> {
     };
     let fixture = items::fixture().await;
     let sealed = fixture.sealed();
-    let proxy = Proxy::start(Path::new(&sealwire), &fixture)?;
+    let proxy = Proxy::start(
+        Path::new(&sealwire),
+        &fixture,
+        &owner_secret(&fixture).await?,
+    )?;
     let direct = format!("{}:{}/", sealed.host(), sealed.port());
     let through_proxy = format!("127.0.0.1:{}/", proxy.port);
 
@@ -81,6 +86,19 @@ async fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The line of the owner's SCRAM secret: the proxy needs it for clients with TLS.
+async fn owner_secret(fixture: &Fixture) -> Result<String> {
+    let administrator = fixture.sealed().connect_superuser().await;
+    let owner = fixture.sealed().owner();
+    let row = administrator
+        .query_one(
+            "SELECT rolpassword FROM pg_authid WHERE rolname = $1",
+            &[&owner],
+        )
+        .await?;
+    Ok(format!("{owner} = \"{}\"\n", row.get::<_, &str>(0)))
+}
+
 /// A running `sealwire proxy`, ended with this.
 struct Proxy {
     child: Child,
@@ -91,13 +109,15 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn start(sealwire: &Path, fixture: &Fixture) -> Result<Self> {
+    fn start(sealwire: &Path, fixture: &Fixture, roles: &str) -> Result<Self> {
         let directory = fixture.directory();
         let server = fixture.sealed().server();
         let ours = Certificates::make()?;
         let authority = write_file(directory, "proxy-authority.pem", &ours.authority)?;
         let certificate = write_file(directory, "proxy.pem", &ours.server)?;
         let key = write_file(directory, "proxy.key", &ours.server_key)?;
+        let roles = write_file(directory, "roles.toml", roles)?;
+        fs::set_permissions(&roles, Permissions::from_mode(0o600))?;
         let to_server = match server.authority_pem() {
             Some(pem) => format!(
                 "sslmode = \"verify-full\"\nsslrootcert = \"{}\"",
@@ -121,6 +141,8 @@ impl Proxy {
                  [listen.tls]\n\
                  certificate = \"{certificate}\"\n\
                  key = \"{key}\"\n\
+                 [auth]\n\
+                 roles = \"{roles}\"\n\
                  [server]\n\
                  hosts = [\"{host}\"]\n\
                  ports = [{server_port}]\n\
@@ -131,6 +153,7 @@ impl Proxy {
                 sockets = directory.display(),
                 certificate = certificate.display(),
                 key = key.display(),
+                roles = roles.display(),
                 host = server.host(),
                 server_port = server.port(),
                 manifest = fixture.manifest_path().display(),
