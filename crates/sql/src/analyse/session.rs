@@ -154,6 +154,7 @@ impl<'a> One<'a, '_, '_> {
                     column,
                     array,
                     usage,
+                    ..
                 }) => {
                     let ty = analyser.value(&scope, arg)?;
                     let mut cells = analyser.types.sealed(column);
