@@ -37,7 +37,7 @@ const SETTINGS: [&str; 8] = [
     "full_page_writes=off",
     "synchronous_commit=off",
     "shared_buffers=32MB",
-    "max_connections=200",
+    "max_connections=700",
     "ssl=on",
     "password_encryption=scram-sha-256",
 ];
