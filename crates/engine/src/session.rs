@@ -38,6 +38,8 @@ pub use login::Login;
 
 /// Unsent bytes in either direction above which the other peer has to wait.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
+/// Bytes held above which a client has to wait that is not ready for statements, and may be anybody.
+const EARLY_BYTES_MAX: usize = 16 << 10;
 
 /// Where the session is.
 #[derive(Debug)]
@@ -251,7 +253,10 @@ impl Session {
 
     /// Whether client bytes are welcome: false while too much is held or unsent.
     pub fn wants_client(&self) -> bool {
-        let held_max = self.options.limits.held_client_bytes_max;
+        let held_max = match self.client_wait {
+            Some(Wait::Ready) => EARLY_BYTES_MAX.min(self.options.limits.held_client_bytes_max),
+            _ => self.options.limits.held_client_bytes_max,
+        };
         self.fault.is_none()
             && self.to_server.len() < UNSENT_BYTES_MAX
             && (self.client_wait.is_none() || self.client.len() < held_max)

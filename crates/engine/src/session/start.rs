@@ -11,6 +11,9 @@ use crate::poison::Report;
 
 /// AuthenticationOk.
 pub(super) const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+/// Bytes of the longest SASLInitialResponse that is looked at: what PostgreSQL accepts of SCRAM
+/// (`PG_MAX_SASL_MESSAGE_LENGTH`). A longer one is the server's to refuse.
+pub(super) const SASL_BYTES_MAX: usize = 1024;
 /// AuthenticationSASL: a list of mechanisms.
 pub(super) const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
 
@@ -85,6 +88,9 @@ impl Session {
     /// bound says so (RFC 5802, section 7: the flag `y`), which a server that did offer it has to
     /// take for an attack. It would not say what to do.
     pub(super) fn check_unbound(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        if head.len > SASL_BYTES_MAX {
+            return Ok(Step::Forward(head.len));
+        }
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };

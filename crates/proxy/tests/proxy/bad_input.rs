@@ -259,8 +259,9 @@ async fn who_takes_too_long_to_begin_is_sent_away() {
     authority.issue("localhost").write(&certificate, &key);
     let mut settings = settings(&fixture);
     settings.listen.tls = Some(TlsSettings { certificate, key });
-    settings.limits.startup_timeout = Duration::from_millis(500);
-    let proxy = Running::start(settings.clone()).await;
+    // Enough for the bystander, who has to begin too.
+    settings.limits.startup_timeout = Duration::from_secs(3);
+    let proxy = Running::start(settings).await;
     let bystander = proxy.client(&fixture).await;
     let hello = startup(
         0,
@@ -277,7 +278,7 @@ async fn who_takes_too_long_to_begin_is_sent_away() {
         let trickle = async {
             for byte in hello.chunks(1) {
                 let _ = writer.write_all(byte).await;
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
             std::future::pending::<()>().await;
         };
