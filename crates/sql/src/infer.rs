@@ -56,7 +56,11 @@ pub(crate) enum CastOperand<'a> {
     Param(Range<usize>),
     Literal(&'a Literal),
     Null,
-    Array { empty: bool },
+    Array {
+        empty: bool,
+    },
+    /// A column that holds parameters and constants only.
+    Column,
 }
 
 /// Columns that are matched by position, some of them in an order that only the server vouches

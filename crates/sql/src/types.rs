@@ -429,6 +429,11 @@ impl<'p> Types<'p> {
     }
 
     /// Demands plain values.
+    /// Whether nothing is known of a set yet: its members are parameters and constants.
+    pub(crate) fn is_open(&mut self, id: TypeId) -> bool {
+        matches!(self.class(id).1.tag, Tag::Unknown)
+    }
+
     pub(crate) fn require_plain(
         &mut self,
         id: TypeId,

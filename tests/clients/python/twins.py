@@ -19,9 +19,8 @@ def with_tls(url):
 
 
 def with_libpq_tls(url):
-    """The same for libpq. Its SCRAM finds out when it and the server could bind the password to
-    their TLS and do not, which two connections with TLS one behind the other cannot."""
-    return with_tls(url) + "&channel_binding=disable"
+    """The same for libpq, which can insist that its password is bound to the TLS session."""
+    return with_tls(url) + "&channel_binding=require"
 
 
 def over_socket(url):

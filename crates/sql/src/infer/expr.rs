@@ -446,7 +446,8 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// A cast round a parameter or a constant passes the type of its place through, and is cut out
-    /// if that turns out to be sealed. Any other cast is a computation.
+    /// if that turns out to be sealed; so does one round a column that holds nothing else, as those
+    /// of `VALUES` do. Any other cast is a computation.
     fn cast(
         &mut self,
         scope: &Scope<'_>,
@@ -485,7 +486,21 @@ impl<'a> Analyser<'a, '_, '_> {
             // The server prints `(email)::bytea = …` where it has looked below the domain.
             return self.value(scope, arg);
         }
-        self.plain(scope, arg, Why::CastOperand(name.clone()))?;
+        let shape = self.shape(scope, arg)?;
+        if let (ExprKind::Column { .. }, CastForm::Colons(_), Voice::Client, Shape::Value(ty)) =
+            (&arg.kind, form, self.voice, &shape)
+            && self.types.is_open(*ty)
+        {
+            self.casts.push(CastUse {
+                ty: *ty,
+                target,
+                form,
+                operand: CastOperand::Column,
+                at,
+            });
+            return Ok(*ty);
+        }
+        self.plain_shape(&shape, &Why::CastOperand(name.clone()), site(arg))?;
         Ok(self.types.plain(Why::CastResult(name)))
     }
 
