@@ -207,7 +207,7 @@ pub(super) fn canonicalise(
     // Arrays are assigned by casts of their elements, but compared with those of their own type.
     let is_castable = match usage {
         Usage::Assign => is_assignable(value.ty, element_type.scalar()),
-        Usage::Compare => value.ty == element_type.scalar(),
+        Usage::Compare | Usage::Choose => value.ty == element_type.scalar(),
     };
     if !is_castable {
         let wire = WireType::array_of(value.ty);
