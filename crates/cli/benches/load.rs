@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use middle::Middle;
 use rand::seq::SliceRandom;
+use sealwire_testkit::Postgres;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::schema::{Column, Table};
 use tokio::task::JoinSet;
@@ -35,12 +36,16 @@ type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Resu
 const ROUNDS: usize = 8;
 /// How long one way works in a round.
 const SLICE: Duration = Duration::from_millis(500);
+/// What the soak opens, and some for the set-up.
+const SERVER_CONNECTIONS: u32 = 650;
 const CONNECTIONS: [usize; 3] = [1, 10, 50];
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
-    let fixture = Fixture::new(tables()).await;
+    let server = Postgres::start_for(SERVER_CONNECTIONS)?;
+    // The fixture keeps it for as long as the process lives.
+    let fixture = Fixture::on(Box::leak(Box::new(server)), tables()).await;
     work::fill(&fixture).await?;
     if let Some(seconds) = option(&arguments, "--soak")? {
         return soak::run(&fixture, Duration::from_secs(seconds)).await;
