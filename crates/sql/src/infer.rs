@@ -53,7 +53,10 @@ pub(crate) struct CastUse<'a> {
 /// What stands in a cast that can be cut out.
 #[derive(Clone, Debug)]
 pub(crate) enum CastOperand<'a> {
-    Param(Range<usize>),
+    Param {
+        number: u32,
+        range: Range<usize>,
+    },
     Literal(&'a Literal),
     Null,
     Array {
@@ -90,6 +93,8 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
     pub(crate) arguments: bool,
     pub(crate) params: BTreeMap<u32, TypeId>,
+    /// How many times each parameter stands in the statement.
+    pub(crate) param_uses: BTreeMap<u32, usize>,
     pub(crate) literals: Vec<LiteralUse<'a>>,
     pub(crate) casts: Vec<CastUse<'a>>,
     pub(crate) positional: Vec<PositionalUse>,
@@ -123,6 +128,7 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             voice,
             arguments: false,
             params: BTreeMap::new(),
+            param_uses: BTreeMap::new(),
             literals: Vec::new(),
             casts: Vec::new(),
             positional: Vec::new(),

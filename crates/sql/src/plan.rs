@@ -91,6 +91,9 @@ pub enum Param {
         array: bool,
         /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// The type that it is cast to wherever it stands; an element's of an array. The casts are
+        /// cut out, so what they convert has to be converted before it is sealed.
+        cast: Option<ScalarType>,
     },
 }
 

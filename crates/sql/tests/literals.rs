@@ -109,6 +109,14 @@ fn a_bare_number_meets_an_integer_column_as_its_own_type() {
         ("UPDATE t SET i2 = 1", Some(ScalarType::Int4)),
         ("SELECT 1 FROM t WHERE i2 = '1'", None),
         ("SELECT 1 FROM t WHERE i2 = 1::int2", None),
+        (
+            "SELECT 1 FROM t WHERE i2 = '70000'::int8",
+            Some(ScalarType::Int8),
+        ),
+        (
+            "SELECT 1 FROM t WHERE i2 = CAST(1 AS int)",
+            Some(ScalarType::Int4),
+        ),
         ("SELECT 1 FROM t WHERE num = 1", None),
     ] {
         let [(_, got, _)] = literals(&world, sql).try_into().unwrap();

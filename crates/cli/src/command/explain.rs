@@ -249,6 +249,7 @@ impl Explained {
                     column,
                     array,
                     usage,
+                    ..
                 } => Typed {
                     name,
                     cells: Some(Cells::new(policy, column)),

@@ -155,6 +155,7 @@ impl<'a> One<'a, '_, '_> {
                     column,
                     array,
                     usage,
+                    ..
                 }) => {
                     let ty = analyser.value(&scope, arg)?;
                     let mut cells = match usage {

@@ -265,6 +265,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     fn param(&mut self, number: u32) -> TypeId {
+        *self.param_uses.entry(number).or_default() += 1;
         if let Some(ty) = self.params.get(&number) {
             return *ty;
         }
@@ -502,7 +503,10 @@ impl<'a> Analyser<'a, '_, '_> {
         at: usize,
     ) -> Result<TypeId> {
         let operand = match &arg.kind {
-            ExprKind::Param { range, .. } => Some(CastOperand::Param(range.clone())),
+            ExprKind::Param { number, range } => Some(CastOperand::Param {
+                number: *number,
+                range: range.clone(),
+            }),
             ExprKind::Literal(literal) => Some(CastOperand::Literal(literal)),
             ExprKind::Null => Some(CastOperand::Null),
             ExprKind::Array(elements) => Some(CastOperand::Array {
