@@ -163,6 +163,8 @@ pub struct Session {
     catalogue_fresh: bool,
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
+    /// The server has asked the client to authenticate and waits for the answer.
+    asked: bool,
     reported: Reported,
     counters: Counters,
     scratch: Scratch,
@@ -244,6 +246,7 @@ impl Session {
             load: None,
             catalogue_fresh: false,
             load_failure: None,
+            asked: false,
             reported: Reported::default(),
             counters: Counters::default(),
             scratch: Scratch::default(),
@@ -580,7 +583,12 @@ impl Session {
             }
             // Authentication is between the peers. Terminate needs no session.
             (Phase::ExpectAuthentication, b'p') if self.unbound => self.check_unbound(head, rest),
-            (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, b'p') => {
+                self.asked = false;
+                Ok(Step::Forward(head.len))
+            }
+            (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, _) if self.asked => Err(start::NO_ANSWER),
             _ => {
                 self.client_wait = Some(Wait::Ready);
                 Ok(Step::Wait)

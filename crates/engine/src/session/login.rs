@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::start::{AUTHENTICATION_OK, AUTHENTICATION_SASL, SASL_BYTES_MAX};
+use super::start::{
+    AUTHENTICATION_OK, AUTHENTICATION_SASL, AUTHENTICATION_SASL_FINAL, NO_ANSWER, SASL_BYTES_MAX,
+};
 use super::{Phase, Session};
 use crate::error::Error;
 use crate::frame::{Head, Step};
@@ -14,8 +16,6 @@ use crate::scram::{self, BOUND, Expected, Fault, NONCE_BYTES, PLAIN, Proved, Sec
 
 /// AuthenticationSASLContinue.
 const AUTHENTICATION_SASL_CONTINUE: [u8; 4] = [0, 0, 0, 11];
-/// AuthenticationSASLFinal.
-const AUTHENTICATION_SASL_FINAL: [u8; 4] = [0, 0, 0, 12];
 /// Bytes of a client's message, with the name of a mechanism before it.
 const MESSAGE_BYTES_MAX: usize = SASL_BYTES_MAX + 64;
 
@@ -115,6 +115,7 @@ impl Session {
             return Ok(Step::Forward(head.len));
         };
         let login = &progress.login;
+        self.asked = false;
         match std::mem::replace(&mut progress.state, State::Request) {
             State::ClientFirst => {
                 const MALFORMED: Error = Error::ClientMisbehaved("malformed SASLInitialResponse");
@@ -134,6 +135,7 @@ impl Session {
                 };
                 let first = server.first().as_bytes();
                 self.request(AUTHENTICATION_SASL_CONTINUE, first)?;
+                self.asked = true;
                 progress.state = State::ClientFinal(server);
                 self.login = Some(progress);
             }
@@ -298,6 +300,11 @@ impl Session {
         }
         mechanisms.extend_from_slice(PLAIN.as_bytes());
         mechanisms.extend_from_slice(&[0, 0]);
+        if self.client_wait.is_some() {
+            // An answer could only come behind the message that waits for it.
+            return Err(NO_ANSWER);
+        }
+        self.asked = true;
         progress.state = State::ClientFirst;
         self.request(AUTHENTICATION_SASL, &mechanisms)
     }

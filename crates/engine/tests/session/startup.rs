@@ -97,6 +97,34 @@ fn what_the_client_sends_too_early_waits() {
 }
 
 #[test]
+fn an_answer_to_authentication_is_not_waited_for_behind_something_else() {
+    let request = frame(b'R', b"\0\0\0\x05salt");
+    for early in [true, false] {
+        let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+        pair.send_only(&startup(&[]));
+        if early {
+            pair.send_only(&query("SELECT 1"));
+            pair.server_says(&request);
+        } else {
+            pair.server_says(&request);
+            pair.send_only(&query("SELECT 1"));
+        }
+        assert!(matches!(pair.fault, Some(Error::ClientMisbehaved(_))));
+    }
+    // Behind the answer it may wait for the session, as long as nothing more is asked.
+    let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    pair.server_says(&request);
+    pair.send_only(&[frame(b'p', b"md5\0"), query("SELECT 1")].concat());
+    assert_eq!(pair.fault, None);
+    pair.server_says(&frame(b'R', b"\0\0\0\x0cv=x"));
+    pair.server_says(&frame(b'R', b"\0\0\0\0"));
+    assert_eq!(pair.fault, None);
+    pair.send_only(&query("SELECT 2"));
+    assert_eq!(pair.fault, None);
+}
+
+#[test]
 fn little_is_held_of_a_client_that_may_be_anybody() {
     let mut pair = Pair::with(Pair::options(), Model::new(true), None);
     pair.send_only(&startup(&[]));

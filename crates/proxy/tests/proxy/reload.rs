@@ -80,7 +80,7 @@ async fn a_manifest_that_cannot_be_used_leaves_the_old_one() {
     let second = std::fs::read_to_string(fixture.manifest_path()).unwrap();
     let altered = second.replacen("serial = ", "serial = 1", 1);
     assert_ne!(altered, second);
-    let mut failures = 0.0;
+    let mut failures = 0;
     for (document, words) in [
         ("not a manifest", "malformed"),
         (&altered, "not authentic"),
@@ -94,9 +94,9 @@ async fn a_manifest_that_cannot_be_used_leaves_the_old_one() {
         let log = log.take();
         assert!(log.contains("the one in use stays"), "{log}");
         assert!(log.contains(words), "{log}");
-        failures += 1.0;
+        failures += 1;
         let client = proxy.client(&fixture).await;
-        insert_card(&client, failures as i32).await.unwrap();
+        insert_card(&client, failures).await.unwrap();
     }
     std::fs::remove_file(fixture.manifest_path()).unwrap();
     proxy.handle.reload().await.unwrap_err();
