@@ -97,5 +97,5 @@ async fn many_connections_are_served_beside_more_that_rest() {
     proxy.finish().await;
     let owner = fixture.sealed().connect().await;
     let count = owner.query_one("SELECT count(*) FROM people", &[]).await;
-    assert_eq!(count.unwrap().get::<_, i64>(0), i64::try_from(each).unwrap());
+    assert_eq!(count.unwrap().get::<_, i64>(0), each.cast_signed());
 }
