@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "statements/converted.rs"]
+mod converted;
 #[path = "statements/narrowing.rs"]
 mod narrowing;
 #[path = "support/connections.rs"]

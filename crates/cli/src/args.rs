@@ -1,12 +1,16 @@
 //! The command line.
 
-use std::path::PathBuf;
+mod proxy;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, Parser, Subcommand};
 use sealwire_core::types::ParseTypeError;
 use sealwire_keys::{ColumnType, TableName};
 
-/// Always Encrypted for PostgreSQL: keys, encrypted columns and the manifest that lists them
+pub(crate) use proxy::Proxy;
+
+/// Always Encrypted for PostgreSQL: keys, encrypted columns, the manifest that lists them, the proxy
 #[derive(Debug, Parser)]
 #[command(
     name = "sealwire",
@@ -34,30 +38,40 @@ pub(crate) struct Args {
 
 #[derive(Debug, Group)]
 pub(crate) struct Global {
-    /// The manifest
+    /// The manifest; `sealwire.toml` unless given
     #[arg(
-        long,
+        long = "manifest",
         global = true,
         help_heading = "For every command",
         value_name = "PATH",
-        env = "SEALWIRE_MANIFEST",
-        default_value = "sealwire.toml"
+        env = "SEALWIRE_MANIFEST"
     )]
-    pub(crate) manifest: PathBuf,
-    /// Where the column master key is: `file:PATH` or `env:NAME`
+    pub(crate) given_manifest: Option<PathBuf>,
+    /// Where the column master key is: `file:PATH` or `env:NAME`; `file:sealwire.key` unless given
     #[arg(
-        long,
+        long = "master-key",
         global = true,
         help_heading = "For every command",
         value_name = "URI",
         env = "SEALWIRE_MASTER_KEY",
-        default_value = "file:sealwire.key",
         hide_env_values = true
     )]
-    pub(crate) master_key: String,
+    pub(crate) given_master_key: Option<String>,
     /// Print JSON
     #[arg(long, global = true, help_heading = "For every command")]
     pub(crate) json: bool,
+}
+
+impl Global {
+    pub(crate) fn manifest(&self) -> &Path {
+        let given = self.given_manifest.as_deref();
+        given.unwrap_or(Path::new("sealwire.toml"))
+    }
+
+    pub(crate) fn master_key(&self) -> &str {
+        let given = self.given_master_key.as_deref();
+        given.unwrap_or("file:sealwire.key")
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +121,39 @@ Examples:
 
 The exit code is 1 when the statement is refused.")]
     Explain(Explain),
+    /// Serve clients of every language: seal what they send, open what they read
+    ///
+    /// Listens for clients of PostgreSQL and connects each to the server, with the encrypted columns
+    /// of the manifest in between. Clients change host and port, nothing else: role, password and
+    /// database are the server's.
+    ///
+    /// SIGTERM or SIGINT: no new connections, each open one ends when its transaction has; a second
+    /// one ends all at once. SIGHUP: manifests and certificates are read again.
+    #[command(after_help = "\
+Examples:
+  sealwire proxy --listen 127.0.0.1:6432 --server db.internal --sslrootcert ca.pem
+  sealwire proxy --config /etc/sealwire/proxy.toml
+  sealwire proxy --config /etc/sealwire/proxy.toml --check
+
+Then, with any client:
+  psql \"host=127.0.0.1 port=6432 user=app dbname=clinic\"
+
+Without `--config`, manifest and master key are `sealwire.toml` and `file:sealwire.key` as for every
+command; `--manifest database` takes the newest one that was published in the database.
+Settings of the file, metrics and logs: docs/proxy.md.")]
+    Proxy(Box<Proxy>),
+    /// Make a SCRAM secret of a role's password, for the server and for the proxy
+    ///
+    /// Only for clients that connect to the proxy with TLS, which forces authentication to end there
+    /// (docs/proxy.md). The password is the first line of standard input, or asked for. Where
+    /// `pg_authid` can be read, its `rolpassword` is such a secret already.
+    #[command(after_help = "\
+Example:
+  sealwire scram app")]
+    Scram {
+        /// The role
+        role: String,
+    },
     /// Show the header of a cell
     #[command(after_help = "\
 Example:

@@ -6,6 +6,8 @@ mod init;
 mod inspect;
 mod keys;
 mod manifest;
+mod proxy;
+mod scram;
 mod sql;
 
 use crate::args::{Args, Columns, Command, Keys, ManifestCommand};
@@ -45,6 +47,8 @@ pub(crate) async fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
             manifest::publish(global, &database.url, grant, output).await
         }
         Command::Explain(explain) => explain::run(global, explain, output).await,
+        Command::Proxy(args) => proxy::run(global, args, output).await,
+        Command::Scram { role } => scram::run(role, output),
         Command::Inspect { cell } => inspect::run(cell, output),
     }
 }

@@ -46,6 +46,16 @@ impl From<ManifestError> for Error {
     }
 }
 
+impl From<sealwire_proxy::Error> for Error {
+    fn from(error: sealwire_proxy::Error) -> Self {
+        let converted = Self::new(&error);
+        match error.hint() {
+            Some(hint) => converted.hint(hint),
+            None => converted,
+        }
+    }
+}
+
 impl From<OpenError> for Error {
     fn from(error: OpenError) -> Self {
         let hint = error.hint();

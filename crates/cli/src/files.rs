@@ -14,10 +14,10 @@ pub(crate) fn provider(uri: &str) -> Result<Arc<dyn KeyProvider>, Error> {
 }
 
 pub(crate) fn read(global: &Global) -> Result<Manifest, Error> {
-    Manifest::read(&global.manifest).map_err(|error| match &error {
-        ManifestError::File { .. } if !global.manifest.exists() => Error::new(format_args!(
+    Manifest::read(global.manifest()).map_err(|error| match &error {
+        ManifestError::File { .. } if !global.manifest().exists() => Error::new(format_args!(
             "there is no manifest `{}`",
-            global.manifest.display()
+            global.manifest().display()
         ))
         .hint("create one with `sealwire init`, or name it with `--manifest`"),
         _ => error.into(),
@@ -26,7 +26,7 @@ pub(crate) fn read(global: &Global) -> Result<Manifest, Error> {
 
 /// The manifest, authenticated, with at least one column.
 pub(crate) async fn authenticate(global: &Global) -> Result<AuthenticManifest, Error> {
-    let provider = provider(&global.master_key)?;
+    let provider = provider(global.master_key())?;
     Ok(read(global)?.authenticate(&*provider, 0).await?)
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn authenticate(global: &Global) -> Result<AuthenticManifest, E
 pub(crate) async fn edit(
     global: &Global,
 ) -> Result<(ManifestBuilder, Arc<dyn KeyProvider>), Error> {
-    let provider = provider(&global.master_key)?;
+    let provider = provider(global.master_key())?;
     let builder = read(global)?.edit(&*provider).await?;
     Ok((builder, provider))
 }
@@ -42,6 +42,6 @@ pub(crate) async fn edit(
 /// Seals and writes a changed manifest.
 pub(crate) fn save(global: &Global, builder: ManifestBuilder) -> Result<u64, Error> {
     let manifest = builder.seal()?;
-    manifest.write(&global.manifest)?;
+    manifest.write(global.manifest())?;
     Ok(manifest.serial())
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::error::Error;
 use crate::output::Output;
 
@@ -29,7 +29,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
-    tokio::runtime::Builder::new_current_thread()
+    let mut runtime = match args.command {
+        Command::Proxy(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    runtime
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("cannot start: {error}")))?

@@ -9,6 +9,9 @@ fn commands_print_what_the_transcripts_say() {
         "SEALWIRE_MANIFEST",
         "SEALWIRE_MASTER_KEY",
         "SEALWIRE_DATABASE",
+        "SEALWIRE_CONFIG",
+        "SEALWIRE_LISTEN",
+        "SEALWIRE_SERVER",
     ] {
         assert!(
             std::env::var_os(variable).is_none(),

@@ -6,49 +6,12 @@
     reason = "a test's helpers fail as its assertions do"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+#[path = "support/shell.rs"]
+mod shell;
 
-use sealwire_testkit::{Postgres, TestDatabase};
+use sealwire_testkit::Postgres;
+use shell::{Shell, url};
 use tokio_postgres::NoTls;
-
-struct Shell<'a> {
-    directory: &'a Path,
-    url: String,
-}
-
-impl Shell<'_> {
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_sealwire"))
-            .args(arguments)
-            .current_dir(self.directory)
-            .env("SEALWIRE_DATABASE", &self.url)
-            .env_remove("SEALWIRE_MANIFEST")
-            .env_remove("SEALWIRE_MASTER_KEY")
-            .output()
-            .unwrap()
-    }
-
-    /// What a command prints that has to succeed.
-    fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    /// What a command prints that has to end in exit code 1.
-    fn fails(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
-    }
-}
-
-fn url(database: &TestDatabase<'_>) -> String {
-    // The kit's certificate is its own authority's, which the command rightly does not know.
-    format!("{}?sslmode=disable", database.url())
-}
 
 #[tokio::test]
 async fn from_nothing_to_an_encrypted_column() {

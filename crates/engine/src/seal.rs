@@ -78,6 +78,27 @@ pub(crate) fn wire_type(client_oid: u32, array: bool, declared: WireType) -> Opt
     }
 }
 
+/// The type that a string parameter is cast to, where PostgreSQL would hand the string to that
+/// type's input function (`pg_cast` has no other way from a string, but for another string).
+pub(crate) fn converted(
+    client_oid: u32,
+    array: bool,
+    declared: WireType,
+    cast: Option<ScalarType>,
+) -> Option<WireType> {
+    let is_string = |scalar| {
+        matches!(
+            scalar,
+            ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar | ScalarType::Name
+        )
+    };
+    let target = cast.filter(|&target| array || declared.is_array() || !is_string(target))?;
+    is_string(ScalarType::from_oid(client_oid)?).then(|| match declared.is_array() {
+        true => WireType::array_of(target),
+        false => target.into(),
+    })
+}
+
 /// The keys that a plan's parameters are sealed under.
 pub(crate) fn param_keys(plan: &Plan, policy: &Policy) -> Box<[KeyId]> {
     let params = plan.params.iter().filter_map(|param| match param {
@@ -300,14 +321,19 @@ impl Sealer<'_> {
                     column,
                     array,
                     usage,
+                    cast,
                 }),
             ) = (value, params.get(at))
             {
-                let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
+                let mut client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
                 let declared = parameter_type(self.policy.column(column), usage);
                 // Parse was refused where this is `None`.
-                let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
-                let format = bind.formats.format(at);
+                let mut ty = wire_type(client_oid, array, declared).unwrap_or(declared);
+                let mut format = bind.formats.format(at);
+                if let Some(target) = converted(client_oid, array, declared, cast) {
+                    // A string has the same bytes in both formats.
+                    (client_oid, ty, format) = (0, target, Format::Text);
+                }
                 let value = Wire { ty, format, bytes };
                 if array {
                     let (array, sealed) = self.array(column, usage, value, client_oid)?;

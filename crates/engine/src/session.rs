@@ -4,6 +4,7 @@ mod bind;
 mod client;
 mod copy;
 mod load;
+mod login;
 mod naming;
 mod parse;
 mod result;
@@ -33,6 +34,7 @@ use crate::startup::{self, ENCRYPTION_REQUEST_LEN, Startup};
 use crate::statement::{Portal, Statement};
 
 use load::Load;
+pub use login::Login;
 
 /// Unsent bytes in either direction above which the other peer has to wait.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
@@ -109,6 +111,12 @@ pub struct Session {
     fault: Option<Error>,
     to_server: BytesMut,
     to_client: BytesMut,
+    /// While authentication ends here.
+    login: Option<Box<login::Progress>>,
+    /// Mechanisms with a channel binding have been kept from the client, which has not answered.
+    unbound: bool,
+    /// The client has been asked to authenticate, and has not answered yet.
+    asked: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -157,11 +165,6 @@ pub struct Session {
     catalogue_fresh: bool,
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
-    /// The server has asked the client to authenticate and waits for the answer.
-    asked: bool,
-    /// A mechanism with a channel binding has been taken out of the server's offer, and the client
-    /// has not chosen yet.
-    unbound: bool,
     reported: Reported,
     counters: Counters,
     scratch: Scratch,
@@ -212,6 +215,9 @@ impl Session {
             options,
             phase: Phase::ExpectStartup,
             fault: None,
+            login: None,
+            unbound: false,
+            asked: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -241,8 +247,6 @@ impl Session {
             load: None,
             catalogue_fresh: false,
             load_failure: None,
-            asked: false,
-            unbound: false,
             reported: Reported::default(),
             counters: Counters::default(),
             scratch: Scratch::default(),
@@ -574,6 +578,9 @@ impl Session {
                 }
                 Ok(step)
             }
+            (Phase::ExpectAuthentication, b'p') if self.login.is_some() => {
+                self.client_authenticates(head, rest)
+            }
             // Authentication is between the peers. Terminate needs no session.
             (Phase::ExpectAuthentication, b'p') if self.unbound => self.check_unbound(head, rest),
             (Phase::ExpectAuthentication, b'p') => {
@@ -612,6 +619,7 @@ impl Session {
                 Ok(Step::Took(0))
             }
             Startup::Message(message) => {
+                self.name_role(&message.user);
                 self.phase = Phase::ExpectAuthentication;
                 Ok(Step::Forward(message.len))
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rustls::ServerConfig;
+use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
@@ -20,7 +20,7 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use crate::cancel;
 use crate::metrics::{End, Phase};
 use crate::proxy::{Held, Order, Shared, shutting_down};
-use crate::tls;
+use crate::tls::{WithClients, is_direct};
 
 /// How long a client may take to read why it is sent away.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -80,6 +80,7 @@ pub(crate) async fn serve(client: Client, shared: Arc<Shared>) {
         };
         let beginning = Beginning {
             deadline: Instant::now() + shared.settings.limits.startup_timeout,
+            binding: None,
             shared: &shared,
             _held: held,
         };
@@ -97,10 +98,15 @@ pub(crate) async fn serve(client: Client, shared: Arc<Shared>) {
     .await;
 }
 
+/// The client's transport is TLS, which ends here; with the hash by which an authentication is
+/// bound to it, where there is one.
+struct Binding(Option<Vec<u8>>);
+
 /// A connection until it is ready for statements.
 struct Beginning<'a> {
     shared: &'a Arc<Shared>,
     deadline: Instant,
+    binding: Option<Binding>,
     _held: Held,
 }
 
@@ -165,7 +171,7 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
         Ok(Err(_) | Ok(0)) => return shared.metrics.ended(End::BadStart),
         Ok(Ok(_)) => {}
     }
-    let Some(config) = shared.tls() else {
+    let Some(tls) = shared.tls() else {
         return begin(beginning, stream).await;
     };
     let direct = first[0] == TLS_HANDSHAKE;
@@ -192,7 +198,7 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
             first => return begun(beginning, stream, first, &buffer, from).await,
         }
     }
-    Box::pin(encrypted(beginning, stream, config, direct)).await;
+    Box::pin(encrypted(beginning, stream, tls, direct)).await;
 }
 
 /// Whether the network between may carry values in the clear.
@@ -204,12 +210,12 @@ fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
 }
 
 async fn encrypted(
-    beginning: Beginning<'_>,
+    mut beginning: Beginning<'_>,
     stream: TcpStream,
-    config: Arc<ServerConfig>,
+    tls: WithClients,
     direct: bool,
 ) {
-    let accepting = TlsAcceptor::from(config).accept(stream);
+    let accepting = TlsAcceptor::from(tls.config).accept(stream);
     let stream = match beginning.wait(accepting).await {
         Err(late) => return beginning.late(&late),
         Ok(Err(error)) => {
@@ -218,9 +224,10 @@ async fn encrypted(
         }
         Ok(Ok(stream)) => stream,
     };
-    if direct && let Err(error) = tls::is_direct(stream.get_ref().1.alpn_protocol()) {
+    if direct && let Err(error) = is_direct(stream.get_ref().1.alpn_protocol()) {
         return bad_start(stream, error.into(), beginning.shared).await;
     }
+    beginning.binding = Some(Binding(tls.end_point));
     begin(beginning, stream).await;
 }
 
@@ -254,6 +261,7 @@ async fn begun<C>(
         Ok(Ok(First::Tls)) => bad_start(client, too_many_requests(), shared).await,
         Ok(Ok(First::Cancel)) => {
             cancel::forward(buffer, shared).await;
+            close(client).await;
             shared.metrics.ended(End::Closed);
         }
         Ok(Ok(First::Message(message))) => {
@@ -297,8 +305,12 @@ fn too_many_requests() -> BadStart {
 }
 
 /// From the startup message to the end.
-async fn session<C>(beginning: Beginning<'_>, client: C, startup: &[u8], message: &StartupMessage)
-where
+async fn session<C>(
+    mut beginning: Beginning<'_>,
+    client: C,
+    startup: &[u8],
+    message: &StartupMessage,
+) where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let shared = beginning.shared;
@@ -346,7 +358,14 @@ where
     };
     shared.metrics.phase(Phase::Dial, from.elapsed());
     let from = Instant::now();
-    let mut relay = Relay::new(client, server, encryption, startup);
+    let login = beginning.binding.take().and_then(|binding| {
+        let secret = shared.secret(&message.user)?;
+        Some(Login::new(secret, binding.0))
+    });
+    let mut relay = match login {
+        Some(login) => Relay::with_login(client, server, encryption, login, startup),
+        None => Relay::new(client, server, encryption, startup),
+    };
     let end = match beginning.wait(relay.start()).await {
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());
@@ -474,6 +493,15 @@ where
     if let Ok(Ok(())) = timeout(GOODBYE_TIMEOUT, said).await {
         linger(client).await;
     }
+}
+
+/// Closes as PostgreSQL does: libpq takes an end without TLS's own goodbye for a failure, and waits
+/// for the end of a cancel request.
+async fn close<C>(mut client: C)
+where
+    C: AsyncWrite + Unpin,
+{
+    let _ = timeout(GOODBYE_TIMEOUT, client.shutdown()).await;
 }
 
 /// Closes so that the client can read what it was told last: a socket that is closed with unread

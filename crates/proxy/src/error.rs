@@ -22,6 +22,12 @@ impl Error {
         self
     }
 
+    /// Says what the error is about.
+    pub(crate) fn of(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// What to do next, where there is something to do.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()

@@ -18,12 +18,13 @@ mod error;
 mod http;
 mod metrics;
 mod proxy;
+mod roles;
 mod settings;
 mod tls;
 
 pub use error::Error;
-pub use proxy::{Handle, Proxy};
+pub use proxy::{Handle, Proxy, check};
 pub use settings::{
-    DatabaseSettings, EncryptionSettings, LimitSettings, ListenSettings, ServerSettings, Settings,
-    SslMode, SslNegotiation, TlsSettings,
+    AuthSettings, DatabaseSettings, EncryptionSettings, LimitSettings, ListenSettings, LogFormat,
+    LogLevel, LogSettings, ServerSettings, Settings, SslMode, SslNegotiation, TlsSettings,
 };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
-use rustls::ServerConfig;
+use sealwire::scram::Secret;
 use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -21,8 +21,9 @@ use crate::client::{self, Client};
 use crate::error::Error;
 use crate::http;
 use crate::metrics::Metrics;
+use crate::roles::Roles;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
-use crate::tls;
+use crate::tls::{self, WithClients};
 
 /// Connections that may be beginning beyond those that there is a place for: to cancel a statement,
 /// or to be told that there are too many. More are closed without a word.
@@ -49,7 +50,8 @@ pub(crate) struct Shared {
     default: Option<ColumnEncryption>,
     databases: HashMap<String, ColumnEncryption>,
     /// Read again with the manifest.
-    tls: Option<Mutex<Arc<ServerConfig>>>,
+    tls: Option<Mutex<WithClients>>,
+    roles: Mutex<Roles>,
     pub(crate) metrics: Metrics,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
@@ -63,11 +65,15 @@ impl Shared {
     }
 
     /// TLS with a client that connects now.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<WithClients> {
         let tls = self.tls.as_ref()?;
-        Some(Arc::clone(
-            &tls.lock().unwrap_or_else(PoisonError::into_inner),
-        ))
+        Some(tls.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// The secret of a role whose authentication ends here.
+    pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
+        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        roles.secret(role)
     }
 
     /// Room for a connection that has not said yet what it wants.
@@ -124,6 +130,13 @@ impl Shared {
                 }
             }
         }
+        match roles(&self.settings) {
+            Ok(new) => *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            Err(error) => {
+                error!(%error, "list of roles not loaded, the one in use stays");
+                failure = Some(error);
+            }
+        }
         failure.map_or(Ok(()), Err)
     }
 
@@ -132,6 +145,59 @@ impl Shared {
         let single = self.databases.iter();
         default.chain(single.map(|(name, encryption)| (name.as_str(), encryption)))
     }
+}
+
+/// What the settings name, read and opened, but for the listeners.
+struct Parts {
+    server: Server<MakeRustlsConnect>,
+    default: Option<ColumnEncryption>,
+    databases: HashMap<String, ColumnEncryption>,
+    tls: Option<WithClients>,
+    roles: Roles,
+}
+
+impl Parts {
+    async fn load(settings: &Settings) -> Result<Self, Error> {
+        settings.check()?;
+        let server = server(&settings.server)?;
+        let limits = limits(settings);
+        let for_all = &settings.encryption;
+        let default = match (&for_all.manifest, &for_all.master_key) {
+            (None, None) if !settings.databases.is_empty() => None,
+            _ => Some(encryption(for_all, limits).await?),
+        };
+        let mut databases = HashMap::new();
+        for (name, own) in &settings.databases {
+            let mut merged = for_all.clone();
+            if own.manifest.is_some() {
+                merged.manifest.clone_from(&own.manifest);
+            }
+            if own.master_key.is_some() {
+                merged.master_key.clone_from(&own.master_key);
+            }
+            let loaded = encryption(&merged, limits).await;
+            let loaded = loaded.map_err(|error| error.of(format_args!("database `{name}`")))?;
+            databases.insert(name.clone(), loaded);
+        }
+        let tls = settings.listen.tls.as_ref().map(tls::with_clients);
+        Ok(Self {
+            server,
+            default,
+            databases,
+            tls: tls.transpose()?,
+            roles: roles(settings)?,
+        })
+    }
+}
+
+/// Whether a proxy could start with these settings: reads the manifests and certificates that they
+/// name and has the master key unwrap what is in them. Nothing is listened on and no server is
+/// asked, so a manifest that comes from the database is not looked at.
+///
+/// # Errors
+/// The first thing that would keep it from starting.
+pub async fn check(settings: &Settings) -> Result<(), Error> {
+    Parts::load(settings).await.map(drop)
 }
 
 /// A proxy that listens. Nothing is accepted before [`Proxy::run`].
@@ -196,35 +262,7 @@ impl Proxy {
     /// Whatever keeps the proxy from serving, with the next step where there is one. That the
     /// server is not there yet does not.
     pub async fn bind(settings: Settings) -> Result<Self, Error> {
-        settings.check()?;
-        let server = server(&settings.server)?;
-        let limits = limits(&settings);
-        let default = match (
-            &settings.encryption.manifest,
-            &settings.encryption.master_key,
-        ) {
-            (None, None) if !settings.databases.is_empty() => None,
-            _ => Some(encryption(&settings.encryption, limits).await?),
-        };
-        let mut databases = HashMap::new();
-        for (name, own) in &settings.databases {
-            let merged = EncryptionSettings {
-                manifest: own
-                    .manifest
-                    .clone()
-                    .or(settings.encryption.manifest.clone()),
-                master_key: own
-                    .master_key
-                    .clone()
-                    .or(settings.encryption.master_key.clone()),
-                ..settings.encryption.clone()
-            };
-            databases.insert(name.clone(), encryption(&merged, limits).await?);
-        }
-        let tls = match &settings.listen.tls {
-            Some(settings) => Some(Mutex::new(tls::with_clients(settings)?)),
-            None => None,
-        };
+        let parts = Parts::load(&settings).await?;
         let mut tcp = Vec::new();
         for &address in &settings.listen.tcp {
             tcp.push(listen(address).await?);
@@ -235,6 +273,13 @@ impl Proxy {
             None => None,
         };
         let (sender, order) = watch::channel(Order::Serve);
+        let Parts {
+            server,
+            default,
+            databases,
+            tls,
+            roles,
+        } = parts;
         let counted: Vec<ColumnEncryption> =
             default.iter().chain(databases.values()).cloned().collect();
         let places = settings.limits.connections.min(Semaphore::MAX_PERMITS);
@@ -244,7 +289,8 @@ impl Proxy {
                 server,
                 default,
                 databases,
-                tls,
+                tls: tls.map(Mutex::new),
+                roles: Mutex::new(roles),
                 metrics,
                 order,
                 places: Arc::new(Semaphore::new(places)),
@@ -408,6 +454,11 @@ pub(crate) fn shutting_down() -> Failure {
         message: "terminating connection: the Sealwire proxy is shutting down".into(),
         hint: None,
     }
+}
+
+fn roles(settings: &Settings) -> Result<Roles, Error> {
+    let path = settings.auth.roles.as_deref();
+    path.map_or_else(|| Ok(Roles::default()), Roles::read)
 }
 
 fn sum<'a>(encryptions: impl Iterator<Item = &'a ColumnEncryption>) -> Statistics {

@@ -17,6 +17,8 @@ use crate::error::Error;
 pub struct Settings {
     /// Where clients connect.
     pub listen: ListenSettings,
+    /// Whose authentication ends at the proxy.
+    pub auth: AuthSettings,
     /// The server behind the proxy.
     pub server: ServerSettings,
     /// Manifest and keys, for every database that has no section of its own.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub databases: BTreeMap<String, DatabaseSettings>,
     /// Limits and times.
     pub limits: LimitSettings,
+    /// What is logged, for the program around the proxy.
+    pub log: LogSettings,
 }
 
 /// `[listen]`: where clients connect.
@@ -70,6 +74,15 @@ pub struct TlsSettings {
     pub certificate: PathBuf,
     /// PEM file of its private key.
     pub key: PathBuf,
+}
+
+/// `[auth]`: whose authentication ends at the proxy. That of all others is between client and
+/// server, and passes through.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// TOML file of SCRAM secrets, by role, for clients with TLS.
+    pub roles: Option<PathBuf>,
 }
 
 /// `sslmode`, as libpq names it.
@@ -216,6 +229,61 @@ impl Default for LimitSettings {
     }
 }
 
+/// `[log]`: what is logged. The proxy itself only emits `tracing` events.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// From which level on.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// `level` in `[log]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LogLevel {
+    /// What keeps the proxy from doing what it was told.
+    Error,
+    /// What an operator should look at.
+    Warn,
+    /// Start, end, reloads, and connections that did not end well.
+    #[default]
+    Info,
+    /// Every connection.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl std::str::FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "error" => Ok(Self::Error),
+            "warn" => Ok(Self::Warn),
+            "info" => Ok(Self::Info),
+            "debug" => Ok(Self::Debug),
+            "trace" => Ok(Self::Trace),
+            _ => Err("use `error`, `warn`, `info`, `debug` or `trace`".into()),
+        }
+    }
+}
+
+/// `format` in `[log]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// A line of text for each event.
+    #[default]
+    Text,
+    /// A JSON object on a line for each event.
+    Json,
+}
+
 impl Settings {
     /// Reads a file.
     ///
@@ -227,8 +295,9 @@ impl Settings {
         })?;
         toml::from_str(&text).map_err(|error| {
             // It shows the line, and a line may hold a secret only where a key store's URI does.
-            let place = error.span().map_or(0, |span| {
-                text[..span.start.min(text.len())].lines().count().max(1)
+            let place = error.span().map_or(1, |span| {
+                let before = text.get(..span.start).unwrap_or(&text);
+                before.matches('\n').count() + 1
             });
             Error::new(format_args!(
                 "`{}`, line {place}: {}",
@@ -260,7 +329,7 @@ impl Settings {
                     "refusing to listen on {open} without TLS: values would cross the network in the clear"
                 ))
                 .with_hint(
-                    "give a certificate (`[listen.tls]`), or set `allow_plaintext = true` where the network is trusted",
+                    "give a certificate (`--tls-certificate`, or `[listen.tls]`), or allow it where the network is trusted (`--allow-plaintext`)",
                 ));
         }
         self.unix_mode()?;
@@ -314,6 +383,48 @@ mod tests {
     fn a_misspelt_key_is_an_error() {
         let error = toml::from_str::<Settings>("[listen]\ntpc = []").unwrap_err();
         assert!(error.message().contains("tpc"), "{error}");
+    }
+
+    #[test]
+    fn an_error_names_the_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proxy.toml");
+        std::fs::write(&path, "# A comment.\n[server]\nhost = \"db\"\n").unwrap();
+        let error = Settings::read(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3") && error.contains("`host`"),
+            "{error}"
+        );
+    }
+
+    /// The example is the list of all settings, and what it says of them is true.
+    #[test]
+    fn the_example_shows_what_holds_unless_it_is_given() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../examples/proxy/proxy.toml"
+        );
+        let mut example = Settings::read(Path::new(path)).unwrap();
+        example.check().unwrap();
+        assert_eq!(example.encryption.key_ttl, Some(Duration::from_secs(3600)));
+        // What has to be given.
+        example.listen.tcp.clear();
+        example.server.hosts.clear();
+        example.encryption = EncryptionSettings::default();
+        assert_eq!(format!("{example:?}"), format!("{:?}", Settings::default()));
+
+        // What is commented out is understood too.
+        let text = std::fs::read_to_string(path).unwrap();
+        let all: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(rest) if rest.starts_with('[') || rest.contains(" = ") => format!("{rest}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let all = settings(&all);
+        assert!(all.listen.tls.is_some() && all.server.sslkey.is_some());
+        assert!(all.databases.contains_key("clinic"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use rustls::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::Error;
+use crate::roles;
 use crate::settings::{ServerSettings, SslMode, TlsSettings};
 
 /// The protocol's name in TLS, which direct TLS demands
@@ -24,8 +25,17 @@ use crate::settings::{ServerSettings, SslMode, TlsSettings};
 pub(crate) const ALPN: &[u8] = b"postgresql";
 
 /// TLS with clients.
-pub(crate) fn with_clients(settings: &TlsSettings) -> Result<Arc<ServerConfig>, Error> {
+#[derive(Clone, Debug)]
+pub(crate) struct WithClients {
+    pub(crate) config: Arc<ServerConfig>,
+    /// By which clients bind their authentication to the certificate.
+    pub(crate) end_point: Option<Vec<u8>>,
+}
+
+/// Reads certificate and key.
+pub(crate) fn with_clients(settings: &TlsSettings) -> Result<WithClients, Error> {
     let chain = certificates(&settings.certificate)?;
+    let end_point = chain.first().and_then(roles::end_point);
     let key = private_key(&settings.key)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -40,7 +50,10 @@ pub(crate) fn with_clients(settings: &TlsSettings) -> Result<Arc<ServerConfig>, 
             ))
         })?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    Ok(WithClients {
+        config: Arc::new(config),
+        end_point,
+    })
 }
 
 /// TLS with the server, verified as `sslmode` says.

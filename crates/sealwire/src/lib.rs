@@ -56,6 +56,7 @@ mod encryption;
 mod error;
 mod local;
 mod relay;
+pub mod scram;
 mod sealing;
 mod server;
 pub mod startup;

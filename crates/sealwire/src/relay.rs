@@ -15,6 +15,7 @@ use sealwire_engine::{Error as EngineError, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::encryption::ColumnEncryption;
+use crate::scram::Login;
 use crate::sealing::Sealing;
 
 /// Bytes read at once from either side.
@@ -105,7 +106,24 @@ where
     /// A relay between a client and a server that have not exchanged a byte, save for what has
     /// been `received` of the client: no more than a startup message.
     pub fn new(client: C, server: S, encryption: &ColumnEncryption, received: &[u8]) -> Self {
+        let sealing = Sealing::new(encryption, true);
+        Self::over(client, server, sealing, received)
+    }
+
+    /// As [`Relay::new`], with authentication ending here.
+    pub fn with_login(
+        client: C,
+        server: S,
+        encryption: &ColumnEncryption,
+        login: Login,
+        received: &[u8],
+    ) -> Self {
         let mut sealing = Sealing::new(encryption, true);
+        sealing.terminate_authentication(login.0);
+        Self::over(client, server, sealing, received)
+    }
+
+    fn over(client: C, server: S, mut sealing: Sealing, received: &[u8]) -> Self {
         sealing.take_client(received);
         Self {
             client,

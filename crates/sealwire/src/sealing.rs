@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use sealwire_engine::{Counters, Error as EngineError, Failure, Session};
+use sealwire_engine::{Counters, Error as EngineError, Failure, Login, Session};
 use tokio::time::Instant;
 
 use crate::encryption::{ColumnEncryption, KeySource, Supplied};
@@ -48,6 +48,11 @@ impl Sealing {
             fault: None,
             told: Counters::default(),
         }
+    }
+
+    /// Ends authentication here; to be called before the first byte comes.
+    pub(crate) fn terminate_authentication(&mut self, login: Login) {
+        self.session.terminate_authentication(login);
     }
 
     pub(crate) fn session(&self) -> &Session {

@@ -53,10 +53,17 @@ pub(crate) struct CastUse<'a> {
 /// What stands in a cast that can be cut out.
 #[derive(Clone, Debug)]
 pub(crate) enum CastOperand<'a> {
-    Param(Range<usize>),
+    Param {
+        number: u32,
+        range: Range<usize>,
+    },
     Literal(&'a Literal),
     Null,
-    Array { empty: bool },
+    Array {
+        empty: bool,
+    },
+    /// A column that holds parameters and constants only.
+    Column,
 }
 
 /// Columns that are matched by position, some of them in an order that only the server vouches
@@ -86,6 +93,8 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
     pub(crate) arguments: bool,
     pub(crate) params: BTreeMap<u32, TypeId>,
+    /// How many times each parameter stands in the statement.
+    pub(crate) param_uses: BTreeMap<u32, usize>,
     pub(crate) literals: Vec<LiteralUse<'a>>,
     pub(crate) casts: Vec<CastUse<'a>>,
     pub(crate) positional: Vec<PositionalUse>,
@@ -119,6 +128,7 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             voice,
             arguments: false,
             params: BTreeMap::new(),
+            param_uses: BTreeMap::new(),
             literals: Vec::new(),
             casts: Vec::new(),
             positional: Vec::new(),

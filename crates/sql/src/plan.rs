@@ -91,6 +91,9 @@ pub enum Param {
         array: bool,
         /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// The type that it is cast to wherever it stands; an element's of an array. The casts are
+        /// cut out, so what they convert has to be converted before it is sealed.
+        cast: Option<ScalarType>,
     },
 }
 
@@ -113,6 +116,9 @@ pub struct Output {
     pub column: Option<ColumnId>,
     /// The cells are the elements of an array.
     pub array: bool,
+    /// They have the type in which values of the column are compared, as `NULLIF` makes a `text` of
+    /// a `varchar`.
+    pub compared: bool,
 }
 
 impl Output {
@@ -120,6 +126,7 @@ impl Output {
     pub const PLAIN: Self = Self {
         column: None,
         array: false,
+        compared: false,
     };
 }
 

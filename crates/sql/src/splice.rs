@@ -1,5 +1,7 @@
 //! From types to a plan: what each parameter, literal, cast and output column turned out to be.
 
+use std::collections::BTreeMap;
+
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType};
 use sealwire_core::value::{self, Usage};
@@ -23,8 +25,10 @@ pub(crate) struct Grounded {
 const fn usage(sealed: Sealed) -> Usage {
     if sealed.assigned {
         Usage::Assign
-    } else {
+    } else if sealed.compared {
         Usage::Compare
+    } else {
+        Usage::Choose
     }
 }
 
@@ -52,6 +56,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     let policy = analyser.resolver.context.policy;
     let mut replaced = Vec::new();
     let mut cast_starts = Vec::new();
+    let mut param_casts = BTreeMap::<u32, Vec<ScalarType>>::new();
     for cast in std::mem::take(&mut analyser.casts) {
         let (sealed, array) = match analyser.types.ground(cast.ty) {
             Ground::Plain => continue,
@@ -61,6 +66,10 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Deep => return Err(nested_array(cast.at)),
         };
         let edit = cut(text, policy, &cast, sealed, array)?;
+        if let CastOperand::Param { number, .. } = cast.operand {
+            let target = target_scalar(cast.target, policy.column(sealed.column));
+            param_casts.entry(number).or_default().push(target);
+        }
         if matches!(edit.replacement, Replacement::Literal { .. }) {
             replaced.push(edit.range.clone());
         }
@@ -71,6 +80,17 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             cast_starts.push((range.start, cast_type(policy, sealed, cast.target)));
         }
         grounded.edits.push(edit);
+    }
+    for (number, targets) in param_casts {
+        let everywhere = analyser.param_uses.get(&number) == Some(&targets.len());
+        let same = targets.windows(2).all(|pair| pair[0] == pair[1]);
+        if let (true, true, Some(Param::Sealed { cast, .. })) = (
+            everywhere,
+            same,
+            grounded.params.get_mut(number as usize - 1),
+        ) {
+            *cast = targets.first().copied();
+        }
     }
     for literal_use in std::mem::take(&mut analyser.literals) {
         let (sealed, array) = match analyser.types.ground(literal_use.ty) {
@@ -169,6 +189,7 @@ fn param(
             column: sealed.column,
             array,
             usage: usage(sealed),
+            cast: None,
         };
     }
     Ok(())
@@ -182,15 +203,16 @@ pub(crate) fn outputs(
     columns
         .iter()
         .map(|column| {
-            let (column, array) = match analyser.types.ground(column.ty) {
+            let (sealed, array) = match analyser.types.ground(column.ty) {
                 Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
-                Ground::Sealed(sealed) => (sealed.shown, false),
-                Ground::Array(sealed) => (sealed.shown, true),
+                Ground::Sealed(sealed) => (sealed, false),
+                Ground::Array(sealed) => (sealed, true),
                 Ground::Deep => return Err(nested_array(0)),
             };
             Ok(Output {
-                column: Some(column),
+                column: Some(sealed.shown),
                 array,
+                compared: sealed.compared,
             })
         })
         .collect()
@@ -283,16 +305,21 @@ fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<Scala
     let spec = policy.column(sealed.column);
     match spec.ty.family() {
         Family::Int | Family::Money if is_number => value::type_of_number(literal.value.expose()),
-        Family::Float4 if is_number && !sealed.assigned => Some(ScalarType::Float8),
+        Family::Float4 if is_number && usage(sealed) == Usage::Compare => Some(ScalarType::Float8),
         _ if literal.class == LiteralClass::Bits => Some(ScalarType::Bit),
         _ => None,
     }
 }
 
 /// The type of a literal under a cast that is cut. An interval is read without the column's fields
-/// then, unless the cast names them too.
+/// then, unless the cast names them too; an integer is one of the cast's width, which may be more
+/// than the column can hold.
 fn cast_type(policy: &Policy, sealed: Sealed, cast: &TypeName) -> Option<ScalarType> {
+    let spec = policy.column(sealed.column);
     match cast.modifiers.as_slice() {
+        [] if spec.ty.family() == Family::Int => {
+            Some(target_scalar(cast, spec)).filter(|&target| target != spec.ty.scalar())
+        }
         [] => unmodified(policy, sealed),
         _ => None,
     }
@@ -350,7 +377,7 @@ fn cut(
             (range, Replacement::Text(format!("::{}", cell_type(array))))
         }
         (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),
-        (CastForm::Function(range), CastOperand::Param(param)) => {
+        (CastForm::Function(range), CastOperand::Param { range: param, .. }) => {
             let param = text.get(param.clone()).unwrap_or_default();
             (range, Replacement::Text(param.to_owned()))
         }
@@ -376,6 +403,15 @@ const fn cell_type(array: bool) -> &'static str {
     match array {
         true => "pg_catalog.bytea[]",
         false => "pg_catalog.bytea",
+    }
+}
+
+/// The scalar type, or that of the elements, of a cast that [`suits`] a column.
+fn target_scalar(target: &TypeName, spec: &ColumnSpec) -> ScalarType {
+    let name = target.parts.last().map(|name| name.text.as_str());
+    match (&spec.enumeration, name.and_then(ScalarType::from_typname)) {
+        (None, Some(scalar)) => scalar,
+        _ => spec.ty.scalar(),
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod compare;
 pub mod generate;
+pub mod items;
 pub mod random;
 pub mod run;
 pub mod schema;

@@ -19,6 +19,6 @@ mod recording;
 pub mod regress;
 
 pub use database::TestDatabase;
-pub use postgres::{Choice, Postgres, Unavailable};
+pub use postgres::{Certificates, Choice, Postgres, Unavailable};
 pub use recording::tap::{Tap, Tapped, Turn};
 pub use recording::{Recording, RecordingProxy};

@@ -19,6 +19,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::database::TestDatabase;
+pub use certificate::Certificates;
 use cluster::Cluster;
 use container::Container;
 

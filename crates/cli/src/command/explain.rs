@@ -203,6 +203,7 @@ const fn usage_name(usage: Usage) -> &'static str {
     match usage {
         Usage::Assign => "stored",
         Usage::Compare => "compared",
+        Usage::Choose => "chosen",
     }
 }
 
@@ -248,6 +249,7 @@ impl Explained {
                     column,
                     array,
                     usage,
+                    ..
                 } => Typed {
                     name,
                     cells: Some(Cells::new(policy, column)),

@@ -23,7 +23,7 @@ pub(crate) async fn run(
     existing_key: bool,
     output: &mut Output,
 ) -> Result<(), Error> {
-    let path = &global.manifest;
+    let path = global.manifest();
     // Before anything is created: half an `init` would be in the way of the next.
     if path.symlink_metadata().is_ok() {
         return Err(
@@ -31,7 +31,7 @@ pub(crate) async fn run(
                 .hint("it may be the only copy of its keys; name another one with `--manifest`"),
         );
     }
-    let key_file = match global.master_key.strip_prefix("file:") {
+    let key_file = match global.master_key().strip_prefix("file:") {
         _ if existing_key => None,
         Some(rest) => Some(Path::new(rest.split('?').next().unwrap_or(rest))),
         None => {
@@ -41,7 +41,7 @@ pub(crate) async fn run(
             .hint("if the key exists, add `--existing-key`; else give `--master-key file:PATH`"));
         }
     };
-    let provider = files::provider(&global.master_key)?;
+    let provider = files::provider(global.master_key())?;
     if let Some(key_file) = key_file {
         create_key_file(key_file).map_err(|error| {
             let shown = key_file.display();
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     let manifest = ManifestBuilder::create(&*provider).await?.seal()?;
     manifest.write_new(path)?;
     let created = Created {
-        master_key: &global.master_key,
+        master_key: global.master_key(),
         created_key_file: key_file,
         manifest: path,
         serial: manifest.serial(),

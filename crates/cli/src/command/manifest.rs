@@ -30,7 +30,10 @@ pub(super) async fn show(
     output: &mut Output,
 ) -> Result<(), Error> {
     let (manifest, source) = match url {
-        None => (files::read(global)?, global.manifest.display().to_string()),
+        None => (
+            files::read(global)?,
+            global.manifest().display().to_string(),
+        ),
         Some(url) => {
             let client = database::connect(url).await?;
             let newest = newest(&client).await?.ok_or_else(|| {
@@ -41,7 +44,7 @@ pub(super) async fn show(
             (manifest, "database".into())
         }
     };
-    let provider = files::provider(&global.master_key)?;
+    let provider = files::provider(global.master_key())?;
     let root = HEXLOWER.encode(manifest.root_id());
     let builder = manifest.edit(&*provider).await?;
     let shown = Shown {

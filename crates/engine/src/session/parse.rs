@@ -21,7 +21,7 @@ use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
 use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::seal::{Sealer, Stop, literal_keys, param_keys, parameter_type, wire_type};
+use crate::seal::{Sealer, Stop, converted, literal_keys, param_keys, parameter_type, wire_type};
 use crate::slots::NAME_LEN_MAX;
 use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
 
@@ -322,13 +322,17 @@ impl Session {
                 column,
                 array,
                 usage,
+                cast,
             } = param
             else {
                 continue;
             };
             let spec = policy.column(column);
             let client_oid = client_oids.get(at).copied().unwrap_or(0);
-            if wire_type(client_oid, array, parameter_type(spec, usage)).is_none() {
+            let declared = parameter_type(spec, usage);
+            if converted(client_oid, array, declared, cast).is_none()
+                && wire_type(client_oid, array, declared).is_none()
+            {
                 let report = Report::new(
                     "42804",
                     format!(

@@ -10,14 +10,14 @@ use crate::options::PolicySource;
 use crate::poison::Report;
 
 /// AuthenticationOk.
-const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+pub(super) const AUTHENTICATION_OK: [u8; 4] = [0; 4];
 /// AuthenticationSASLFinal, which like AuthenticationOk asks for nothing.
-const AUTHENTICATION_SASL_FINAL: [u8; 4] = [0, 0, 0, 12];
+pub(super) const AUTHENTICATION_SASL_FINAL: [u8; 4] = [0, 0, 0, 12];
 /// Bytes of the longest SASLInitialResponse that is looked at: what PostgreSQL accepts of SCRAM
 /// (`PG_MAX_SASL_MESSAGE_LENGTH`). A longer one is the server's to refuse.
-const SASL_BYTES_MAX: usize = 1024;
+pub(super) const SASL_BYTES_MAX: usize = 1024;
 /// AuthenticationSASL: a list of mechanisms.
-const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
+pub(super) const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
 
 /// The client says something else when it is asked to authenticate.
 pub(super) const NO_ANSWER: Error =
@@ -36,14 +36,13 @@ impl Session {
                         Ok(Step::Starved)
                     };
                 };
+                if self.login.is_some() {
+                    return self.server_authenticates(head, rest);
+                }
                 if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
                 }
-                self.asked = ![AUTHENTICATION_OK, AUTHENTICATION_SASL_FINAL].contains(&code);
-                if self.asked && self.client_wait.is_some() {
-                    // An answer could only come behind the message that waits for it.
-                    return Err(NO_ANSWER);
-                }
+                self.note_request(code)?;
                 if code == AUTHENTICATION_SASL && self.options.unbind_channel {
                     return self.unbind(head, rest);
                 }
@@ -64,6 +63,16 @@ impl Session {
                 "unexpected message before ReadyForQuery",
             )),
         }
+    }
+
+    /// The client is sent an authentication request.
+    pub(super) fn note_request(&mut self, code: [u8; 4]) -> Result<(), Error> {
+        self.asked = ![AUTHENTICATION_OK, AUTHENTICATION_SASL_FINAL].contains(&code);
+        if self.asked && self.client_wait.is_some() {
+            // An answer could only come behind the message that waits for it.
+            return Err(NO_ANSWER);
+        }
+        Ok(())
     }
 
     /// Takes the mechanisms with a channel binding out of AuthenticationSASL.
@@ -116,7 +125,9 @@ impl Session {
                           the server's"
                     .into(),
                 hint: Some(
-                    "add `channel_binding=disable` to the client's connection string".into(),
+                    "add `channel_binding=disable` to the client's connection string, or give the \
+                     proxy the role's SCRAM secret"
+                        .into(),
                 ),
             })?;
         }

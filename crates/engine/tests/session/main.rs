@@ -9,6 +9,7 @@ mod copy;
 mod counters;
 mod ending;
 mod hostile;
+mod login;
 mod model;
 mod needs;
 mod pair;

@@ -18,7 +18,7 @@ use crate::support::*;
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// The least settings and a certificate for clients.
-fn with_tls(fixture: &Fixture, authority: &Authority) -> Settings {
+pub(crate) fn with_tls(fixture: &Fixture, authority: &Authority) -> Settings {
     let certificate = fixture.directory().join("proxy.crt");
     let key = fixture.directory().join("proxy.key");
     authority.issue("localhost").write(&certificate, &key);
@@ -27,7 +27,7 @@ fn with_tls(fixture: &Fixture, authority: &Authority) -> Settings {
     settings
 }
 
-fn wanting_tls(proxy: &Running, fixture: &Fixture) -> Config {
+pub(crate) fn wanting_tls(proxy: &Running, fixture: &Fixture) -> Config {
     let mut config = through(fixture.sealed(), "localhost", proxy.tcp.port());
     config.hostaddr(proxy.tcp.ip());
     config.ssl_mode(ClientSslMode::Require);

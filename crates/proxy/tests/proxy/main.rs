@@ -10,6 +10,7 @@ mod limits;
 mod logs;
 mod pages;
 mod reload;
+mod roles;
 mod server_tls;
 mod serving;
 mod support;

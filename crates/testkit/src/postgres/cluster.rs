@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Config;
 
-use super::{Unavailable, certificate};
+use super::Unavailable;
+use super::certificate::Certificates;
 
 /// The script that runs the server and outlives this process for as long as cleaning up takes.
 const WATCH: &str = include_str!("watch.sh");
@@ -87,7 +88,7 @@ impl Cluster {
             .local_addr()?
             .port();
         let certificates =
-            certificate::make().map_err(|error| StartError::Failed(error.to_string()))?;
+            Certificates::make().map_err(|error| StartError::Failed(error.to_string()))?;
         let root = temporary_directory()?;
         // From here on the watcher removes the directory; until it runs, this guard does.
         let guard = RemoveOnDrop(Some(root.clone()));

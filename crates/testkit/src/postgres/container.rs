@@ -10,8 +10,9 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt, TestcontainersError
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, Config};
 
+use super::certificate::Certificates;
 use super::releases::release;
-use super::{Unavailable, certificate, connect, with_causes};
+use super::{Unavailable, connect, with_causes};
 
 /// The script that ends the container when the tests are gone.
 const LEASE: &str = include_str!("lease.sh");
@@ -64,7 +65,7 @@ impl Container {
         let release = release(major)
             .ok_or_else(|| StartError::Failed("no such version is pinned".to_owned()))?;
         let failed = |error: &dyn std::error::Error| StartError::Failed(with_causes(error));
-        let certificates = certificate::make().map_err(|error| failed(&error))?;
+        let certificates = Certificates::make().map_err(|error| failed(&error))?;
         let request = GenericImage::new("postgres", release.tag)
             .with_exposed_port(5432.tcp())
             .with_env_var("POSTGRES_PASSWORD", PASSWORD)

@@ -14,7 +14,10 @@ const IMPORTS: [(&str, &[&str]); 7] = [
     ("engine", &["core", "sql"]),
     ("sealwire", &["core", "keys", "engine"]),
     ("proxy", &["sealwire"]),
-    ("cli", &["core", "keys", "sql", "engine", "sealwire"]),
+    (
+        "cli",
+        &["core", "keys", "sql", "engine", "sealwire", "proxy"],
+    ),
 ];
 
 /// Crates that do no I/O name none of these; a look at what a dependency brings in is review.

@@ -1,0 +1,32 @@
+# syntax=docker/dockerfile:1
+# The `sealwire` command; without arguments it is the proxy, set up by SEALWIRE_* variables
+# (docs/proxy.md).
+#
+#     docker build --tag sealwire .
+
+FROM rust:1.95-slim-trixie AS build
+WORKDIR /source
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/source/target \
+    cargo build --release --locked --package sealwire-cli \
+    && install -D target/release/sealwire /out/sealwire
+
+FROM debian:trixie-slim
+# Unpinned, so that a rebuild takes what security updates there are.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home sealwire \
+    && install --directory --owner=sealwire --mode=0700 /etc/sealwire
+COPY --from=build /out/sealwire /usr/local/bin/sealwire
+USER 10001
+WORKDIR /etc/sealwire
+ENV SEALWIRE_HTTP=127.0.0.1:9187
+EXPOSE 6432
+# Whether a client that connects now can be served. The image has no curl, but bash can ask.
+HEALTHCHECK --interval=5s --timeout=12s --start-period=10s --start-interval=1s CMD \
+    ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9187 && printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q ^ready <&3"]
+ENTRYPOINT ["sealwire"]
+CMD ["proxy"]

@@ -1,0 +1,224 @@
+//! `sealwire proxy`
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sealwire_proxy::{LogFormat, LogLevel, Settings, TlsSettings};
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+use tracing::{error, info, warn};
+
+use crate::args::{Global, Proxy};
+use crate::error::Error;
+use crate::output::Output;
+
+/// Descriptors beside two for each connection: listeners, files, probes, refusals under way.
+const OWN_DESCRIPTORS: u64 = 256;
+
+#[derive(Serialize)]
+struct Checked {
+    listen: Vec<String>,
+    server: Vec<String>,
+    databases: Vec<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> Result<(), Error> {
+    let settings = settings(global, args)?;
+    if args.check {
+        sealwire_proxy::check(&settings).await?;
+        return output.print(&checked(&settings), |checked| {
+            format!(
+                "the settings are good\nclients: {}\nserver: {}\ndatabases: {}\n",
+                checked.listen.join(", "),
+                checked.server.join(", "),
+                checked.databases.join(", ")
+            )
+        });
+    }
+    log(settings.log.level, settings.log.format);
+    let mut signals = Signals::new()
+        .map_err(|error| Error::new(format_args!("cannot receive signals: {error}")))?;
+    raise_descriptor_limit(settings.limits.connections);
+    let proxy = sealwire_proxy::Proxy::bind(settings).await?;
+    for address in proxy.tcp_addresses() {
+        info!(%address, "listening for clients");
+    }
+    if let Some(path) = proxy.unix_path() {
+        info!(path = %path.display(), "listening for clients");
+    }
+    if let Some(address) = proxy.http_address() {
+        info!(%address, "listening for probes");
+    }
+    let handle = proxy.handle();
+    let told = tokio::spawn(async move { signals.obey(&handle).await });
+    proxy.run().await;
+    told.abort();
+    info!("stopped");
+    Ok(())
+}
+
+/// The file's settings, and over them what was given by environment and options.
+fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
+    let mut settings = match &args.config {
+        Some(path) => Settings::read(path)?,
+        None => Settings::default(),
+    };
+    let listen = &mut settings.listen;
+    if !args.listen.is_empty() {
+        listen.tcp.clone_from(&args.listen);
+    }
+    if args.listen_unix.is_some() {
+        listen.unix.clone_from(&args.listen_unix);
+    }
+    if args.http.is_some() {
+        listen.http = args.http;
+    }
+    listen.allow_plaintext |= args.allow_plaintext;
+    let from_file = listen.tls.take();
+    let (certificate, key) = from_file.map(|tls| (tls.certificate, tls.key)).unzip();
+    listen.tls = match (
+        args.tls_certificate.clone().or(certificate),
+        args.tls_key.clone().or(key),
+    ) {
+        (Some(certificate), Some(key)) => Some(TlsSettings { certificate, key }),
+        (None, None) => None,
+        _ => {
+            return Err(Error::new("one of certificate and private key is missing")
+                .hint("give both `--tls-certificate` and `--tls-key`, or none"));
+        }
+    };
+    if args.roles.is_some() {
+        settings.auth.roles.clone_from(&args.roles);
+    }
+    let server = &mut settings.server;
+    if !args.server.is_empty() {
+        server.hosts = args.server.iter().map(|host| host.name.clone()).collect();
+        server.ports = args.server.iter().map(|host| host.port).collect();
+    }
+    if let Some(sslmode) = args.sslmode {
+        server.sslmode = sslmode;
+    }
+    if args.sslrootcert.is_some() {
+        server.sslrootcert.clone_from(&args.sslrootcert);
+    }
+    if let Some(connections) = args.max_connections {
+        settings.limits.connections = connections;
+    }
+    // Without a file the command finds its files where every other command does.
+    let defaults = args.config.is_none();
+    let encryption = &mut settings.encryption;
+    if global.given_manifest.is_some() || defaults {
+        let manifest = global.manifest().to_string_lossy();
+        encryption.manifest = Some(match &*manifest {
+            "database" => manifest.into_owned(),
+            path => format!("file:{path}"),
+        });
+    }
+    if global.given_master_key.is_some() || defaults {
+        encryption.master_key = Some(global.master_key().to_owned());
+    }
+    if let Some(level) = args.log {
+        settings.log.level = level;
+    }
+    if global.json {
+        settings.log.format = LogFormat::Json;
+    }
+    Ok(settings)
+}
+
+fn checked(settings: &Settings) -> Checked {
+    let listen = &settings.listen;
+    let tcp = listen.tcp.iter().map(ToString::to_string);
+    let unix = listen.unix.iter().map(|path| path.display().to_string());
+    let named = settings.databases.keys().cloned();
+    let for_all = &settings.encryption;
+    let any = for_all.manifest.is_some() || for_all.master_key.is_some();
+    Checked {
+        listen: tcp.chain(unix).collect(),
+        server: settings.server.hosts.clone(),
+        databases: named.chain(any.then(|| "*".to_owned())).collect(),
+    }
+}
+
+/// Events go to standard error. Only this project's: other crates' may hold what a client has
+/// sent, and they come over `log`, which is not connected.
+fn log(level: LogLevel, format: LogFormat) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+        _ => LevelFilter::INFO,
+    };
+    let events = tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(level)
+        .with_target(false);
+    match format {
+        LogFormat::Json => events.json().flatten_event(true).init(),
+        _ => events.init(),
+    }
+}
+
+/// Two descriptors for each connection are more than many systems allow at first, and up to the
+/// hard limit a process may help itself.
+fn raise_descriptor_limit(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let needed = u64::try_from(connections)
+        .unwrap_or(u64::MAX)
+        .saturating_mul(2)
+        .saturating_add(OWN_DESCRIPTORS);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+    let raised = Rlimit { current, ..limit };
+    if setrlimit(Resource::Nofile, raised).is_err() || current < Some(needed) {
+        warn!(
+            needed,
+            hint = "raise the limit of open files (`LimitNOFILE=`, `ulimit -Hn`), or lower `connections`",
+            "not enough file descriptors for so many connections"
+        );
+    }
+}
+
+/// What the operator sends.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn obey(&mut self, proxy: &sealwire_proxy::Handle) {
+        let mut ends = 0;
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => ends += 1,
+                _ = self.interrupt.recv() => ends += 1,
+                _ = self.hang_up.recv() => {
+                    // What could not be loaded is logged, and what is in use stays.
+                    if let Err(error) = proxy.reload().await {
+                        error!(%error, hint = error.hint(), "reload is not complete");
+                    } else {
+                        info!("reloaded");
+                    }
+                    continue;
+                }
+            }
+            match ends {
+                1 => proxy.drain(),
+                _ => proxy.stop(),
+            }
+        }
+    }
+}

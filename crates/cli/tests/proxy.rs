@@ -1,0 +1,275 @@
+//! `sealwire proxy` as an operator runs it: started, told by signals, read by its log.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helpers fail as its assertions do"
+)]
+
+#[path = "support/running.rs"]
+mod running;
+#[path = "support/shell.rs"]
+mod shell;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::Stdio;
+
+use running::Running;
+use rustix::process::Signal;
+use sealwire_testkit::Postgres;
+use serde_json::Value;
+use shell::{Shell, url};
+use tokio_postgres::{Client, NoTls};
+
+/// A database with `patients.ssn` encrypted, its manifest and key in the shell's directory.
+async fn prepare(shell: &Shell<'_>, owner: &Client) {
+    shell.ok(&["init"]);
+    shell.ok(&["keys", "create", "clinic"]);
+    shell.ok(&["columns", "add", "public.patients.ssn", "--type", "text"]);
+    owner
+        .batch_execute("CREATE TABLE patients (id int PRIMARY KEY, note text)")
+        .await
+        .unwrap();
+    owner.batch_execute(&shell.ok(&["sql"])).await.unwrap();
+}
+
+const SSN: &str = "078-05-1120";
+
+#[tokio::test]
+async fn a_client_that_knows_nothing_of_it_is_served() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let mut running = Running::start(&shell, &database, &[]);
+
+    let client = running.connect(&database).await.unwrap();
+    client
+        .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
+        .await
+        .unwrap();
+    let read = client
+        .query_one("SELECT ssn FROM patients", &[])
+        .await
+        .unwrap();
+    assert_eq!(read.get::<_, &str>(0), SSN);
+    let stored: Vec<u8> = owner
+        .query_one("SELECT ssn::bytea FROM patients", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert!(!stored.windows(SSN.len()).any(|part| part == SSN.as_bytes()));
+
+    running.signal(Signal::TERM);
+    running.wait_for("stopped");
+    assert!(running.end().success());
+}
+
+#[tokio::test]
+async fn a_transaction_may_finish_when_it_is_told_to_end() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let mut running = Running::start(&shell, &database, &[]);
+    let mut busy = running.connect(&database).await.unwrap();
+    let idle = running.connect(&database).await.unwrap();
+    let transaction = busy.transaction().await.unwrap();
+    transaction
+        .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
+        .await
+        .unwrap();
+
+    running.signal(Signal::TERM);
+    running.wait_for("no new connections; waiting for those that are open");
+    assert!(running.connect(&database).await.is_err());
+    // It may be served once more before it hears of it.
+    let gone = loop {
+        if let Err(error) = idle.simple_query("SELECT 1").await {
+            break error;
+        }
+    };
+    assert!(gone.is_closed() || gone.code().is_some_and(|code| code.code() == "57P01"));
+    transaction.commit().await.unwrap();
+    assert!(running.end().success());
+    let rows = owner.query("SELECT FROM patients", &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_what_is_under_way() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let mut running = Running::start(&shell, &database, &[]);
+    let mut busy = running.connect(&database).await.unwrap();
+    let transaction = busy.transaction().await.unwrap();
+    transaction
+        .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
+        .await
+        .unwrap();
+
+    running.signal(Signal::INT);
+    running.wait_for("no new connections; waiting for those that are open");
+    running.signal(Signal::INT);
+    running.wait_for("stopped");
+    assert!(running.end().success());
+    let error = transaction.commit().await.unwrap_err();
+    assert!(error.is_closed() || error.code().is_some_and(|code| code.code() == "57P01"));
+}
+
+#[tokio::test]
+async fn a_changed_manifest_is_for_the_connections_that_come() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let mut running = Running::start(&shell, &database, &[]);
+    shell.ok(&[
+        "columns",
+        "add",
+        "public.patients.diagnosis",
+        "--type",
+        "text",
+    ]);
+    owner.batch_execute(&shell.ok(&["sql"])).await.unwrap();
+
+    running.signal(Signal::HUP);
+    running.wait_for("manifest loaded; open connections keep theirs");
+    running.wait_for("reloaded");
+    let client = running.connect(&database).await.unwrap();
+    client
+        .execute(
+            "INSERT INTO patients (id, diagnosis) VALUES (1, $1)",
+            &[&"migraine"],
+        )
+        .await
+        .unwrap();
+    let stored = owner
+        .query_one("SELECT get_byte(diagnosis, 0) FROM patients", &[])
+        .await
+        .unwrap();
+    assert_ne!(stored.get::<_, i32>(0), i32::from(b'm'));
+
+    // What cannot be used changes nothing.
+    std::fs::write(directory.path().join("sealwire.toml"), "not a manifest").unwrap();
+    running.signal(Signal::HUP);
+    running.wait_for("manifest not loaded, the one in use stays");
+    let client = running.connect(&database).await.unwrap();
+    let read = client
+        .query_one("SELECT diagnosis FROM patients", &[])
+        .await
+        .unwrap();
+    assert_eq!(read.get::<_, &str>(0), "migraine");
+}
+
+#[tokio::test]
+async fn options_win_over_the_environment_and_that_over_the_file() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let file = "\
+[listen]
+tcp = [\"127.0.0.1:1\"]
+[server]
+hosts = [\"file.invalid\"]
+sslmode = \"require\"
+[encryption]
+manifest = \"file:sealwire.toml\"
+master_key = \"file:sealwire.key\"
+";
+    std::fs::write(directory.path().join("proxy.toml"), file).unwrap();
+    let check = |environment: &[(&str, &str)], options: &[&str]| -> Value {
+        let output = shell
+            .command(&["proxy", "--config", "proxy.toml", "--check", "--json"])
+            .args(options)
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(check(&[], &[])["server"][0], "file.invalid");
+    let environment = [("SEALWIRE_SERVER", "a.invalid,b.invalid:1")];
+    let checked = check(&environment, &[]);
+    assert_eq!(
+        checked["server"],
+        serde_json::json!(["a.invalid", "b.invalid"])
+    );
+    let checked = check(&environment, &["--server", "c.invalid"]);
+    assert_eq!(checked["server"], serde_json::json!(["c.invalid"]));
+    assert_eq!(checked["listen"], serde_json::json!(["127.0.0.1:1"]));
+    let checked = check(&[], &["--listen", "127.0.0.1:2"]);
+    assert_eq!(checked["listen"], serde_json::json!(["127.0.0.1:2"]));
+    // The file's manifest is used, and another one only when it is asked for.
+    let said = shell.fails(&[
+        "proxy",
+        "--config",
+        "proxy.toml",
+        "--check",
+        "--manifest",
+        "other.toml",
+    ]);
+    assert!(said.contains("other.toml"), "{said}");
+}
+
+/// The secret that the command makes is one that the server takes for the password.
+#[tokio::test]
+async fn a_secret_that_is_made_here_is_the_servers_too() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    let make = |role: &str, input: &[u8]| {
+        let mut child = shell
+            .command(&["scram", role])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = make(database.owner(), "pa\u{df}wort\n".as_bytes());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let statement = said.lines().nth(1).unwrap();
+    owner.batch_execute(statement).await.unwrap();
+    let mut config = database.config();
+    config.password("pa\u{df}wort");
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.simple_query("SELECT 1").await.unwrap();
+    let list: BTreeMap<String, String> = toml::from_str(said.lines().last().unwrap()).unwrap();
+    let secret = &list[database.owner()];
+    assert!(statement.contains(secret), "{said}");
+
+    let output = make("app", b"\n");
+    assert!(!output.status.success() && output.stdout.is_empty());
+}

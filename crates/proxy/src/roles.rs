@@ -1,0 +1,127 @@
+//! Roles whose authentication ends at the proxy.
+
+use std::collections::HashMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use sealwire::scram::{ParseSecretError, Secret};
+use sha2::{Digest, Sha256, Sha384, Sha512};
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+use crate::error::Error;
+
+/// What the server keeps of the passwords of roles.
+#[derive(Debug, Default)]
+pub(crate) struct Roles(HashMap<String, Arc<Secret>>);
+
+impl Roles {
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let shown = path.display();
+        let failed =
+            |error: std::io::Error| Error::new(format_args!("cannot read `{shown}`: {error}"));
+        let mode = path.metadata().map_err(failed)?.permissions().mode();
+        if mode & 0o007 != 0 {
+            return Err(
+                Error::new(format_args!("refusing `{shown}`: every user may read it"))
+                    .with_hint(format!("run `chmod 0600 {shown}`")),
+            );
+        }
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        // The error's own words would show the line, which holds a secret.
+        let table: HashMap<String, String> = toml::from_str(&text).map_err(|_| {
+            Error::new(format_args!("`{shown}` is not a list of roles"))
+                .with_hint("write a line `role = \"SCRAM-SHA-256$...\"` for each role")
+        })?;
+        let mut roles = HashMap::new();
+        for (role, secret) in table {
+            let secret = secret.parse().map_err(|error: ParseSecretError| {
+                Error::new(format_args!(
+                    "`{shown}`: the secret of role `{role}` is {error}"
+                ))
+                .with_hint(
+                    "take it from `rolpassword` of `pg_authid`, or make one with `sealwire scram`",
+                )
+            })?;
+            roles.insert(role, Arc::new(secret));
+        }
+        Ok(Self(roles))
+    }
+
+    pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
+        self.0.get(role).cloned()
+    }
+}
+
+/// The hash of a certificate by which a client binds its authentication to it
+/// (`tls-server-end-point`, RFC 5929, section 4.1). None where the certificate's signature has no
+/// hash of its own.
+pub(crate) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let parsed = Certificate::from_der(certificate).ok()?;
+    let hash: fn(&[u8]) -> Vec<u8> = match parsed.signature_algorithm.oid.to_string().as_str() {
+        // MD5 and SHA-1 are replaced by SHA-256.
+        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => {
+            |der| Sha256::digest(der).to_vec()
+        }
+        // sha256WithRSAEncryption, ecdsa-with-SHA256
+        "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => |der| Sha256::digest(der).to_vec(),
+        // sha384WithRSAEncryption, ecdsa-with-SHA384
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => |der| Sha384::digest(der).to_vec(),
+        // sha512WithRSAEncryption, ecdsa-with-SHA512
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => |der| Sha512::digest(der).to_vec(),
+        _ => return None,
+    };
+    Some(hash(certificate))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::*;
+
+    const SECRET: &str = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
+        WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+
+    fn read(text: &str, mode: u32) -> Result<Roles, Error> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("roles.toml");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        Roles::read(&path)
+    }
+
+    #[test]
+    fn roles_are_listed_with_their_secrets() {
+        let roles = read(
+            &format!("app = \"{SECRET}\"\n\"O'Brien\" = \"{SECRET}\""),
+            0o600,
+        )
+        .unwrap();
+        assert!(roles.secret("app").is_some() && roles.secret("O'Brien").is_some());
+        assert!(roles.secret("App").is_none());
+        assert!(!format!("{roles:?}").contains("W22Z"));
+    }
+
+    #[test]
+    fn errors_do_not_repeat_secrets() {
+        for (text, words) in [
+            ("app = \"hunter2\"", "role `app`"),
+            ("app = hunter2", "not a list of roles"),
+            ("[app]\nhunter2 = 1", "not a list of roles"),
+        ] {
+            let error = read(text, 0o600).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_everybody_may_read_is_refused() {
+        assert!(read("", 0o600).is_ok());
+        let error = read("", 0o604).unwrap_err();
+        assert!(error.hint().unwrap().contains("chmod"), "{error}");
+    }
+}
