@@ -115,6 +115,8 @@ pub struct Session {
     login: Option<Box<login::Progress>>,
     /// Mechanisms with a channel binding have been kept from the client, which has not answered.
     unbound: bool,
+    /// The client has been asked to authenticate, and has not answered yet.
+    asked: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -163,8 +165,6 @@ pub struct Session {
     catalogue_fresh: bool,
     /// Why the last load gave nothing; for the frame that waited for it.
     load_failure: Option<Report>,
-    /// The server has asked the client to authenticate and waits for the answer.
-    asked: bool,
     reported: Reported,
     counters: Counters,
     scratch: Scratch,
@@ -217,6 +217,7 @@ impl Session {
             fault: None,
             login: None,
             unbound: false,
+            asked: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -246,7 +247,6 @@ impl Session {
             load: None,
             catalogue_fresh: false,
             load_failure: None,
-            asked: false,
             reported: Reported::default(),
             counters: Counters::default(),
             scratch: Scratch::default(),

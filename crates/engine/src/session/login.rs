@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::start::{
-    AUTHENTICATION_OK, AUTHENTICATION_SASL, AUTHENTICATION_SASL_FINAL, NO_ANSWER, SASL_BYTES_MAX,
+    AUTHENTICATION_OK, AUTHENTICATION_SASL, AUTHENTICATION_SASL_FINAL, SASL_BYTES_MAX,
 };
 use super::{Phase, Session};
 use crate::error::Error;
@@ -114,8 +114,8 @@ impl Session {
         let Some(mut progress) = self.login.take() else {
             return Ok(Step::Forward(head.len));
         };
-        let login = &progress.login;
         self.asked = false;
+        let login = &progress.login;
         match std::mem::replace(&mut progress.state, State::Request) {
             State::ClientFirst => {
                 const MALFORMED: Error = Error::ClientMisbehaved("malformed SASLInitialResponse");
@@ -135,7 +135,6 @@ impl Session {
                 };
                 let first = server.first().as_bytes();
                 self.request(AUTHENTICATION_SASL_CONTINUE, first)?;
-                self.asked = true;
                 progress.state = State::ClientFinal(server);
                 self.login = Some(progress);
             }
@@ -190,6 +189,7 @@ impl Session {
 
     /// Sends an authentication request to the client.
     fn request(&mut self, code: [u8; 4], data: &[u8]) -> Result<(), Error> {
+        self.note_request(code)?;
         frame(&mut self.to_client, b'R', |out| {
             out.extend_from_slice(&code);
             out.extend_from_slice(data);
@@ -300,11 +300,6 @@ impl Session {
         }
         mechanisms.extend_from_slice(PLAIN.as_bytes());
         mechanisms.extend_from_slice(&[0, 0]);
-        if self.client_wait.is_some() {
-            // An answer could only come behind the message that waits for it.
-            return Err(NO_ANSWER);
-        }
-        self.asked = true;
         progress.state = State::ClientFirst;
         self.request(AUTHENTICATION_SASL, &mechanisms)
     }

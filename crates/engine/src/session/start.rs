@@ -42,11 +42,7 @@ impl Session {
                 if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
                 }
-                self.asked = ![AUTHENTICATION_OK, AUTHENTICATION_SASL_FINAL].contains(&code);
-                if self.asked && self.client_wait.is_some() {
-                    // An answer could only come behind the message that waits for it.
-                    return Err(NO_ANSWER);
-                }
+                self.note_request(code)?;
                 if code == AUTHENTICATION_SASL && self.options.unbind_channel {
                     return self.unbind(head, rest);
                 }
@@ -67,6 +63,16 @@ impl Session {
                 "unexpected message before ReadyForQuery",
             )),
         }
+    }
+
+    /// The client is sent an authentication request.
+    pub(super) fn note_request(&mut self, code: [u8; 4]) -> Result<(), Error> {
+        self.asked = ![AUTHENTICATION_OK, AUTHENTICATION_SASL_FINAL].contains(&code);
+        if self.asked && self.client_wait.is_some() {
+            // An answer could only come behind the message that waits for it.
+            return Err(NO_ANSWER);
+        }
+        Ok(())
     }
 
     /// Takes the mechanisms with a channel binding out of AuthenticationSASL.
