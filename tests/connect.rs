@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use sealwire::{Canceller, Connection};
-use sealwire_testkit::Postgres;
 use sealwire_testkit::fixture::Fixture;
+use sealwire_testkit::{Postgres, RecordingProxy};
 use support::{code, everything, people};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -408,4 +408,37 @@ async fn results_only_opens_and_seals_nothing() {
             .len(),
         1
     );
+}
+
+/// What a session asks the server at its start is cheap by the planner's estimate: above
+/// `jit_above_cost` every new connection would cost the server a compilation.
+#[tokio::test]
+async fn the_server_compiles_nothing_for_a_new_session() {
+    let fixture = Fixture::new(people()).await;
+    let owner = fixture.sealed().connect().await;
+    for setting in [
+        "jit = on",
+        "debug_print_plan = on",
+        "debug_pretty_print = off",
+        "client_min_messages = log",
+    ] {
+        let name = fixture.sealed().name();
+        let sql = format!("ALTER DATABASE {name} SET {setting}");
+        owner.batch_execute(&sql).await.unwrap();
+    }
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let url = fixture.url_through(proxy.port());
+    let (client, _) = open(sealwire::connect(&url, NoTls).await).await;
+    works(&client, 1).await;
+    // The plans come as notices, which name the compiler's work in each.
+    let recordings = proxy.recordings();
+    let said = String::from_utf8_lossy(&recordings[0].to_client);
+    let flags: Vec<&str> = said
+        .split(":jitFlags ")
+        .skip(1)
+        .map(|rest| rest.split(' ').next().unwrap_or_default())
+        .collect();
+    // Facts, relations and functions at the start, and the test's own statements.
+    assert!(flags.len() >= 5, "{flags:?}");
+    assert!(flags.iter().all(|flags| *flags == "0"), "{flags:?}");
 }

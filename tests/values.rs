@@ -744,10 +744,27 @@ fn has_parts(ty: &str) -> bool {
     further_cases().iter().any(|case| case.ty == ty)
 }
 
+/// Whether an array has a NaN with something behind it: of a `float8` it is not kept, of a `numeric`
+/// it means other things to other releases.
+fn has_odd_nan(ty: &str, array: &[u8]) -> bool {
+    match ty {
+        "float8[]" => {
+            let mut elements = array.windows(12).filter(|w| w.starts_with(&[0, 0, 0, 8]));
+            elements.any(|element| {
+                let number = f64::from_be_bytes(element[4..].try_into().unwrap());
+                number.is_nan() && number.to_bits() != f64::NAN.to_bits()
+            })
+        }
+        "numeric(6,2)[]" => {
+            let mut numbers = array.windows(8).filter(|w| w[4..6] == [0xc0, 0]);
+            numbers.any(|number| number != [0, 0, 0, 0, 0xc0, 0, 0, 0])
+        }
+        _ => false,
+    }
+}
+
 /// Bytes that are nearly a value's binary form are taken or refused as the server takes or refuses
-/// them, and what is taken reads back the same. (Left out are NaNs
-/// with something behind the NaN: of a float it is not kept, of a numeric it means other things to
-/// other releases.)
+/// them, with the same SQLSTATE, and what is taken reads back the same.
 #[tokio::test]
 async fn malformed_binary_values_fare_as_in_a_plain_table() {
     let fixture = fixture().await;
@@ -757,10 +774,7 @@ async fn malformed_binary_values_fare_as_in_a_plain_table() {
     };
     let mut oracle = fixture.plain_wire().await;
     let (mut taken, mut refused) = (0, 0);
-    for case in cases()
-        .iter()
-        .filter(|case| has_parts(case.ty) && !["float8[]", "numeric(6,2)[]"].contains(&case.ty))
-    {
+    for case in cases().iter().filter(|case| has_parts(case.ty)) {
         let table = table(case.ty, Mode::Randomized);
         let sql = format!("INSERT INTO {table} VALUES (1, $1) RETURNING v");
         for text in &case.values {
@@ -780,6 +794,9 @@ async fn malformed_binary_values_fare_as_in_a_plain_table() {
                     _ if !bytes.is_empty() => bytes[at] = u8::try_from(change * 17 % 256).unwrap(),
                     _ => continue,
                 }
+                if has_odd_nan(case.ty, &bytes) {
+                    continue;
+                }
                 let mut batch = Batch::new();
                 batch.parse("", &sql, &[]);
                 batch
@@ -788,16 +805,11 @@ async fn malformed_binary_values_fare_as_in_a_plain_table() {
                     .sync();
                 let what = format!("{} {bytes:02x?}", case.ty);
                 let (sealed, plain) = pair.both(&batch).await;
-                let fails = |replies: &[Reply]| {
-                    let mut replies = replies.iter();
-                    replies.any(|reply| matches!(reply, Reply::Error(_)))
-                };
-                // Of two faults the server may name another one.
-                if fails(&sealed) && fails(&plain) {
-                    refused += 1;
-                    continue;
+                let mut replies = plain.iter();
+                match replies.any(|reply| matches!(reply, Reply::Error(_))) {
+                    true => refused += 1,
+                    false => taken += 1,
                 }
-                taken += 1;
                 if let Some(difference) = difference(&sealed, &plain, &[vec![true]]) {
                     panic!("{what}: {difference:.3000}");
                 }

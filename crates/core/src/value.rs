@@ -66,8 +66,8 @@ pub enum Format {
 }
 
 /// What a parameter or literal is used for. PostgreSQL coerces an assigned value to the column's
-/// type modifier and fails where it does not fit; a compared value is not coerced: one that does
-/// not fit equals nothing.
+/// type modifier and fails where it does not fit; a compared or chosen value is not coerced: one
+/// that does not fit equals nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Usage {
     /// Stored: `INSERT`, `UPDATE`. Type modifiers are enforced.
@@ -75,6 +75,10 @@ pub enum Usage {
     /// Compared: `=`, `IN`. A value outside the type's range must still give a cell, one that
     /// equals no stored cell.
     Compare,
+    /// One of those that a result is chosen of, together with cells: `COALESCE`, `UNION`, a list
+    /// behind `IN`. As a compared one, but of the column's own type where that has no equality of its
+    /// own: `cidr`, `varchar`.
+    Choose,
 }
 
 /// `bytea_output`.

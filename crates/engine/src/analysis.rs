@@ -131,7 +131,7 @@ impl Analysis {
         protocol: Protocol,
         names: &(dyn Names + Sync),
     ) -> Verdict {
-        sealwire_sql::analyse(text, protocol, &self.context(names))
+        sealwire_sql::analyse_with(&self.matcher, text, protocol, &self.context(names))
     }
 
     /// Whether every one of these names has been asked for already.

@@ -77,6 +77,9 @@ WHERE l.lanname OPERATOR(pg_catalog.<>) ALL ('{internal,c}'::pg_catalog.name[])
   AND f.prosrc OPERATOR(pg_catalog.~*)
     '\m(set_config|search_path|role|authorization|reset|discard|create|alter|drop|execute)\M'";
 
+/// The array that the recursion begins with is for the planner, which takes it for ten elements. From
+/// an estimate of its rows it would make one of the whole that is above `jit_above_cost`, and each
+/// new connection would cost the server a compilation that takes ten times as long as the query.
 macro_rules! relations_sql {
     ($first:literal, $further:literal) => {
         concat!(
@@ -92,15 +95,15 @@ WITH RECURSIVE cells (oid) AS (
     WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
       AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass
 ), related (oid) AS (
-    SELECT c.oid FROM pg_catalog.pg_class c
-    WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
-        SELECT pg_catalog.convert_from(pg_catalog.decode(h.name, 'hex'), 'UTF8')::pg_catalog.name
-        FROM pg_catalog.unnest(pg_catalog.string_to_array($1::pg_catalog.text, ',')) AS h (name)))
-      AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])
-  UNION
-    SELECT first.oid FROM (",
+    SELECT first.oid FROM pg_catalog.unnest(ARRAY(
+        SELECT c.oid FROM pg_catalog.pg_class c
+        WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
+            SELECT pg_catalog.convert_from(pg_catalog.decode(h.name, 'hex'), 'UTF8')::pg_catalog.name
+            FROM pg_catalog.unnest(pg_catalog.string_to_array($1::pg_catalog.text, ',')) AS h (name)))
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])
+      UNION ALL ",
             $first,
-            ") AS first (oid)
+            ")) AS first (oid)
   UNION
     SELECT further.oid FROM related r, LATERAL (",
             $further,

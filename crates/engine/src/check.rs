@@ -198,7 +198,7 @@ pub(crate) fn write_columns(
             match output.column {
                 Some(column) => {
                     let format = formats.and_then(|formats| formats.get(at)).copied();
-                    declared(*field, policy.column(column), output.array, format).write(out);
+                    declared(*field, policy.column(column), output, format).write(out);
                 }
                 None => field.write(out),
             }
@@ -211,10 +211,23 @@ pub(crate) fn write_columns(
 fn declared<'f>(
     field: Field<'f>,
     spec: &ColumnSpec,
-    array: bool,
+    output: Output,
     format: Option<Format>,
 ) -> Field<'f> {
-    let (type_oid, type_len) = match array {
+    // Values of a `varchar` are compared as `text`.
+    if output.compared && spec.ty.scalar() == ScalarType::Varchar && !spec.ty.is_array() {
+        return Field {
+            type_oid: match output.array {
+                true => ScalarType::Text.array_oid(),
+                false => ScalarType::Text.oid(),
+            },
+            type_len: -1,
+            typmod: -1,
+            format: format_code(format.unwrap_or(Format::Text)),
+            ..field
+        };
+    }
+    let (type_oid, type_len) = match output.array {
         true => (spec.array_oid(), -1),
         // An enumerated type is shown as `text` where the server does not know it.
         false if spec.type_oid() == ScalarType::Text.oid() => (spec.type_oid(), -1),

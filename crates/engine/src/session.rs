@@ -38,6 +38,8 @@ pub use login::Login;
 
 /// Unsent bytes in either direction above which the other peer has to wait.
 const UNSENT_BYTES_MAX: usize = 1 << 20;
+/// Bytes held above which a client has to wait that is not ready for statements, and may be anybody.
+const EARLY_BYTES_MAX: usize = 16 << 10;
 
 /// Where the session is.
 #[derive(Debug)]
@@ -113,6 +115,8 @@ pub struct Session {
     login: Option<Box<login::Progress>>,
     /// Mechanisms with a channel binding have been kept from the client, which has not answered.
     unbound: bool,
+    /// The client has been asked to authenticate, and has not answered yet.
+    asked: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -213,6 +217,7 @@ impl Session {
             fault: None,
             login: None,
             unbound: false,
+            asked: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -251,7 +256,10 @@ impl Session {
 
     /// Whether client bytes are welcome: false while too much is held or unsent.
     pub fn wants_client(&self) -> bool {
-        let held_max = self.options.limits.held_client_bytes_max;
+        let held_max = match self.client_wait {
+            Some(Wait::Ready) => EARLY_BYTES_MAX.min(self.options.limits.held_client_bytes_max),
+            _ => self.options.limits.held_client_bytes_max,
+        };
         self.fault.is_none()
             && self.to_server.len() < UNSENT_BYTES_MAX
             && (self.client_wait.is_none() || self.client.len() < held_max)
@@ -575,7 +583,12 @@ impl Session {
             }
             // Authentication is between the peers. Terminate needs no session.
             (Phase::ExpectAuthentication, b'p') if self.unbound => self.check_unbound(head, rest),
-            (Phase::ExpectAuthentication, b'p') | (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, b'p') => {
+                self.asked = false;
+                Ok(Step::Forward(head.len))
+            }
+            (_, b'X') => Ok(Step::Forward(head.len)),
+            (Phase::ExpectAuthentication, _) if self.asked => Err(start::NO_ANSWER),
             _ => {
                 self.client_wait = Some(Wait::Ready);
                 Ok(Step::Wait)

@@ -60,8 +60,12 @@ enum Outcome {
 }
 
 /// Analyses one text.
-pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
-    let matcher = Matcher::new(context.policy, context.catalogue);
+pub(crate) fn text(
+    text: &str,
+    protocol: Protocol,
+    context: &Context<'_>,
+    matcher: &Matcher,
+) -> Verdict {
     let mentions = matcher.mentions(text);
     let by_name = || may_use_names(text) && uses_names(text, context.names);
     if !mentions && !by_name() {
@@ -71,7 +75,7 @@ pub(crate) fn text(text: &str, protocol: Protocol, context: &Context<'_>) -> Ver
         Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
         Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
             let mut resolver = Resolver::new(*context, depth_max);
-            script(text, &tokens, protocol, &matcher, &mut resolver)
+            script(text, &tokens, protocol, matcher, &mut resolver)
         }),
         Err((words, at)) => Err(syntax(words, at).into()),
     };

@@ -59,7 +59,18 @@ pub fn is_keyword(name: &str) -> bool {
     parse::is_keyword(name)
 }
 
-/// Analyses one text.
+/// Analyses one text, with a matcher built for it.
 pub fn analyse(text: &str, protocol: Protocol, context: &Context<'_>) -> Verdict {
-    analyse::text(text, protocol, context)
+    let matcher = Matcher::new(context.policy, context.catalogue);
+    analyse::text(text, protocol, context, &matcher)
+}
+
+/// [`analyse`] with the matcher of this policy and this state of the catalogue.
+pub fn analyse_with(
+    matcher: &Matcher,
+    text: &str,
+    protocol: Protocol,
+    context: &Context<'_>,
+) -> Verdict {
+    analyse::text(text, protocol, context, matcher)
 }

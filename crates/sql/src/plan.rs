@@ -116,6 +116,9 @@ pub struct Output {
     pub column: Option<ColumnId>,
     /// The cells are the elements of an array.
     pub array: bool,
+    /// They have the type in which values of the column are compared, as `NULLIF` makes a `text` of
+    /// a `varchar`.
+    pub compared: bool,
 }
 
 impl Output {
@@ -123,6 +126,7 @@ impl Output {
     pub const PLAIN: Self = Self {
         column: None,
         array: false,
+        compared: false,
     };
 }
 

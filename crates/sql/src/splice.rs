@@ -25,8 +25,10 @@ pub(crate) struct Grounded {
 const fn usage(sealed: Sealed) -> Usage {
     if sealed.assigned {
         Usage::Assign
-    } else {
+    } else if sealed.compared {
         Usage::Compare
+    } else {
+        Usage::Choose
     }
 }
 
@@ -201,15 +203,16 @@ pub(crate) fn outputs(
     columns
         .iter()
         .map(|column| {
-            let (column, array) = match analyser.types.ground(column.ty) {
+            let (sealed, array) = match analyser.types.ground(column.ty) {
                 Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
-                Ground::Sealed(sealed) => (sealed.shown, false),
-                Ground::Array(sealed) => (sealed.shown, true),
+                Ground::Sealed(sealed) => (sealed, false),
+                Ground::Array(sealed) => (sealed, true),
                 Ground::Deep => return Err(nested_array(0)),
             };
             Ok(Output {
-                column: Some(column),
+                column: Some(sealed.shown),
                 array,
+                compared: sealed.compared,
             })
         })
         .collect()
@@ -302,7 +305,7 @@ fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<Scala
     let spec = policy.column(sealed.column);
     match spec.ty.family() {
         Family::Int | Family::Money if is_number => value::type_of_number(literal.value.expose()),
-        Family::Float4 if is_number && !sealed.assigned => Some(ScalarType::Float8),
+        Family::Float4 if is_number && usage(sealed) == Usage::Compare => Some(ScalarType::Float8),
         _ if literal.class == LiteralClass::Bits => Some(ScalarType::Bit),
         _ => None,
     }

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use sealwire_core::policy::{ColumnId, Mode, Policy};
-use sealwire_core::types::{DeclaredType, ScalarType};
+use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
 use crate::plan::Refusal;
-use crate::refuse::{self, Why};
+use crate::refuse::{self, Finish, Why};
 
 /// A set of expressions that must have one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ enum Tag {
     Array(TypeId),
 }
 
+impl Tag {
+    /// What an array is of.
+    fn element(&self) -> Option<TypeId> {
+        match self {
+            Self::Array(element) => Some(*element),
+            _ => None,
+        }
+    }
+}
+
 /// A comparison that a set takes part in.
 #[derive(Clone, Debug)]
 struct Equality {
@@ -50,6 +60,11 @@ struct Class {
     unqualified: Option<Equality>,
     /// The column that its members are stored in.
     assigned: Option<ColumnId>,
+    /// Members are typed by a comparison with cells, not as one of several that a result is chosen
+    /// of.
+    compared: bool,
+    /// The type that some cast of a member says.
+    named: Option<ScalarType>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +101,9 @@ pub(crate) struct Sealed {
     /// The column whose type the client sees.
     pub(crate) shown: ColumnId,
     pub(crate) assigned: bool,
+    /// Its members have the type in which values like the column's are compared, which is another
+    /// one for `varchar` and `cidr`.
+    pub(crate) compared: bool,
 }
 
 /// The types of one statement.
@@ -128,6 +146,8 @@ impl<'p> Types<'p> {
             equality: None,
             unqualified: None,
             assigned: None,
+            compared: false,
+            named: None,
         }));
         id
     }
@@ -145,6 +165,26 @@ impl<'p> Types<'p> {
         self.push(Tag::Sealed(column))
     }
 
+    /// Values that are compared with cells of a column.
+    pub(crate) fn operand(&mut self, column: ColumnId) -> TypeId {
+        let id = self.sealed(column);
+        if let Slot::Root(class) = &mut self.slots[id.0 as usize] {
+            class.compared = true;
+        }
+        id
+    }
+
+    /// Notes that a member is cast to a type, or to arrays of it.
+    pub(crate) fn name(&mut self, id: TypeId, ty: ScalarType) {
+        let (root, mut class) = self.class(id);
+        let element = class.tag.element();
+        class.named.get_or_insert(ty);
+        self.slots[root.0 as usize] = Slot::Root(class);
+        if let Some(element) = element {
+            self.name(element, ty);
+        }
+    }
+
     /// Cells that a relation holds: of a column, and of these others where a view chooses between
     /// several.
     pub(crate) fn cells(&mut self, column: ColumnId, others: &[ColumnId]) -> TypeId {
@@ -154,9 +194,9 @@ impl<'p> Types<'p> {
         id
     }
 
-    /// Some members of a set of sealed values, shown as those of a column.
+    /// Some members of a set of sealed values, shown as a comparison takes those of a column.
     pub(crate) fn some_of(&mut self, from: TypeId, column: ColumnId) -> TypeId {
-        let to = self.sealed(column);
+        let to = self.operand(column);
         self.flows.push(Flow { from, to });
         to
     }
@@ -194,6 +234,8 @@ impl<'p> Types<'p> {
             equality: None,
             unqualified: None,
             assigned: None,
+            compared: false,
+            named: None,
         }
     }
 
@@ -275,10 +317,16 @@ impl<'p> Types<'p> {
             equality: left.equality.or(right.equality),
             unqualified: left.unqualified.or(right.unqualified),
             assigned: left.assigned.or(right.assigned),
+            compared: left.compared || right.compared,
+            named: left.named.or(right.named),
         };
         self.check(&class)?;
+        let named = class.named.zip(class.tag.element());
         self.slots[a.0 as usize] = Slot::Link(b);
         self.slots[b.0 as usize] = Slot::Root(class);
+        if let Some((ty, element)) = named {
+            self.name(element, ty);
+        }
         Ok(())
     }
 
@@ -306,14 +354,17 @@ impl<'p> Types<'p> {
         let (_, left) = self.class(a);
         let (_, right) = self.class(b);
         match (left.tag, right.tag) {
-            (Tag::Sealed(one), Tag::Sealed(other)) => self.check_classes(one, other, site),
+            (Tag::Sealed(one), Tag::Sealed(other)) => {
+                self.check_classes(one, other, site)?;
+                self.check_equality(one, other, site)
+            }
             // A value that is compared with cells does not become one of them.
             (Tag::Sealed(column), Tag::Unknown) => {
-                let like = self.sealed(column);
+                let like = self.operand(column);
                 self.unify(b, like, site)
             }
             (Tag::Unknown, Tag::Sealed(column)) => {
-                let like = self.sealed(column);
+                let like = self.operand(column);
                 self.unify(a, like, site)
             }
             (Tag::Array(one), Tag::Array(other)) => self.equate(one, other, site),
@@ -335,9 +386,13 @@ impl<'p> Types<'p> {
         };
         let (root, mut class) = self.class(result);
         class.tag = match class.tag {
-            Tag::Unknown => Tag::Sealed(column),
+            Tag::Unknown => {
+                class.compared |= self.is_compared(&chosen, column);
+                Tag::Sealed(column)
+            }
             Tag::Sealed(before) => {
                 self.check_classes(before, column, site)?;
+                self.check_choice(before, column, site)?;
                 Tag::Sealed(self.wider(before, column))
             }
             _ => return self.unify(value, result, site),
@@ -351,22 +406,62 @@ impl<'p> Types<'p> {
         Ok(())
     }
 
-    /// The column whose type PostgreSQL gives to a choice between the two: the wider integer, `text`
-    /// before the other strings, the one without a modifier, else the first.
+    /// The column whose type PostgreSQL gives to a choice between the two: the other's, if only the
+    /// one is cast to it by itself (`select_common_type`); of one type, that without a modifier.
     fn wider(&self, one: ColumnId, other: ColumnId) -> ColumnId {
-        let width = |column: ColumnId| {
-            let ty = self.policy.column(column).ty;
-            let scalar = match ty.scalar() {
-                ScalarType::Int4 | ScalarType::Text => 1,
-                ScalarType::Int8 => 2,
-                _ => 0,
-            };
-            (scalar, ty.typmod() == DeclaredType::NO_TYPMOD)
+        use ScalarType as T;
+        let (a, b) = (self.policy.column(one).ty, self.policy.column(other).ty);
+        let is_wider = match (a.scalar(), b.scalar()) {
+            (T::Int2, T::Int4 | T::Int8)
+            | (T::Int4, T::Int8)
+            | (T::Varchar | T::Bpchar, T::Name)
+            | (T::Cidr, T::Inet) => true,
+            (a_scalar, b_scalar) if a_scalar == b_scalar => {
+                a.typmod() != DeclaredType::NO_TYPMOD && b.typmod() == DeclaredType::NO_TYPMOD
+            }
+            _ => false,
         };
-        match width(other) > width(one) {
-            true => other,
-            false => one,
+        if is_wider { other } else { one }
+    }
+
+    /// Refuses a comparison for which PostgreSQL has no operator, though the cells would compare.
+    fn check_equality(&self, one: ColumnId, other: ColumnId, site: Site) -> Result<(), Refusal> {
+        let (x, y) = (self.policy.column(one), self.policy.column(other));
+        let (a, b) = (x.ty.scalar(), y.ty.scalar());
+        let names = || format!("{} = {}", x.type_name(), y.type_name());
+        if a == b {
+            return Ok(());
         }
+        // Operators of arrays and ranges take two of one type, without casts.
+        if x.ty.is_array() || a.bound_type().is_some() {
+            let words = format!("operator does not exist: {}", names());
+            return Err(refuse::invalid("42883", words).at(site.at));
+        }
+        // Each of the two is cast to the other.
+        if x.ty.family() == Family::Macaddr {
+            let words = format!("operator is not unique: {}", names());
+            return Err(refuse::invalid("42725", words).at(site.at));
+        }
+        Ok(())
+    }
+
+    /// Refuses a choice between two types that PostgreSQL does not cast by itself.
+    fn check_choice(&self, one: ColumnId, other: ColumnId, site: Site) -> Result<(), Refusal> {
+        let (x, y) = (self.policy.column(one), self.policy.column(other));
+        let (a, b) = (x.ty.scalar(), y.ty.scalar());
+        let is_cast = match a.family() {
+            Family::Json => false,
+            _ => a.bound_type().is_none(),
+        };
+        if a == b || is_cast {
+            return Ok(());
+        }
+        let words = format!(
+            "could not convert type {} to {}",
+            y.type_name(),
+            x.type_name()
+        );
+        Err(refuse::invalid("42846", words).at(site.at))
     }
 
     fn check_classes(&self, one: ColumnId, other: ColumnId, site: Site) -> Result<(), Refusal> {
@@ -570,6 +665,14 @@ impl<'p> Types<'p> {
         }
     }
 
+    /// Whether members of a set have the type of comparisons, not that of a column.
+    fn is_compared(&self, class: &Class, column: ColumnId) -> bool {
+        let own = self.policy.column(column).ty.scalar();
+        // For these a comparison takes another type, unless the statement says which.
+        let is_named = matches!(own, ScalarType::Varchar | ScalarType::Cidr);
+        class.compared && !(is_named && class.named == Some(own))
+    }
+
     /// What a set is, once every constraint is in. What nothing has typed is plain: every column
     /// and every target has a type from the start, so that only parameters and literals can be
     /// left over.
@@ -581,6 +684,7 @@ impl<'p> Types<'p> {
                 column: class.assigned.unwrap_or(column),
                 shown: column,
                 assigned: class.assigned.is_some(),
+                compared: self.is_compared(&class, column),
             }),
             Tag::Unlisted(_) => Ground::Unlisted,
             Tag::Array(element) => match self.ground(element) {

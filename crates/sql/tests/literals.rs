@@ -131,6 +131,8 @@ fn a_bare_number_meets_a_real_column_as_double_precision() {
         ("SELECT 1 FROM t WHERE f4 = 0.1", Some(ScalarType::Float8)),
         ("SELECT 1 FROM t WHERE f4 = 1", Some(ScalarType::Float8)),
         ("SELECT 1 FROM t WHERE f4 = 0.1::real", None),
+        // As one of several it becomes what the column is.
+        ("SELECT coalesce(f4, 0.1) FROM t", None),
         ("SELECT 1 FROM t WHERE f4 = CAST(0.1 AS real)", None),
         ("SELECT 1 FROM t WHERE f4 = '0.1'", None),
         ("SELECT 1 FROM t WHERE f8 = 0.1", None),
@@ -144,14 +146,16 @@ fn a_bare_number_meets_a_real_column_as_double_precision() {
 #[test]
 fn every_output_has_the_type_that_the_server_would_give_it() {
     let kinds = [("i2", "int2"), ("i4", "int4"), ("i8", "int8")];
-    let strings = [("vc", "varchar(5)"), ("txt", "text")];
+    let strings = [("vc", "varchar(5)"), ("txt", "text"), ("nm", "name")];
+    let networks = [("net", "inet"), ("cdr", "cidr")];
     let column = |class| {
         move |(name, ty)| schema::column(("public", "t", name, Mode::Deterministic, class, ty))
     };
     let columns = kinds.map(column("n")).into_iter();
-    let columns = columns.chain(strings.map(column("s"))).collect();
+    let columns = columns.chain(strings.map(column("s")));
+    let columns = columns.chain(networks.map(column("w"))).collect();
     let policy = Policy::new(1, vec![schema::cek()], columns, vec![]).unwrap();
-    let names = ["i2", "i4", "i8", "vc", "txt"].map(|name| (name, "det"));
+    let names = ["i2", "i4", "i8", "vc", "txt", "nm", "net", "cdr"].map(|name| (name, "det"));
     let table = schema::relation(1, "public", "t", RelationKind::Table, &names);
     let world = schema::world(policy, vec![table]);
     for (sql, shown) in [
@@ -172,9 +176,18 @@ fn every_output_has_the_type_that_the_server_would_give_it() {
             "SELECT s.i4 FROM (SELECT i4 FROM t) s, t WHERE coalesce(s.i4, t.i8) = $1",
             "i4",
         ),
-        // What is one of several has the widest.
+        // What is one of several has the type that the others are cast to.
         ("SELECT coalesce(i2, i8, i4) FROM t", "i8"),
+        ("SELECT coalesce(vc, txt) FROM t", "vc"),
+        ("SELECT coalesce(txt, vc) FROM t", "txt"),
+        ("SELECT coalesce(vc, nm) FROM t", "nm"),
+        ("SELECT coalesce(nm, txt) FROM t", "nm"),
+        ("SELECT coalesce(cdr, net) FROM t", "net"),
         ("SELECT CASE WHEN true THEN vc ELSE txt END FROM t", "txt"),
+        (
+            "SELECT CASE WHEN true THEN txt WHEN false THEN vc END FROM t",
+            "txt",
+        ),
         ("SELECT i4 FROM t UNION SELECT i2 FROM t", "i4"),
         ("SELECT i2 FROM t UNION ALL SELECT i4 FROM t", "i4"),
         (
@@ -188,6 +201,168 @@ fn every_output_has_the_type_that_the_server_would_give_it() {
         };
         let column = outputs[0].column.unwrap();
         assert_eq!(world.policy.column(column).name, shown, "{sql}");
+    }
+}
+
+/// What `$1` is used for, which says its type where a comparison has no operator for the column's
+/// own.
+#[test]
+fn a_parameter_is_typed_by_a_comparison_or_by_what_is_chosen_with_it() {
+    let world = types();
+    for (sql, usage) in [
+        ("SELECT 1 FROM t WHERE vc = $1", Usage::Compare),
+        ("SELECT 1 FROM t WHERE vc = ANY ($1)", Usage::Compare),
+        (
+            "SELECT 1 FROM t WHERE vc = ANY (ARRAY[$1, 'a'])",
+            Usage::Compare,
+        ),
+        (
+            "SELECT 1 FROM t WHERE vc = ANY (ARRAY[$1, vc])",
+            Usage::Choose,
+        ),
+        ("SELECT 1 FROM t WHERE ARRAY[vc] = $1", Usage::Choose),
+        ("SELECT 1 FROM t WHERE (vc, d) = ($1, d)", Usage::Compare),
+        (
+            "SELECT 1 FROM t WHERE vc IS DISTINCT FROM $1",
+            Usage::Compare,
+        ),
+        ("SELECT nullif(vc, $1) FROM t", Usage::Compare),
+        ("SELECT coalesce(vc, $1) FROM t", Usage::Choose),
+        (
+            "SELECT 1 FROM t WHERE coalesce(vc, $1) = 'a'",
+            Usage::Choose,
+        ),
+        (
+            "SELECT 1 FROM t WHERE coalesce(vc, 'a') = $1",
+            Usage::Compare,
+        ),
+        (
+            "SELECT 1 FROM t WHERE vc = coalesce($1, 'a')",
+            Usage::Compare,
+        ),
+        (
+            "SELECT CASE WHEN true THEN $1 ELSE vc END FROM t",
+            Usage::Choose,
+        ),
+        (
+            "SELECT 1 FROM t WHERE CASE vc WHEN $1 THEN true END",
+            Usage::Compare,
+        ),
+        ("SELECT vc FROM t UNION SELECT $1", Usage::Choose),
+        ("SELECT lag(vc, 1, $1) OVER () FROM t", Usage::Choose),
+        // One value is compared; of several there is one type.
+        ("SELECT 1 FROM t WHERE vc IN ($1)", Usage::Compare),
+        ("SELECT 1 FROM t WHERE vc IN ($1, vc)", Usage::Compare),
+        ("SELECT 1 FROM t WHERE vc IN ($1, 'a')", Usage::Choose),
+        (
+            "SELECT 1 FROM t WHERE vc IN ($1, NULL::text, vc)",
+            Usage::Choose,
+        ),
+        // A cast to the column's own type says which.
+        ("SELECT 1 FROM t WHERE vc = $1::varchar", Usage::Choose),
+        ("SELECT 1 FROM t WHERE vc = $1::text", Usage::Compare),
+        (
+            "SELECT 1 FROM t WHERE vc = ANY ($1::varchar[])",
+            Usage::Choose,
+        ),
+        // The first use decides.
+        (
+            "SELECT 1 FROM t WHERE vc = $1 AND coalesce(vc, $1) = 'a'",
+            Usage::Compare,
+        ),
+        (
+            "SELECT 1 FROM t WHERE coalesce(vc, $1) = 'a' AND vc = $1",
+            Usage::Choose,
+        ),
+        (
+            "INSERT INTO t (vc) SELECT $1 UNION SELECT vc FROM t",
+            Usage::Assign,
+        ),
+    ] {
+        let plan = plan(&world, sql);
+        let [Param::Sealed { usage: got, .. }] = plan.params.as_slice() else {
+            panic!("{sql}");
+        };
+        assert_eq!(*got, usage, "{sql}");
+    }
+}
+
+/// `NULLIF` compares, and so makes a `text` of a `varchar`; what is chosen with it is one as well.
+#[test]
+fn an_output_is_of_the_type_of_comparisons_where_it_was_compared() {
+    let world = types();
+    for (sql, compared) in [
+        ("SELECT nullif(vc, 'a') FROM t", true),
+        ("SELECT coalesce(nullif(vc, 'a'), vc) FROM t", true),
+        (
+            "SELECT s.a FROM (SELECT nullif(vc, 'a') AS a FROM t) s",
+            true,
+        ),
+        ("SELECT coalesce(vc, nullif(vc, 'a')) FROM t", false),
+        ("SELECT vc FROM t WHERE nullif(vc, 'a') = 'b'", false),
+        ("SELECT coalesce(vc, $1::text) FROM t", false),
+        (
+            "SELECT u FROM unnest($1::varchar[]) u (u) JOIN t ON u.u = t.vc",
+            false,
+        ),
+        (
+            "SELECT u FROM unnest($1::text[]) u (u) JOIN t ON u.u = t.vc",
+            true,
+        ),
+        (
+            "SELECT ARRAY[u, 'a'] FROM unnest($1::varchar[]) u (u) JOIN t ON u.u = t.vc",
+            false,
+        ),
+    ] {
+        let plan = plan(&world, sql);
+        let [Outputs::Columns(outputs)] = plan.statements.as_slice() else {
+            panic!("{sql}");
+        };
+        assert_eq!(outputs[0].compared, compared, "{sql}");
+    }
+}
+
+/// Columns of one class whose cells would compare, but not PostgreSQL's values.
+#[test]
+fn what_the_server_has_no_operator_for_is_refused_as_by_the_server() {
+    let kinds = [
+        ("r", "r4", "int4range"),
+        ("r", "r8", "int8range"),
+        ("a", "a4", "int4[]"),
+        ("a", "a8", "int8[]"),
+        ("m", "m6", "macaddr"),
+        ("m", "m8", "macaddr8"),
+        ("b", "fixed", "bit(9)"),
+        ("b", "vary", "bit varying"),
+    ];
+    let columns = kinds.map(|(class, name, ty)| {
+        schema::column(("public", "t", name, Mode::Deterministic, class, ty))
+    });
+    let policy = Policy::new(1, vec![schema::cek()], columns.to_vec(), vec![]).unwrap();
+    let names = kinds.map(|(_, name, _)| (name, "det"));
+    let table = schema::relation(1, "public", "t", RelationKind::Table, &names);
+    let world = schema::world(policy, vec![table]);
+    for (sql, sqlstate) in [
+        ("SELECT 1 FROM t WHERE r4 = r8", Some("42883")),
+        (
+            "SELECT 1 FROM t WHERE r8 IN (SELECT r4 FROM t)",
+            Some("42883"),
+        ),
+        ("SELECT 1 FROM t WHERE r4 = r4", None),
+        ("SELECT coalesce(r4, r8) FROM t", Some("42846")),
+        ("SELECT r8 FROM t UNION ALL SELECT r4 FROM t", Some("42846")),
+        ("SELECT 1 FROM t WHERE a4 = a8", Some("42883")),
+        ("SELECT coalesce(a4, a8) FROM t", None),
+        ("SELECT 1 FROM t WHERE m6 <> m8", Some("42725")),
+        ("SELECT coalesce(m6, m8) FROM t", None),
+        ("SELECT 1 FROM t WHERE fixed = vary", None),
+    ] {
+        let got = match analyse(sql, Protocol::Extended, &world.context()) {
+            Verdict::Planned(_) => None,
+            Verdict::Refused(refusal) => Some(refusal.sqlstate),
+            other => panic!("{sql}: {other:?}"),
+        };
+        assert_eq!(got, sqlstate, "{sql}");
     }
 }
 

@@ -46,8 +46,12 @@ pub struct Fixture {
 impl Fixture {
     /// Two new databases with these tables.
     pub async fn new(tables: impl IntoIterator<Item = Table>) -> Self {
+        Self::on(Postgres::shared().await, tables).await
+    }
+
+    /// Two new databases of another server.
+    pub async fn on(server: &'static Postgres, tables: impl IntoIterator<Item = Table>) -> Self {
         let tables: Vec<Table> = tables.into_iter().collect();
-        let server = Postgres::shared().await;
         let fixture = Self {
             sealed: server.create_database().await,
             plain: server.create_database().await,

@@ -29,6 +29,9 @@ const CHOICE_VARIABLE: &str = "SEALWIRE_TEST_POSTGRES";
 /// The oldest major version that Sealwire supports.
 const MAJOR_MIN: u32 = 13;
 
+/// Connections that a server of the kit takes unless more are asked for.
+const CONNECTIONS: u32 = 200;
+
 /// A way of getting a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -133,9 +136,17 @@ impl Postgres {
     /// # Errors
     /// One sentence saying what to install, or what is wrong with the server that was forced.
     pub fn start() -> Result<Self, Unavailable> {
+        Self::start_for(CONNECTIONS)
+    }
+
+    /// The same for tests that open many connections.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`], and when the server of `DATABASE_URL` takes fewer.
+    pub fn start_for(connections: u32) -> Result<Self, Unavailable> {
         let server = match std::env::var(CHOICE_VARIABLE) {
-            Ok(text) if !text.is_empty() => Self::start_as(&text.parse()?)?,
-            _ => Self::start_any()?,
+            Ok(text) if !text.is_empty() => Self::start_with(&text.parse()?, connections)?,
+            _ => Self::start_any(connections)?,
         };
         say(&server.origin);
         Ok(server)
@@ -146,21 +157,29 @@ impl Postgres {
     /// # Errors
     /// Why this way of getting a server does not work here.
     pub fn start_as(choice: &Choice) -> Result<Self, Unavailable> {
+        Self::start_with(choice, CONNECTIONS)
+    }
+
+    fn start_with(choice: &Choice, connections: u32) -> Result<Self, Unavailable> {
         match choice {
-            Choice::Url => Self::from_url(),
-            Choice::Container(major) => Self::from_container(Container::start(*major)?),
-            Choice::Local => Self::from_cluster(&local::find()?),
-            Choice::Relocatable(major) => Self::from_cluster(&relocatable::find(*major)?),
+            Choice::Url => Self::from_url(connections),
+            Choice::Container(major) => {
+                Self::from_container(Container::start(*major, connections)?)
+            }
+            Choice::Local => Self::from_cluster(&local::find()?, connections),
+            Choice::Relocatable(major) => {
+                Self::from_cluster(&relocatable::find(*major)?, connections)
+            }
         }
     }
 
-    fn start_any() -> Result<Self, Unavailable> {
+    fn start_any(connections: u32) -> Result<Self, Unavailable> {
         if std::env::var_os("DATABASE_URL").is_some_and(|url| !url.is_empty()) {
             // A server that was asked for by name and cannot be used is a failure, never a
             // reason to test against another one.
-            return Self::from_url();
+            return Self::from_url(connections);
         }
-        let no_container = match Container::start(None) {
+        let no_container = match Container::start(None, connections) {
             Ok(container) => return Self::from_container(container),
             Err(error) => error,
         };
@@ -171,11 +190,11 @@ impl Postgres {
         }
         let no_local = match local::find() {
             // Binaries that are there and do not work are a failure that somebody wants to see.
-            Ok(installation) => return Self::from_cluster(&installation),
+            Ok(installation) => return Self::from_cluster(&installation, connections),
             Err(error) => error,
         };
         match relocatable::find(None) {
-            Ok(installation) => Self::from_cluster(&installation),
+            Ok(installation) => Self::from_cluster(&installation, connections),
             Err(no_relocatable) => Err(Unavailable(format!(
                 "no PostgreSQL server for the tests: install one with `{}` or set `DATABASE_URL` \
                  ({}; {no_local}; {no_relocatable})",
@@ -185,7 +204,7 @@ impl Postgres {
         }
     }
 
-    fn from_url() -> Result<Self, Unavailable> {
+    fn from_url(connections: u32) -> Result<Self, Unavailable> {
         let url = std::env::var("DATABASE_URL")
             .map_err(|_| Unavailable("`DATABASE_URL` is not set".to_owned()))?;
         // The parser's error repeats no part of the text, which may hold a password.
@@ -193,6 +212,16 @@ impl Postgres {
             .map_err(|error| Unavailable(format!("`DATABASE_URL` cannot be read: {error}")))?;
         let major = major_of(&admin)
             .map_err(|error| Unavailable(format!("the server of `DATABASE_URL`: {error}")))?;
+        // The default is taken for granted: most servers take half of it, which is enough.
+        if connections > CONNECTIONS {
+            let taken = number_setting(&admin, "max_connections")
+                .map_err(|error| Unavailable(format!("the server of `DATABASE_URL`: {error}")))?;
+            if taken < connections {
+                return Err(Unavailable(format!(
+                    "the server of `DATABASE_URL` takes {taken} connections, and {connections} are needed"
+                )));
+            }
+        }
         Self::checked(Self {
             origin: format!("PostgreSQL {major} of DATABASE_URL"),
             admin,
@@ -210,8 +239,8 @@ impl Postgres {
         )
     }
 
-    fn from_cluster(installation: &Installation) -> Result<Self, Unavailable> {
-        let cluster = Cluster::start(&installation.bindir)?;
+    fn from_cluster(installation: &Installation, connections: u32) -> Result<Self, Unavailable> {
+        let cluster = Cluster::start(&installation.bindir, connections)?;
         let place = format!(
             "{}, a private cluster in {}",
             installation.bindir.display(),
@@ -387,18 +416,22 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 fn major_of(config: &Config) -> Result<u32, String> {
+    number_setting(config, "server_version_num").map(|number| number / 10_000)
+}
+
+/// A setting of the server that is a number.
+fn number_setting(config: &Config, name: &str) -> Result<u32, String> {
     let number: String = block_on(async {
         let client = connect(config).await?;
         let row = client
-            .query_one("SELECT current_setting('server_version_num')", &[])
+            .query_one("SELECT current_setting($1)", &[&name])
             .await?;
         row.try_get(0)
     })
     .map_err(|error: tokio_postgres::Error| with_causes(&error))?;
     number
-        .parse::<u32>()
-        .map(|number| number / 10_000)
-        .map_err(|_| format!("`server_version_num` is `{number}`"))
+        .parse()
+        .map_err(|_| format!("`{name}` is `{number}`"))
 }
 
 /// Binaries of one server version.

@@ -203,6 +203,7 @@ const fn usage_name(usage: Usage) -> &'static str {
     match usage {
         Usage::Assign => "stored",
         Usage::Compare => "compared",
+        Usage::Choose => "chosen",
     }
 }
 

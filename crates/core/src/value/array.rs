@@ -75,6 +75,17 @@ impl Array {
     /// # Errors
     /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits.
     pub fn read_binary(bytes: &[u8]) -> Result<Self, ValueError> {
+        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
+        Self::receive(bytes, |_| Ok(()), element)
+    }
+
+    /// Reads the binary format from front to back, the element type and every element where they
+    /// stand, so that of several faults it is PostgreSQL's that is found.
+    fn receive(
+        bytes: &[u8],
+        check_type: impl FnOnce(u32) -> Result<(), ValueError>,
+        element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
+    ) -> Result<Self, ValueError> {
         let invalid = |what: &str| ValueError::new("22P03", format!("invalid {what}"));
         let mut parts = Parts::new(bytes);
         let ndim = usize::try_from(parts.i32()?).map_err(|_| invalid("number of dimensions"))?;
@@ -84,13 +95,14 @@ impl Array {
         if !matches!(parts.i32()?, 0 | 1) {
             return Err(invalid("array flags"));
         }
-        let element_oid = Some(parts.u32()?);
+        let element_oid = parts.u32()?;
+        check_type(element_oid)?;
         let mut dimensions = Vec::with_capacity(ndim);
         for _ in 0..ndim {
             let (len, lower) = (parts.i32()?, parts.i32()?);
             dimensions.push(Dimension { len, lower });
         }
-        let elements = Self::read_elements(&mut parts, count(&dimensions)?)?;
+        let elements = Self::read_elements(&mut parts, count(&dimensions)?, element)?;
         parts.end()?;
         if elements.is_empty() {
             dimensions.clear();
@@ -98,27 +110,26 @@ impl Array {
         Ok(Self {
             dimensions,
             elements,
-            element_oid,
+            element_oid: Some(element_oid),
         })
     }
 
     fn read_elements(
         parts: &mut Parts<'_>,
         count: usize,
+        mut element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
     ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, ValueError> {
+        // `ReadArrayBinary`, which finds a length without its bytes to be another error.
         let truncated = || ValueError::new("22P03", "insufficient data left in message");
         // Every element takes four bytes at least.
-        if count > parts.rest().len() / 4 {
-            return Err(truncated());
-        }
-        let mut elements = Vec::with_capacity(count);
+        let mut elements = Vec::with_capacity(count.min(parts.rest().len() / 4));
         for _ in 0..count {
             elements.push(match parts.i32()? {
                 -1 => None,
                 len => {
                     let len = usize::try_from(len).map_err(|_| truncated())?;
                     let bytes = parts.bytes(len).map_err(|_| truncated())?;
-                    Some(Zeroizing::new(bytes.to_vec()))
+                    Some(element(bytes)?)
                 }
             });
         }
@@ -164,7 +175,8 @@ impl Array {
             let (len, lower) = (parts.i32().ok()?, parts.i32().ok()?);
             dimensions.push(Dimension { len, lower });
         }
-        let elements = Self::read_elements(&mut parts, count(&dimensions).ok()?).ok()?;
+        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
+        let elements = Self::read_elements(&mut parts, count(&dimensions).ok()?, element).ok()?;
         parts.end().ok()?;
         (elements.is_empty() == dimensions.is_empty()).then_some(Self {
             dimensions,
@@ -207,27 +219,40 @@ pub(super) fn canonicalise(
     // Arrays are assigned by casts of their elements, but compared with those of their own type.
     let is_castable = match usage {
         Usage::Assign => is_assignable(value.ty, element_type.scalar()),
-        Usage::Compare => value.ty == element_type.scalar(),
+        Usage::Compare | Usage::Choose => value.ty == element_type.scalar(),
     };
     if !is_castable {
         let wire = WireType::array_of(value.ty);
         return Err(ValueError::mismatch(target.ty, wire));
     }
+    let target = Target {
+        ty: element_type,
+        ..target
+    };
+    let canonical_element = |bytes: &[u8]| {
+        let mut form = Zeroizing::new(Vec::new());
+        canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
+        Ok(form)
+    };
+    let check_type = |oid| {
+        let is_variable = oid >= FIRST_VARIABLE_OID || value.ty == ScalarType::Enum;
+        if is_variable || oid == value.ty.oid() {
+            return Ok(());
+        }
+        let message = "binary data has another array element type than expected";
+        Err(ValueError::new("42804", message))
+    };
     let array = match value.format {
         Format::Text => {
             value.text()?;
-            Array::read_text(value.bytes)?
+            let mut array = Array::read_text(value.bytes)?;
+            for element in array.elements.iter_mut().flatten() {
+                *element = canonical_element(element)?;
+            }
+            array
         }
-        Format::Binary => Array::read_binary(value.bytes)?,
+        Format::Binary => Array::receive(value.bytes, check_type, canonical_element)?,
     };
-    if let Some(oid) = array.element_oid
-        && oid < FIRST_VARIABLE_OID
-        && value.ty != ScalarType::Enum
-        && oid != value.ty.oid()
-    {
-        let message = "binary data has another array element type than expected";
-        return Err(ValueError::new("42804", message));
-    }
     let mut canonical = Zeroizing::new(Vec::new());
     append(
         &mut canonical,
@@ -237,21 +262,14 @@ pub(super) fn canonicalise(
         append(&mut canonical, &dimension.len.to_be_bytes());
         append(&mut canonical, &dimension.lower.to_be_bytes());
     }
-    let target = Target {
-        ty: element_type,
-        ..target
-    };
-    let mut form = Zeroizing::new(Vec::new());
     for element in &array.elements {
-        let Some(bytes) = element else {
+        let Some(form) = element else {
             append(&mut canonical, &(-1_i32).to_be_bytes());
             continue;
         };
-        form.clear();
-        canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
         let len = i32::try_from(form.len()).map_err(|_| too_many_elements())?;
         append(&mut canonical, &len.to_be_bytes());
-        append(&mut canonical, &form);
+        append(&mut canonical, form);
     }
     append(out, &canonical);
     Ok(())
@@ -286,4 +304,51 @@ pub(super) fn render(
         Format::Text => array.write_text(&elements, out),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Mode;
+
+    fn sqlstate(ty: &str, parts: &[&[u8]]) -> &'static str {
+        let ty: crate::types::DeclaredType = ty.parse().expect("a type");
+        let result = super::super::canonicalise(
+            Target::new(ty, Mode::Randomized),
+            ty,
+            Format::Binary,
+            Usage::Assign,
+            &parts.concat(),
+            &Settings::default(),
+            &mut Zeroizing::new(Vec::new()),
+        );
+        result.expect_err("a fault").sqlstate
+    }
+
+    /// What PostgreSQL's receive functions say of the same bytes.
+    #[test]
+    fn of_several_faults_the_first_is_the_error() {
+        let one = 1_i32.to_be_bytes();
+        let head = |oid: u32, count: i32| {
+            let numbers = [one, [0; 4], oid.to_be_bytes(), count.to_be_bytes(), one];
+            numbers.concat()
+        };
+        let jsonb: &[u8] = &[0, 0, 0, 2, 1, b'x'];
+        for (ty, parts, expected) in [
+            ("int4[]", [&head(23, 1), &[0, 0, 0][..], &[]], "08P01"),
+            ("int4[]", [&head(23, 1), &[0, 0, 0, 4], &[1]], "22P03"),
+            ("int4[]", [&head(20, 1), &[0, 0, 0], &[]], "42804"),
+            ("jsonb[]", [&head(3802, 2), jsonb, &[0, 0]], "22P02"),
+            ("jsonb[]", [&head(3802, 1), &[0, 0, 0, 9], jsonb], "22P03"),
+            // A day after the last one, and nothing of the upper bound.
+            (
+                "daterange",
+                [&[2, 0, 0, 0, 4], &[0x7f, 0xff, 0xff, 0], &[]],
+                "22008",
+            ),
+            ("daterange", [&[2, 0, 0, 0, 4], &[0, 0, 0, 0], &[]], "08P01"),
+        ] {
+            assert_eq!(sqlstate(ty, &parts), expected, "{ty} {parts:02x?}");
+        }
+    }
 }

@@ -154,12 +154,12 @@ impl Moment {
             (Self::Date(days), Family::Timestamp) => match midnight(days) {
                 Ok(usecs) => Self::Timestamp(usecs),
                 // A date after the last timestamp equals none, as four bytes equal no eight.
-                Err(_) if usage == Usage::Compare => self,
+                Err(_) if usage != Usage::Assign => self,
                 Err(error) => return Err(error),
             },
             (Self::Date(days), Family::Timestamptz) => match midnight(days) {
                 Ok(usecs) => Self::Timestamptz(to_utc(usecs, settings)?),
-                Err(_) if usage == Usage::Compare => self,
+                Err(_) if usage != Usage::Assign => self,
                 Err(error) => return Err(error),
             },
             (Self::Timestamp(usecs), Family::Timestamptz) => {
@@ -167,13 +167,15 @@ impl Moment {
             }
             (Self::Timestamp(usecs), Family::Date) => match usage {
                 // The date is compared as its midnight.
-                Usage::Compare if !is_infinite(usecs) && usecs.rem_euclid(USECS_PER_DAY) != 0 => {
+                Usage::Compare | Usage::Choose
+                    if !is_infinite(usecs) && usecs.rem_euclid(USECS_PER_DAY) != 0 =>
+                {
                     self
                 }
                 _ => Self::Date(day_of(usecs)?),
             },
             // Compared, these would have to equal every local time that maps to the instant.
-            (Self::Timestamptz(_), Family::Timestamp | Family::Date) if usage == Usage::Compare => {
+            (Self::Timestamptz(_), Family::Timestamp | Family::Date) if usage != Usage::Assign => {
                 return Ok(None);
             }
             (Self::Timestamptz(usecs), Family::Timestamp) => {

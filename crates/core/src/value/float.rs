@@ -19,7 +19,7 @@ pub(super) fn canonicalise(
     };
     match (target.ty.scalar(), usage) {
         (ScalarType::Float4, Usage::Assign) => append(out, &bits4(number.narrow()?)),
-        (ScalarType::Float4, Usage::Compare) => match number.as_float4_exactly() {
+        (ScalarType::Float4, Usage::Compare | Usage::Choose) => match number.as_float4_exactly() {
             Some(exact) => append(out, &bits4(exact)),
             // Eight bytes equal no stored four: PostgreSQL compares the two as float8.
             None => append(out, &bits8(number.widen())),

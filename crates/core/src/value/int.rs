@@ -24,11 +24,13 @@ pub(super) fn canonicalise(
             (Some(Other::Float(number)), Usage::Assign) => {
                 round_float(number).ok_or_else(|| ValueError::out_of_range(target.ty.scalar()))?
             }
-            (Some(Other::Numeric(number)), Usage::Compare) => match number.as_integer() {
-                Some(number) => number,
-                None => return number.send_as_no_integer(out),
-            },
-            (Some(Other::Float(number)), Usage::Compare) => {
+            (Some(Other::Numeric(number)), Usage::Compare | Usage::Choose) => {
+                match number.as_integer() {
+                    Some(number) => number,
+                    None => return number.send_as_no_integer(out),
+                }
+            }
+            (Some(Other::Float(number)), Usage::Compare | Usage::Choose) => {
                 return compare_float(target, value.ty, number, out);
             }
             (None, _) => return Err(ValueError::mismatch(target.ty, value.ty)),

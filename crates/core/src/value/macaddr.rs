@@ -35,7 +35,7 @@ pub(super) fn canonicalise(
         _ => return Err(ValueError::mismatch(target.ty, value.ty)),
     };
     // The two types have no operator for each other, though each is cast to the other.
-    if usage == Usage::Compare && value.ty != target.ty.scalar() {
+    if usage != Usage::Assign && value.ty != target.ty.scalar() {
         return Err(ValueError::mismatch(target.ty, value.ty));
     }
     if target.ty.scalar() == ScalarType::Macaddr && narrow(address).is_none() {

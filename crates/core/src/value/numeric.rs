@@ -346,7 +346,9 @@ pub(super) fn canonicalise(
             None => return Err(ValueError::mismatch(target.ty, value.ty)),
         },
         // Compared as float8, a number would have to equal every numeric that becomes it.
-        (None, Usage::Compare) => return Err(ValueError::mismatch(target.ty, value.ty)),
+        (None, Usage::Compare | Usage::Choose) => {
+            return Err(ValueError::mismatch(target.ty, value.ty));
+        }
     };
     match (target.ty.numeric_precision_scale(), usage) {
         (Some((precision, scale)), Usage::Assign) => {
@@ -354,7 +356,7 @@ pub(super) fn canonicalise(
         }
         // A number that needs more digits than the scale has keeps them, and so equals none that
         // was stored at that scale.
-        (Some((_, scale)), Usage::Compare) => number.rescale_exactly(scale.into()),
+        (Some((_, scale)), Usage::Compare | Usage::Choose) => number.rescale_exactly(scale.into()),
         (None, _) if target.mode == Mode::Deterministic => number.drop_trailing_zeros(),
         (None, _) => {}
     }

@@ -47,28 +47,30 @@ pub(super) fn canonicalise(
         Some(bound_type) if value.ty == target.ty.scalar() => bound_type,
         _ => return Err(ValueError::mismatch(target.ty, value.ty)),
     };
+    let canonical = |bytes: &[u8]| {
+        let value = WireValue {
+            ty: bound_type,
+            bytes,
+            ..value
+        };
+        canonical_bound(bound_type, target.mode, value)
+    };
     let range = match value.format {
-        Format::Text => parse(value.text()?.as_bytes())?,
-        Format::Binary => receive(value.bytes)?,
+        Format::Text => {
+            let mut range = parse(value.text()?.as_bytes())?;
+            for bound in range.iter_mut().flat_map(Range::bounds) {
+                if let Some(text) = &bound.value {
+                    bound.value = Some(canonical(text)?);
+                }
+            }
+            range
+        }
+        Format::Binary => receive(value.bytes, |wire| canonical(significant(bound_type, wire)))?,
     };
     let Some(mut range) = range else {
         append(out, &[EMPTY]);
         return Ok(());
     };
-    for bound in [&mut range.lower, &mut range.upper] {
-        if let Some(wire) = &bound.value {
-            let bytes = match value.format {
-                Format::Text => wire.as_slice(),
-                Format::Binary => significant(bound_type, wire),
-            };
-            let value = WireValue {
-                ty: bound_type,
-                bytes,
-                ..value
-            };
-            bound.value = Some(canonical_bound(bound_type, target.mode, value)?);
-        }
-    }
     if range.holds_nothing(bound_type)? {
         append(out, &[EMPTY]);
         return Ok(());
@@ -109,6 +111,10 @@ fn canonical_bound(ty: ScalarType, mode: Mode, value: WireValue<'_>) -> Result<B
 }
 
 impl Range {
+    fn bounds(&mut self) -> [&mut Bound; 2] {
+        [&mut self.lower, &mut self.upper]
+    }
+
     /// Whether the bounds leave nothing between them; an error where they are the wrong way round
     /// (`range_serialize`).
     fn holds_nothing(&self, ty: ScalarType) -> Result<bool, ValueError> {
@@ -279,14 +285,18 @@ fn parse_bound(text: &[u8]) -> Result<(Option<Bytes>, &[u8]), ValueError> {
     }
 }
 
-/// Reads the binary form, whose bounds are in theirs (`range_recv`); `None` for an empty range.
-fn receive(bytes: &[u8]) -> Result<Option<Range>, ValueError> {
+/// Reads the binary form, whose bounds are in theirs (`range_recv`); `None` for an empty range. A bound
+/// is read where it stands, so that of several faults it is PostgreSQL's that is found.
+fn receive(
+    bytes: &[u8],
+    read: impl Fn(&[u8]) -> Result<Bytes, ValueError>,
+) -> Result<Option<Range>, ValueError> {
     let mut parts = Parts::new(bytes);
     let [flags] = parts.chunk()?;
     let mut bound = |infinite: u8, inclusive: u8| {
         let value = if flags & (EMPTY | infinite) == 0 {
             let len = usize::try_from(parts.u32()?).map_err(|_| ValueError::truncated())?;
-            Some(Zeroizing::new(parts.bytes(len)?.to_vec()))
+            Some(read(parts.bytes(len)?)?)
         } else {
             None
         };
@@ -312,7 +322,8 @@ pub(super) fn render(
 ) -> Result<(), ValueError> {
     let malformed = || ValueError::malformed(ty.scalar());
     let bound_type = ty.scalar().bound_type().ok_or_else(malformed)?;
-    let range = receive(canonical).map_err(|_| malformed())?;
+    let as_it_is = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
+    let range = receive(canonical, as_it_is).map_err(|_| malformed())?;
     let flags = range.as_ref().map_or(EMPTY, Range::flags);
     if canonical.first() != Some(&flags) {
         return Err(malformed());

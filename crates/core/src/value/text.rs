@@ -41,7 +41,7 @@ pub(super) fn canonicalise(
     };
     let canonical = match usage {
         Usage::Assign => assigned(target, value.ty, text)?,
-        Usage::Compare => compared(target, value.ty, text)?,
+        Usage::Compare | Usage::Choose => compared(target, value.ty, text)?,
     };
     append(out, canonical.as_bytes());
     Ok(())

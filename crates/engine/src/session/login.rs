@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::start::{AUTHENTICATION_OK, AUTHENTICATION_SASL};
+use super::start::{
+    AUTHENTICATION_OK, AUTHENTICATION_SASL, AUTHENTICATION_SASL_FINAL, SASL_BYTES_MAX,
+};
 use super::{Phase, Session};
 use crate::error::Error;
 use crate::frame::{Head, Step};
@@ -14,11 +16,8 @@ use crate::scram::{self, BOUND, Expected, Fault, NONCE_BYTES, PLAIN, Proved, Sec
 
 /// AuthenticationSASLContinue.
 const AUTHENTICATION_SASL_CONTINUE: [u8; 4] = [0, 0, 0, 11];
-/// AuthenticationSASLFinal.
-const AUTHENTICATION_SASL_FINAL: [u8; 4] = [0, 0, 0, 12];
-/// Bytes of a client's message: PostgreSQL's `PG_MAX_SASL_MESSAGE_LENGTH`, and the name of a
-/// mechanism before it.
-const MESSAGE_BYTES_MAX: usize = 1024 + 64;
+/// Bytes of a client's message, with the name of a mechanism before it.
+const MESSAGE_BYTES_MAX: usize = SASL_BYTES_MAX + 64;
 
 /// What a session needs so that authentication ends there. For one session only: the nonces must
 /// not be used twice.
@@ -115,6 +114,7 @@ impl Session {
         let Some(mut progress) = self.login.take() else {
             return Ok(Step::Forward(head.len));
         };
+        self.asked = false;
         let login = &progress.login;
         match std::mem::replace(&mut progress.state, State::Request) {
             State::ClientFirst => {
@@ -189,6 +189,7 @@ impl Session {
 
     /// Sends an authentication request to the client.
     fn request(&mut self, code: [u8; 4], data: &[u8]) -> Result<(), Error> {
+        self.note_request(code)?;
         frame(&mut self.to_client, b'R', |out| {
             out.extend_from_slice(&code);
             out.extend_from_slice(data);

@@ -11,15 +11,25 @@ use crate::poison::Report;
 
 /// AuthenticationOk.
 pub(super) const AUTHENTICATION_OK: [u8; 4] = [0; 4];
+/// AuthenticationSASLFinal, which like AuthenticationOk asks for nothing.
+pub(super) const AUTHENTICATION_SASL_FINAL: [u8; 4] = [0, 0, 0, 12];
+/// Bytes of the longest SASLInitialResponse that is looked at: what PostgreSQL accepts of SCRAM
+/// (`PG_MAX_SASL_MESSAGE_LENGTH`). A longer one is the server's to refuse.
+pub(super) const SASL_BYTES_MAX: usize = 1024;
 /// AuthenticationSASL: a list of mechanisms.
 pub(super) const AUTHENTICATION_SASL: [u8; 4] = [0, 0, 0, 10];
+
+/// The client says something else when it is asked to authenticate.
+pub(super) const NO_ANSWER: Error =
+    Error::ClientMisbehaved("a message that does not answer the request to authenticate");
 
 impl Session {
     /// A server frame before the client may send statements.
     pub(super) fn server_frame_at_start(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
         match head.tag {
             b'R' => {
-                let Some(code) = rest.get(5..9) else {
+                let code = rest.get(5..9).and_then(|code| code.try_into().ok());
+                let Some(code): Option<[u8; 4]> = code else {
                     return if head.len < 9 {
                         Err(Error::ServerMisbehaved("malformed authentication request"))
                     } else {
@@ -32,6 +42,7 @@ impl Session {
                 if code == AUTHENTICATION_OK && matches!(self.phase, Phase::ExpectAuthentication) {
                     self.phase = Phase::ExpectReady;
                 }
+                self.note_request(code)?;
                 if code == AUTHENTICATION_SASL && self.options.unbind_channel {
                     return self.unbind(head, rest);
                 }
@@ -52,6 +63,16 @@ impl Session {
                 "unexpected message before ReadyForQuery",
             )),
         }
+    }
+
+    /// The client is sent an authentication request.
+    pub(super) fn note_request(&mut self, code: [u8; 4]) -> Result<(), Error> {
+        self.asked = ![AUTHENTICATION_OK, AUTHENTICATION_SASL_FINAL].contains(&code);
+        if self.asked && self.client_wait.is_some() {
+            // An answer could only come behind the message that waits for it.
+            return Err(NO_ANSWER);
+        }
+        Ok(())
     }
 
     /// Takes the mechanisms with a channel binding out of AuthenticationSASL.
@@ -85,10 +106,15 @@ impl Session {
     /// bound says so (RFC 5802, section 7: the flag `y`), which a server that did offer it has to
     /// take for an attack. It would not say what to do.
     pub(super) fn check_unbound(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        if head.len > SASL_BYTES_MAX {
+            self.asked = false;
+            return Ok(Step::Forward(head.len));
+        }
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
         self.unbound = false;
+        self.asked = false;
         let mut reader = Reader::new(body);
         let could_bind = reader.cstr().is_ok()
             && matches!(reader.value(), Ok(Some(response)) if response.starts_with(b"y"));

@@ -97,6 +97,55 @@ fn what_the_client_sends_too_early_waits() {
 }
 
 #[test]
+fn an_answer_to_authentication_is_not_waited_for_behind_something_else() {
+    let request = frame(b'R', b"\0\0\0\x05salt");
+    for early in [true, false] {
+        let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+        pair.send_only(&startup(&[]));
+        if early {
+            pair.send_only(&query("SELECT 1"));
+            pair.server_says(&request);
+        } else {
+            pair.server_says(&request);
+            pair.send_only(&query("SELECT 1"));
+        }
+        assert!(matches!(pair.fault, Some(Error::ClientMisbehaved(_))));
+    }
+    // Behind the answer it may wait for the session, as long as nothing more is asked.
+    let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    pair.server_says(&request);
+    pair.send_only(&[frame(b'p', b"md5\0"), query("SELECT 1")].concat());
+    assert_eq!(pair.fault, None);
+    pair.server_says(&frame(b'R', b"\0\0\0\x0cv=x"));
+    pair.server_says(&frame(b'R', b"\0\0\0\0"));
+    assert_eq!(pair.fault, None);
+    pair.send_only(&query("SELECT 2"));
+    assert_eq!(pair.fault, None);
+}
+
+#[test]
+fn little_is_held_of_a_client_that_may_be_anybody() {
+    let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    let statement = query(&format!("SELECT '{}'", "x".repeat(1000)));
+    let mut sent = 0;
+    while pair.session.wants_client() {
+        assert!(sent < 100, "it is never enough");
+        pair.send_only(&statement);
+        sent += 1;
+    }
+    assert!(sent > 10, "a pipeline may begin with the startup message");
+    assert_eq!(pair.fault, None);
+    // What was held is sent once the session is ready, and more is welcome.
+    pair.drive();
+    assert!(pair.session.wants_client());
+    let frames = pair.take();
+    let ready = frames.iter().filter(|frame| frame.tag == b'Z');
+    assert_eq!(ready.count(), 1 + sent);
+}
+
+#[test]
 fn a_manifest_in_the_database_is_read_and_authenticated_first() {
     for &cut in CUTS {
         let mut model = Model::new(true);
@@ -250,6 +299,14 @@ fn a_client_that_could_have_bound_is_told_what_to_do() {
         let told = pair.session.to_client().split();
         assert!(told.windows(23).any(|it| it == b"channel_binding=disable"));
     }
+    // What no server would take is not collected to be looked at.
+    let mut pair = Pair::with(unbinding(), Model::new(true), None);
+    pair.send_only(&startup(&[]));
+    pair.session.to_server().clear();
+    pair.server_says(&offer);
+    let begun = &frame(b'p', &[b'y'; 1 << 20])[..1000];
+    pair.send_only(begun);
+    assert_eq!(pair.session.to_server()[..], *begun);
     // It is right where the server has not offered a binding.
     let mut pair = Pair::with(unbinding(), Model::new(true), None);
     pair.send_only(&startup(&[]));

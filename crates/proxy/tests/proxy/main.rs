@@ -6,6 +6,7 @@ mod bad_input;
 mod certificates;
 mod client_tls;
 mod ending;
+mod limits;
 mod logs;
 mod pages;
 mod reload;

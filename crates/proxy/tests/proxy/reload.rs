@@ -80,12 +80,11 @@ async fn a_manifest_that_cannot_be_used_leaves_the_old_one() {
     let second = std::fs::read_to_string(fixture.manifest_path()).unwrap();
     let altered = second.replacen("serial = ", "serial = 1", 1);
     assert_ne!(altered, second);
-    let mut failures = 0.0;
-    for (document, words) in [
-        ("not a manifest", "malformed"),
-        (&altered, "not authentic"),
+    for (id, document, words) in [
+        (1, "not a manifest", "malformed"),
+        (2, &altered, "not authentic"),
         // Authentic, but older than the one in use.
-        (&first, "older"),
+        (3, &first, "older"),
     ] {
         std::fs::write(fixture.manifest_path(), document).unwrap();
         let log = Log::capture();
@@ -94,9 +93,8 @@ async fn a_manifest_that_cannot_be_used_leaves_the_old_one() {
         let log = log.take();
         assert!(log.contains("the one in use stays"), "{log}");
         assert!(log.contains(words), "{log}");
-        failures += 1.0;
         let client = proxy.client(&fixture).await;
-        insert_card(&client, failures as i32).await.unwrap();
+        insert_card(&client, id).await.unwrap();
     }
     std::fs::remove_file(fixture.manifest_path()).unwrap();
     proxy.handle.reload().await.unwrap_err();

@@ -15,7 +15,7 @@ use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::schema::{Column, Table};
 use sealwire_testkit::fixture::wire::WireClient;
 use sealwire_testkit::{Postgres, TestDatabase};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_postgres::tls::MakeTlsConnect;
@@ -343,20 +343,40 @@ pub(crate) struct Middle {
 
 impl Middle {
     pub(crate) async fn start(server: &Postgres) -> Self {
+        Self::to(server, None).await
+    }
+
+    /// By the server's own socket, so that nobody is asked for a password.
+    pub(crate) async fn without_password(server: &Postgres) -> Self {
+        let directory = server.socket_dir().expect("the kit's own server");
+        let socket = directory.join(format!(".s.PGSQL.{}", server.port()));
+        Self::to(server, Some(socket)).await
+    }
+
+    async fn to(server: &Postgres, socket: Option<PathBuf>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let upstream = (server.host(), server.port());
+        let address = (server.host(), server.port());
         let connections = Arc::<Mutex<Vec<AbortHandle>>>::default();
         let all = Arc::clone(&connections);
         let listener = tokio::spawn(async move {
             let mut tasks = JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
-                let upstream = upstream.clone();
+                let (address, socket) = (address.clone(), socket.clone());
                 let handle = tasks.spawn(async move {
-                    let mut server = TcpStream::connect(upstream).await.unwrap();
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    let _ = match socket {
+                        Some(socket) => {
+                            let mut server = UnixStream::connect(socket).await.unwrap();
+                            copy_bidirectional(&mut client, &mut server).await
+                        }
+                        None => {
+                            let mut server = TcpStream::connect(address).await.unwrap();
+                            copy_bidirectional(&mut client, &mut server).await
+                        }
+                    };
                 });
                 all.lock().unwrap().push(handle);
+                while tasks.try_join_next().is_some() {}
             }
         });
         Self {

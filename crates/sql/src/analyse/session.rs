@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sealwire_core::types::DeclaredType;
+use sealwire_core::value::Usage;
 
 use super::{One, Outcome, finish};
 use crate::ir::{Declare, Execute, Prepare};
@@ -157,8 +158,11 @@ impl<'a> One<'a, '_, '_> {
                     ..
                 }) => {
                     let ty = analyser.value(&scope, arg)?;
-                    let mut cells = analyser.types.sealed(column);
-                    if usage == sealwire_core::value::Usage::Assign {
+                    let mut cells = match usage {
+                        Usage::Compare => analyser.types.operand(column),
+                        Usage::Assign | Usage::Choose => analyser.types.sealed(column),
+                    };
+                    if usage == Usage::Assign {
                         analyser.types.assign(cells, column, arg.at);
                     }
                     if array {

@@ -37,6 +37,15 @@ fn param_of(expr: &Expr) -> Option<u32> {
     }
 }
 
+/// Whether an expression is a value of the client's.
+fn is_value(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Param { .. } | ExprKind::Null => true,
+        ExprKind::Cast { arg, .. } => is_value(arg),
+        _ => false,
+    }
+}
+
 fn site(expr: &Expr) -> Site {
     Site {
         at: expr.at,
@@ -192,14 +201,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 left,
                 list,
             } => {
-                let shape = self.shape(scope, left)?;
-                for item in list {
-                    let other = self.shape(scope, item)?;
-                    let what = equality_word(operator, "IN");
-                    let site = either(left, item);
-                    self.equal(&shape, &other, what, false, site)?;
-                }
-                return Ok(self.operator_result("IN"));
+                return self.in_list(scope, operator, left, list);
             }
             ExprKind::Quantified {
                 operator,
@@ -326,6 +328,39 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(self.operator_result(&operator.name))
     }
 
+    /// `x IN (…)`. PostgreSQL makes an array of the values of a list, and so one type of theirs and
+    /// that of `x`, where there are several (`transformAExprIn`).
+    fn in_list(
+        &mut self,
+        scope: &Scope<'_>,
+        operator: &Operator,
+        left: &'a Expr,
+        list: &'a [Expr],
+    ) -> Result<Shape> {
+        let shape = self.shape(scope, left)?;
+        let what = equality_word(operator, "IN");
+        let values = list.iter().filter(|item| is_value(item)).count();
+        let mut common = None;
+        if let Shape::Value(ty) = shape
+            && values > 1
+        {
+            let ty_of_all = self.types.unknown();
+            self.types.choose(ty_of_all, ty, site(left))?;
+            common = Some(ty_of_all);
+        }
+        for item in list {
+            let other = self.shape(scope, item)?;
+            let site = either(left, item);
+            if let (Some(common), Shape::Value(ty)) = (common, &other)
+                && is_value(item)
+            {
+                self.types.choose(common, *ty, site)?;
+            }
+            self.equal(&shape, &other, what, false, site)?;
+        }
+        Ok(self.operator_result("IN"))
+    }
+
     fn quantified(
         &mut self,
         scope: &Scope<'_>,
@@ -337,12 +372,15 @@ impl<'a> Analyser<'a, '_, '_> {
         if operator.is_equality() {
             let element = self.value(scope, left)?;
             let list = self.value(scope, array)?;
-            let of_element = self.types.array(element);
             let site = Site {
                 at,
                 ..either(left, array)
             };
-            self.types.equate(list, of_element, site)?;
+            // Elements are compared with the value; they do not become what it is.
+            let of_list = self.types.unknown();
+            self.types.equate(element, of_list, site)?;
+            let of_list = self.types.array(of_list);
+            self.types.equate(list, of_list, site)?;
             let qualified = operator.schema.is_some();
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;
@@ -438,12 +476,19 @@ impl<'a> Analyser<'a, '_, '_> {
                 None => self.condition(scope, Some(when))?,
             }
         }
-        let results: Vec<&Expr> = whens
-            .iter()
-            .map(|(_, result)| result)
-            .chain(default)
-            .collect();
-        self.same_all(scope, &results)
+        let mut types = Vec::with_capacity(whens.len() + 1);
+        for expr in whens.iter().map(|(_, result)| result).chain(default) {
+            types.push((self.value(scope, expr)?, site(expr)));
+        }
+        // What stands behind ELSE says the type first (`transformCaseExpr`).
+        if default.is_some() {
+            types.rotate_right(1);
+        }
+        let result = self.types.unknown();
+        for (ty, site) in types {
+            self.types.choose(result, ty, site)?;
+        }
+        Ok(result)
     }
 
     /// A cast round a parameter or a constant passes the type of its place through, and is cut out
@@ -477,6 +522,9 @@ impl<'a> Analyser<'a, '_, '_> {
             .unwrap_or_default();
         if let Some(operand) = operand {
             let ty = self.value(scope, arg)?;
+            if let Some(scalar) = ScalarType::from_typname(&name) {
+                self.types.name(ty, scalar);
+            }
             self.casts.push(CastUse {
                 ty,
                 target,

@@ -31,13 +31,12 @@ const SOCKET_PATH_BYTES_MAX: usize = 103;
 const PASSWORD: &str = "sealwire-tests";
 
 /// Without `fsync` and friends a cluster costs about a second; it never has to survive a crash.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 7] = [
     "listen_addresses=127.0.0.1",
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",
     "shared_buffers=32MB",
-    "max_connections=200",
     "ssl=on",
     "password_encryption=scram-sha-256",
 ];
@@ -68,10 +67,10 @@ struct Owner {
 
 impl Cluster {
     /// Makes and starts a cluster with the binaries of a directory.
-    pub(super) fn start(bindir: &Path) -> Result<Self, Unavailable> {
+    pub(super) fn start(bindir: &Path, connections: u32) -> Result<Self, Unavailable> {
         let mut attempt = 1;
         loop {
-            match Self::start_once(bindir) {
+            match Self::start_once(bindir, connections) {
                 Err(StartError::PortTaken) if attempt < START_ATTEMPTS => attempt += 1,
                 Err(error) => {
                     return Err(Unavailable(format!(
@@ -84,7 +83,7 @@ impl Cluster {
         }
     }
 
-    fn start_once(bindir: &Path) -> Result<Self, StartError> {
+    fn start_once(bindir: &Path, connections: u32) -> Result<Self, StartError> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
@@ -114,6 +113,7 @@ impl Cluster {
             .arg(bindir)
             .arg(port.to_string());
         command.args(SETTINGS);
+        command.arg(format!("max_connections={connections}"));
         for (setting, file) in [
             ("hba_file", "hba"),
             ("ssl_cert_file", "server.crt"),

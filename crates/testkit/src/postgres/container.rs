@@ -61,7 +61,7 @@ impl From<StartError> for Unavailable {
 
 impl Container {
     /// Starts the official image of a major version.
-    pub(super) fn start(major: Option<u32>) -> Result<Self, StartError> {
+    pub(super) fn start(major: Option<u32>, connections: u32) -> Result<Self, StartError> {
         let release = release(major)
             .ok_or_else(|| StartError::Failed("no such version is pinned".to_owned()))?;
         let failed = |error: &dyn std::error::Error| StartError::Failed(with_causes(error));
@@ -75,6 +75,7 @@ impl Container {
                 "--auth-host=scram-sha-256 --no-sync",
             )
             .with_env_var("SEALWIRE_SERVER_CERTIFICATE", certificates.server)
+            .with_env_var("SEALWIRE_SERVER_CONNECTIONS", connections.to_string())
             .with_env_var("SEALWIRE_SERVER_KEY", certificates.server_key)
             .with_cmd(["sh", "-c", LEASE, "sh", LEASE_NAME])
             .with_host_config_modifier(|config| config.auto_remove = Some(true));

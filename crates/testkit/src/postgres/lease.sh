@@ -10,7 +10,7 @@ printf '%s' "$SEALWIRE_SERVER_KEY" >/tmp/server.key
 chown postgres /tmp/server.crt /tmp/server.key
 
 docker-entrypoint.sh postgres -c fsync=off -c full_page_writes=off -c synchronous_commit=off \
-    -c max_connections=200 -c password_encryption=scram-sha-256 \
+    -c "max_connections=$SEALWIRE_SERVER_CONNECTIONS" -c password_encryption=scram-sha-256 \
     -c ssl=on -c ssl_cert_file=/tmp/server.crt -c ssl_key_file=/tmp/server.key &
 server=$!
 seconds=0

@@ -1,0 +1,133 @@
+//! Settings that reach every session, and peers that do not keep up with each other.
+
+use std::time::Duration;
+
+use sealwire_proxy::Settings;
+use sealwire_testkit::fixture::Fixture;
+use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::*;
+
+#[tokio::test]
+async fn a_message_that_has_to_be_held_whole_may_be_so_long() {
+    let fixture = Fixture::new(people()).await;
+    let mut settings = settings_without_password(&fixture);
+    settings.limits.message_bytes = 10_000;
+    let proxy = Running::start(settings).await;
+    let client = proxy.client(&fixture).await;
+    let insert = "INSERT INTO people (id, note) VALUES ($1, $2)";
+    client
+        .execute(insert, &[&1_i64, &"n".repeat(9_000)])
+        .await
+        .unwrap();
+    let error = client
+        .execute(insert, &[&2_i64, &"n".repeat(11_000)])
+        .await
+        .unwrap_err();
+    assert_eq!(code(&error), "54000");
+    proxy.settle(0.0).await;
+    // What is not rewritten is not held.
+    let client = proxy.client(&fixture).await;
+    let name = "n".repeat(100_000);
+    let update = "SELECT length($1::text)";
+    let row = client.query_one(update, &[&name]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 100_000);
+}
+
+#[tokio::test]
+async fn values_are_only_opened_where_that_is_configured() {
+    let fixture = Fixture::new(people()).await;
+    works(&Running::of(&fixture).await.client(&fixture).await, 1).await;
+    let mut settings: Settings = settings_without_password(&fixture);
+    settings.encryption.results_only = true;
+    let proxy = Running::start(settings).await;
+    let client = proxy.client(&fixture).await;
+    let row = client.query_one("SELECT note FROM people", &[]).await;
+    assert_eq!(row.unwrap().get::<_, &str>(0), "a note");
+    let insert = "INSERT INTO people (id, note) VALUES (2, $1)";
+    let error = client.execute(insert, &[&"x"]).await.unwrap_err();
+    assert_eq!(code(&error), "0A000");
+}
+
+/// What the only statement of these sessions waits for at the server.
+async fn waits_for(fixture: &Fixture, application_name: &str) -> String {
+    let admin = fixture.sealed().connect_superuser().await;
+    let sql = "SELECT coalesce(wait_event, '') FROM pg_stat_activity \
+               WHERE application_name = $1 AND datname = $2 AND state = 'active'";
+    let name = fixture.sealed().name();
+    let row = admin.query_opt(sql, &[&application_name, &name]).await;
+    row.unwrap()
+        .map_or_else(|| "nothing".into(), |row| row.get(0))
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_makes_the_server_wait_and_nobody_else() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::start(settings_without_password(&fixture)).await;
+    let bystander = proxy.client(&fixture).await;
+    let name = [("application_name", "lazy")];
+    let stream = proxy.stream().await;
+    let mut lazy = WireClient::start(stream, &fixture.sealed().config(), &name)
+        .await
+        .unwrap();
+    let mut batch = Batch::new();
+    // Far more than all sockets between hold.
+    batch.query("SELECT repeat('x', 10000) FROM generate_series(1, 20000)");
+    lazy.send(&batch).await;
+    until("the server waits", async || {
+        waits_for(&fixture, "lazy").await == "ClientWrite"
+    })
+    .await;
+    for id in 1..=20 {
+        works(&bystander, id).await;
+    }
+    assert_eq!(waits_for(&fixture, "lazy").await, "ClientWrite");
+    // It has lost nothing.
+    let mut rows = 0;
+    loop {
+        match lazy.reply().await {
+            Reply::Row(_) => rows += 1,
+            Reply::Ready(_) => break,
+            Reply::Error(error) => panic!("{error:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(rows, 20_000);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_makes_the_client_wait() {
+    const BYTES: usize = 128 << 20;
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::start(settings_without_password(&fixture)).await;
+    let holder = fixture.sealed().connect().await;
+    let lock = "SELECT pg_advisory_lock(1)";
+    holder.batch_execute(lock).await.unwrap();
+    let mut client = proxy.wire(&fixture).await;
+    client.send(Batch::new().query(lock)).await;
+    let mut stream = client.into_stream();
+    let statement = frame(
+        b'Q',
+        format!("SELECT '{}'\0", "x".repeat(100_000)).as_bytes(),
+    );
+    let mut sent = 0;
+    while sent < BYTES {
+        let writing = stream.write_all(&statement);
+        // Longer than the proxy takes to read what it wants.
+        if tokio::time::timeout(Duration::from_secs(1), writing)
+            .await
+            .is_err()
+        {
+            break;
+        }
+        sent += statement.len();
+    }
+    assert!(sent < BYTES, "{sent} bytes have been taken in advance");
+    drop(stream);
+    holder
+        .batch_execute("SELECT pg_advisory_unlock(1)")
+        .await
+        .unwrap();
+    proxy.settle(0.0).await;
+}
