@@ -321,7 +321,7 @@ public class Suite {
             suite.cursors();
             suite.copying();
             suite.metadata();
-            if (options.size() <= 2) suite.limits();
+            if (options.keySet().stream().allMatch(key -> key.startsWith("ssl"))) suite.limits();
             suite.end();
             return suite.record;
         }
