@@ -345,7 +345,8 @@ public class Suite {
             secured.put("sslmode", "verify-full");
             secured.put("sslrootcert", ENV.get("SEALWIRE_PROXY_CA"));
             var expected = scenario(plain, way);
-            for (var options : List.of(way, secured)) {
+            // TLS makes no difference to how statements are sent.
+            for (var options : way == ways.get(0) ? List.of(way, secured) : List.of(way)) {
                 var found = scenario(proxy, options);
                 if (found.size() != expected.size()) throw new AssertionError(options + ": " + expected.size() + " entries, " + found.size());
                 for (int index = 0; index < expected.size(); index++) {
