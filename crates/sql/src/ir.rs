@@ -538,7 +538,11 @@ pub(crate) enum ExprKind {
         operator: Option<Operator>,
         query: Box<Query>,
     },
-    Bool(Vec<Expr>),
+    /// `AND`, `OR` and `NOT`.
+    Bool {
+        what: &'static str,
+        args: Vec<Expr>,
+    },
     NullTest(Box<Expr>),
     Case {
         arg: Option<Box<Expr>>,

@@ -189,3 +189,17 @@ fn a_column_is_shown_with_its_own_type_wherever_it_is_stored() {
     };
     assert_eq!(numbers().policy.column(*column).path(), "public.a.small");
 }
+
+#[test]
+fn a_result_of_logic_is_named_by_its_own_keyword() {
+    for (value, keyword) in [
+        ("NOT $1", "NOT"),
+        ("id > 1 AND id < 9", "AND"),
+        ("id < 1 OR id > 9", "OR"),
+    ] {
+        let refusal = refusal(&format!("UPDATE a SET small = {value}"));
+        assert_eq!(refusal.kind, RefusalKind::MixedPlain, "{refusal}");
+        let result = format!("the result of `{keyword}`");
+        assert!(refusal.message.contains(&result), "{refusal}");
+    }
+}

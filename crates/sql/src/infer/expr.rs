@@ -217,9 +217,9 @@ impl<'a> Analyser<'a, '_, '_> {
                 let test = test.as_deref();
                 return self.sublink(scope, *kind, test, operator.as_ref(), query, expr.at);
             }
-            ExprKind::Bool(args) => {
+            ExprKind::Bool { what, args } => {
                 self.plain_all(scope, args, &Why::Clause("a condition"))?;
-                return Ok(self.operator_result("AND"));
+                return Ok(self.operator_result(what));
             }
             ExprKind::NullTest(arg) => {
                 // A cell is NULL where its value is, so that a row of them can be tested as well.

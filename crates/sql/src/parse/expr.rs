@@ -45,11 +45,17 @@ impl Lower<'_> {
             pg::Node::A_Expr(n) => self.a_expr(n)?,
             pg::Node::BoolExpr(n) => {
                 let pg::BoolExpr {
-                    boolop: _,
+                    boolop,
                     args,
                     location,
                 } = n.as_ref();
-                (ExprKind::Bool(self.exprs(args)?), *location)
+                let what = match *boolop {
+                    pg::BoolExprType::AND_EXPR => "AND",
+                    pg::BoolExprType::OR_EXPR => "OR",
+                    _ => "NOT",
+                };
+                let args = self.exprs(args)?;
+                (ExprKind::Bool { what, args }, *location)
             }
             pg::Node::NullTest(n) => {
                 let pg::NullTest {
