@@ -1,5 +1,6 @@
 """pgbouncer in transaction mode, in front of the proxy and behind it: more clients than server
-connections, so that each transaction of a client may meet another session."""
+connections, so that each transaction of a client may meet another session. In session mode it
+resets what a client leaves behind."""
 
 import os
 import shutil
@@ -54,7 +55,7 @@ class Service:
         self.process.wait()
 
 
-def pgbouncer(directory, name, to):
+def pgbouncer(directory, name, to, mode="transaction"):
     """A pgbouncer before the server of a URL, and the URL through it."""
     place = urlsplit(to)
     port = free_port()
@@ -72,7 +73,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {SERVER_CONNECTIONS}
 log_connections = 0
 log_disconnections = 0
@@ -119,12 +120,12 @@ def attempt(record, label, connection, statement, values=None):
     record.note(label, answer)
 
 
-def client(url, number, record):
-    """A client of its own rows. Nothing stays prepared, as a pool of this mode asks."""
+def client(url, number, record, **options):
+    """A client of its own rows."""
     names = [number * 100 + extra for extra in range(5)]
     # Identities would come in the order of the clients.
     insertion = f"INSERT INTO items (id, {NAMES}) VALUES (%(id)s, {MARKS}) RETURNING *"
-    with psycopg.connect(url, prepare_threshold=None) as connection:
+    with psycopg.connect(url, **options) as connection:
         for name in names:
             with connection.transaction():
                 attempt(record, "insert", connection, insertion, parameters(rows.row(name)) | {"id": name})
@@ -159,12 +160,12 @@ def client(url, number, record):
                 record.note("copied", b"".join(bytes(part) for part in copy))
 
 
-def scenario(url):
+def scenario(url, **options):
     with psycopg.connect(url, prepare_threshold=None) as connection:
         connection.execute("TRUNCATE items, orders RESTART IDENTITY")
     records = [Record() for _ in range(CLIENTS)]
     threads = [
-        threading.Thread(target=client, args=(url, number + 1, record))
+        threading.Thread(target=client, args=(url, number + 1, record), kwargs=options)
         for number, record in enumerate(records)
     ]
     for thread in threads:
@@ -181,15 +182,20 @@ def main():
     # The user that pgbouncer runs as has to read its configuration.
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
+        # Nothing may stay prepared where another transaction meets another session.
+        unprepared = {"prepare_threshold": None}
         records = {"plain": scenario(twins.PLAIN)}
         service, url = pgbouncer(directory, "front", twins.PROXY)
         with service:
-            records["pgbouncer before the proxy"] = scenario(url)
+            records["pgbouncer before the proxy"] = scenario(url, **unprepared)
+        service, url = pgbouncer(directory, "sessions", twins.PROXY, mode="session")
+        with service:
+            records["in session mode"] = scenario(url, prepare_threshold=1)
         service, url = pgbouncer(directory, "behind", twins.DIRECT)
         with service:
             second, url = proxy(directory, url)
             with second:
-                records["pgbouncer behind the proxy"] = scenario(url)
+                records["pgbouncer behind the proxy"] = scenario(url, **unprepared)
         finish(compare(records))
 
 
