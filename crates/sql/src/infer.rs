@@ -62,8 +62,8 @@ pub(crate) enum CastOperand<'a> {
     Array {
         empty: bool,
     },
-    /// A column that holds parameters and constants only.
-    Column,
+    /// Anything else that yields parameters and constants only.
+    Values,
 }
 
 /// Columns that are matched by position, some of them in an order that only the server vouches

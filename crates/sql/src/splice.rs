@@ -373,7 +373,7 @@ fn cut(
         }
         // So it is with NULL where no column stands beside it, in VALUES or a branch of a UNION:
         // the server would take it for `text` there.
-        (CastForm::Colons(range), CastOperand::Null) => {
+        (CastForm::Colons(range), CastOperand::Null | CastOperand::Values) => {
             (range, Replacement::Text(format!("::{}", cell_type(array))))
         }
         (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),

@@ -131,6 +131,61 @@ def change(record, connection):
     connection.commit()
 
 
+def frameworks(record, connection):
+    """Statements as ORMs write them: Django's (with parameters, and with its default, literals),
+    ActiveRecord's, Prisma's, Hibernate's."""
+    codes = [f"{MARKER}-orm-{number}" for number in range(3)]
+    numbers = [7, None, 9]
+    for cursor_class in (psycopg.Cursor, ClientCursor):
+        connection.cursor_factory = cursor_class
+        place = cursor_class.__name__
+        for label, statement, values in [
+            ("Django bulk_create",
+             'INSERT INTO "items" ("code", "n4") SELECT * FROM UNNEST((%s)::varchar(20)[], (%s)::integer[])'
+             ' RETURNING "items"."id", "items"."code"', [codes, numbers]),
+            ("Django bulk_create, older",
+             'INSERT INTO "items" ("code", "n4", "d") VALUES (%s, %s, %s), (%s, %s, %s) RETURNING "items"."id"',
+             ["older 1", 1, rows.row(1)["d"], "older 2", None, None]),
+            ("Django bulk_update",
+             'UPDATE "items" SET "t" = (CASE WHEN ("items"."id" = %s) THEN %s WHEN ("items"."id" = %s) THEN %s'
+             ' ELSE NULL END)::text, "n4" = (CASE WHEN ("items"."id" = %s) THEN %s WHEN ("items"."id" = %s)'
+             ' THEN %s ELSE NULL END)::integer WHERE "items"."id" IN (%s, %s)',
+             [5, f"{MARKER} bulk", 6, None, 5, 51, 6, 61, 5, 6]),
+            ("Django bulk_update to nothing",
+             'UPDATE "items" SET "amount" = (CASE WHEN ("items"."id" = %s) THEN %s ELSE NULL END)::numeric(12, 2)'
+             ' WHERE "items"."id" IN (%s)', [6, None, 6]),
+            ("Django bulk_update", 'SELECT id, t, n4, amount FROM items WHERE id IN (5, 6) ORDER BY id', None),
+            ("Django exists", 'SELECT 1 AS "a" FROM "items" WHERE "items"."code" = %s LIMIT 1', [codes[0]]),
+            ("Django in a subquery",
+             'SELECT "items"."id" FROM "items" WHERE "items"."code" IN (SELECT U0."item_code" FROM "orders" U0'
+             ' WHERE U0."quantity" = %s) ORDER BY "items"."id"', [20]),
+            ("Django annotate",
+             'SELECT "items"."n4", COUNT("items"."id") AS "n" FROM "items" WHERE NOT ("items"."n4" IS NULL)'
+             ' GROUP BY "items"."n4" ORDER BY 2, MIN("items"."id")', None),
+            ("ActiveRecord exists?", 'SELECT 1 AS one FROM "items" WHERE "items"."code" = %s LIMIT %s', [codes[0], 1]),
+            ("ActiveRecord find_by",
+             'SELECT "items".* FROM "items" WHERE "items"."uid" = %s AND "items"."n4" = %s ORDER BY "items"."id"'
+             ' ASC LIMIT %s', [rows.row(4)["uid"], 1, 1]),
+            ("ActiveRecord upsert_all",
+             'INSERT INTO "items" ("code","n4") VALUES (%s, %s), (%s, %s) ON CONFLICT ("code") DO UPDATE SET'
+             ' "n4"=excluded."n4" RETURNING "id"', [codes[0], 70, codes[1], 80]),
+            ("Prisma findFirst",
+             'SELECT "public"."items"."id", "public"."items"."code", "public"."items"."t" FROM "public"."items"'
+             ' WHERE ("public"."items"."code" = %s AND 1=1) LIMIT %s OFFSET %s', [codes[0], 1, 0]),
+            ("Prisma aggregate",
+             'SELECT COUNT(*) AS "_count$_all" FROM (SELECT "public"."items"."id" FROM "public"."items"'
+             ' WHERE "public"."items"."n4" IN (%s,%s) OFFSET %s) AS "sub"', [70, 80, 0]),
+            ("Hibernate",
+             'select i1_0.id,i1_0.code,i1_0.doc from items i1_0 left join orders o1_0 on i1_0.code=o1_0.item_code'
+             ' where i1_0.code=%s and (o1_0.quantity is null or o1_0.quantity<>%s) order by i1_0.id'
+             ' offset %s rows fetch first %s rows only', [codes[1], 3, 0, 10]),
+            ("Hibernate for update", 'select i1_0.t from items i1_0 where i1_0.code=%s for no key update', [codes[2]]),
+        ]:
+            attempt(record, f"{label}, {place}", connection, statement, values)
+        connection.rollback()
+    connection.cursor_factory = psycopg.Cursor
+
+
 def errors(record, connection):
     """An error aborts the transaction and names its cause, as without encryption."""
     for label, statement, values in [
@@ -304,6 +359,7 @@ def scenario(url):
             queries(record, connection, cursor_class)
         connection.commit()
         change(record, connection)
+        frameworks(record, connection)
         errors(record, connection)
         prepared(record, connection)
         pipelines(record, connection)

@@ -492,8 +492,8 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// A cast round a parameter or a constant passes the type of its place through, and is cut out
-    /// if that turns out to be sealed; so does one round a column that holds nothing else, as those
-    /// of `VALUES` do. Any other cast is a computation.
+    /// if that turns out to be sealed; so does one round what yields nothing else, as columns of
+    /// `VALUES` and a `CASE` of parameters do. Any other cast is a computation.
     fn cast(
         &mut self,
         scope: &Scope<'_>,
@@ -539,15 +539,14 @@ impl<'a> Analyser<'a, '_, '_> {
             return self.value(scope, arg);
         }
         let shape = self.shape(scope, arg)?;
-        if let (ExprKind::Column { .. }, CastForm::Colons(_), Voice::Client, Shape::Value(ty)) =
-            (&arg.kind, form, self.voice, &shape)
+        if let (CastForm::Colons(_), Voice::Client, Shape::Value(ty)) = (form, self.voice, &shape)
             && self.types.is_open(*ty)
         {
             self.casts.push(CastUse {
                 ty: *ty,
                 target,
                 form,
-                operand: CastOperand::Column,
+                operand: CastOperand::Values,
                 at,
             });
             return Ok(*ty);
