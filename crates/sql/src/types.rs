@@ -34,6 +34,16 @@ enum Tag {
     Array(TypeId),
 }
 
+impl Tag {
+    /// What an array is of.
+    fn element(&self) -> Option<TypeId> {
+        match self {
+            Self::Array(element) => Some(*element),
+            _ => None,
+        }
+    }
+}
+
 /// A comparison that a set takes part in.
 #[derive(Clone, Debug)]
 struct Equality {
@@ -164,11 +174,15 @@ impl<'p> Types<'p> {
         id
     }
 
-    /// Notes that a member is cast to a type.
+    /// Notes that a member is cast to a type, or to arrays of it.
     pub(crate) fn name(&mut self, id: TypeId, ty: ScalarType) {
         let (root, mut class) = self.class(id);
+        let element = class.tag.element();
         class.named.get_or_insert(ty);
         self.slots[root.0 as usize] = Slot::Root(class);
+        if let Some(element) = element {
+            self.name(element, ty);
+        }
     }
 
     /// Cells that a relation holds: of a column, and of these others where a view chooses between
@@ -307,8 +321,12 @@ impl<'p> Types<'p> {
             named: left.named.or(right.named),
         };
         self.check(&class)?;
+        let named = class.named.zip(class.tag.element());
         self.slots[a.0 as usize] = Slot::Link(b);
         self.slots[b.0 as usize] = Slot::Root(class);
+        if let Some((ty, element)) = named {
+            self.name(element, ty);
+        }
         Ok(())
     }
 
@@ -369,7 +387,7 @@ impl<'p> Types<'p> {
         let (root, mut class) = self.class(result);
         class.tag = match class.tag {
             Tag::Unknown => {
-                class.compared |= chosen.compared;
+                class.compared |= self.is_compared(&chosen, column);
                 Tag::Sealed(column)
             }
             Tag::Sealed(before) => {
@@ -675,12 +693,7 @@ impl<'p> Types<'p> {
                 Ground::Sealed(sealed) if self.policy.column(sealed.column).ty.is_array() => {
                     Ground::Deep
                 }
-                Ground::Sealed(mut sealed) => {
-                    if class.named.is_some() {
-                        sealed.compared = self.is_compared(&class, sealed.column);
-                    }
-                    Ground::Array(sealed)
-                }
+                Ground::Sealed(sealed) => Ground::Array(sealed),
                 Ground::Unlisted => Ground::Unlisted,
                 Ground::Array(_) | Ground::Deep => Ground::Deep,
             },

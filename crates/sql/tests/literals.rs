@@ -301,6 +301,18 @@ fn an_output_is_of_the_type_of_comparisons_where_it_was_compared() {
         ("SELECT coalesce(vc, nullif(vc, 'a')) FROM t", false),
         ("SELECT vc FROM t WHERE nullif(vc, 'a') = 'b'", false),
         ("SELECT coalesce(vc, $1::text) FROM t", false),
+        (
+            "SELECT u FROM unnest($1::varchar[]) u (u) JOIN t ON u.u = t.vc",
+            false,
+        ),
+        (
+            "SELECT u FROM unnest($1::text[]) u (u) JOIN t ON u.u = t.vc",
+            true,
+        ),
+        (
+            "SELECT ARRAY[u, 'a'] FROM unnest($1::varchar[]) u (u) JOIN t ON u.u = t.vc",
+            false,
+        ),
     ] {
         let plan = plan(&world, sql);
         let [Outputs::Columns(outputs)] = plan.statements.as_slice() else {

@@ -80,20 +80,29 @@ fn a_client_that_does_not_is_told_and_sees_nothing_of_the_server() {
     assert!(matches!(pair.fault, Some(Error::Unusable(_))));
 }
 
-/// What a client sends in place of its proof is refused, and what the server sends waits.
+/// Statements before the proof, when it is asked for and before that.
 #[test]
 fn nothing_passes_before_the_proof() {
-    let mut pair = trusted(None, None);
-    request(&pair.take(), 10);
-    pair.send(&query("SELECT 1"));
-    let found = pair.take();
-    assert_eq!(tags(&found), "E");
-    assert_eq!(found[0].error_field('C').unwrap(), "08P01");
-    assert!(
-        pair.server.received.is_empty(),
-        "{:?}",
-        pair.server.received
-    );
+    for early in [false, true] {
+        let mut pair = Pair::with(Pair::options(), Model::new(true), None);
+        pair.session.terminate_authentication(login(None));
+        pair.send_only(&startup(&[("user", "app")]));
+        if early {
+            pair.send(&query("SELECT 1"));
+        } else {
+            pair.drive();
+            request(&pair.take(), 10);
+            pair.send(&query("SELECT 1"));
+        }
+        let found = pair.take();
+        assert_eq!(tags(&found), "E", "{early}");
+        assert_eq!(found[0].error_field('C').unwrap(), "08P01");
+        let received = &pair.server.received;
+        assert!(
+            received.iter().all(|frame| frame.tag != b'Q'),
+            "{received:?}"
+        );
+    }
 }
 
 /// Messages of the client that are none, or out of turn, and a downgrade.
