@@ -7,12 +7,10 @@
 )]
 
 pub mod compare;
-pub mod generate;
 pub mod random;
 pub mod run;
 pub mod schema;
 pub mod trap;
-pub mod twins;
 pub mod values;
 pub mod wire;
 
