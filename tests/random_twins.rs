@@ -9,6 +9,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "random_twins/harness.rs"]
+mod harness;
 #[path = "support/connections.rs"]
 mod support;
 
@@ -118,6 +120,7 @@ const CONSTRUCTS: &[&str] = &[
     "row comparison",
     "scalar sub-select",
     "set operation",
+    "setting",
     "several statements in one text",
     "simple",
     "sub-select in FROM",
@@ -126,6 +129,9 @@ const CONSTRUCTS: &[&str] = &[
     "value on the left",
     "window function",
 ];
+
+/// Errors that a run has to have met, or it has not compared what it claims to.
+const ERRORS: &[&str] = &["22001", "22003", "22P02", "23502", "23505", "25P02"];
 
 /// Statements per world.
 const PER_WORLD: usize = 250;
@@ -319,8 +325,11 @@ fn assert_worth(summary: &Summary, version: u32) {
             .map_or(0, |count| count.refused);
         assert!(refused > 0, "`{reason}` was never refused");
     }
-    for code in ["22001", "22003", "22P02", "23502", "23505", "25P02"] {
-        assert!(summary.errors.contains_key(code), "no error {code} was met");
+    for code in ERRORS {
+        assert!(
+            summary.errors.contains_key(*code),
+            "no error {code} was met"
+        );
     }
     assert!(
         summary.rows > summary.statements,

@@ -12,10 +12,10 @@ use support::*;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-const IDLE: usize = 300;
-const BUSY: usize = 50;
+const IDLE: usize = 500;
+const BUSY: usize = 100;
 /// Each seals two values and looks one up.
-const ROUNDS: usize = 75;
+const ROUNDS: usize = 50;
 /// Descriptors of one connection in this process: the client's and both of the proxy's.
 const DESCRIPTORS_EACH: u64 = 3;
 

@@ -7,13 +7,11 @@
 )]
 
 pub mod compare;
-pub mod generate;
 pub mod items;
 pub mod random;
 pub mod run;
 pub mod schema;
 pub mod trap;
-pub mod twins;
 pub mod values;
 pub mod wire;
 
