@@ -332,6 +332,8 @@ fn what_the_server_has_no_operator_for_is_refused_as_by_the_server() {
         ("a", "a8", "int8[]"),
         ("m", "m6", "macaddr"),
         ("m", "m8", "macaddr8"),
+        ("c", "net", "cidr"),
+        ("d", "nets", "cidr[]"),
         ("b", "fixed", "bit(9)"),
         ("b", "vary", "bit varying"),
     ];
@@ -356,6 +358,9 @@ fn what_the_server_has_no_operator_for_is_refused_as_by_the_server() {
         ("SELECT 1 FROM t WHERE m6 <> m8", Some("42725")),
         ("SELECT coalesce(m6, m8) FROM t", None),
         ("SELECT 1 FROM t WHERE fixed = vary", None),
+        // It would be an `inet`.
+        ("SELECT nullif(net, '10/8') FROM t", Some("0A000")),
+        ("SELECT nullif(nets, '{10/8}') FROM t", None),
     ] {
         let got = match analyse(sql, Protocol::Extended, &world.context()) {
             Verdict::Planned(_) => None,

@@ -1,6 +1,6 @@
 //! Expressions.
 
-use sealwire_core::types::{Family, ScalarType};
+use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
 use super::{Analyser, CastOperand, CastUse, LiteralUse, Result, Voice};
 use crate::ir::{
@@ -185,7 +185,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 };
                 // PostgreSQL compares a `cidr` as `inet`, and that is what the result is then.
                 let spec = self.resolver.context.policy.column(sealed.column);
-                if spec.ty.scalar() == ScalarType::Cidr {
+                if spec.ty == DeclaredType::new(ScalarType::Cidr) {
                     let what = "NULLIF, which makes an `inet` of a `cidr`,";
                     return Err(refuse::construct(what, Some(expr.at)).into());
                 }
