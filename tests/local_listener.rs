@@ -227,6 +227,50 @@ async fn a_statement_is_cancelled_over_the_same_socket() {
 }
 
 #[tokio::test]
+async fn a_cancel_request_goes_to_the_host_of_its_session() {
+    let fixture = Fixture::new(people()).await;
+    // A host that does not answer before the session is open, and takes requests then.
+    let first = tempfile::tempdir().unwrap();
+    let mut config: Config = fixture.url().parse().unwrap();
+    let second = fixture.sealed();
+    let mut postgres = tokio_postgres::Config::new();
+    postgres
+        .host_path(first.path())
+        .host(second.host())
+        .port(second.port())
+        .ssl_mode(tokio_postgres::config::SslMode::Disable)
+        .user(second.owner())
+        .password(config.postgres().get_password().unwrap())
+        .dbname(second.name());
+    *config.postgres_mut() = postgres;
+    let listener = config.listen(NoTls).await.unwrap();
+    let client = client(&listener).await;
+    let path = format!(".s.PGSQL.{}", second.port());
+    let wrong = tokio::net::UnixListener::bind(first.path().join(path)).unwrap();
+
+    let pid: i32 = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let admin = second.connect_superuser().await;
+    let token = client.cancel_token();
+    let cancelling = async {
+        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+        while admin.query(sql, &[&pid]).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::select! {
+            result = token.cancel_query(NoTls) => result.unwrap(),
+            _ = wrong.accept() => panic!("the request has come to another host"),
+        }
+    };
+    let sleep = client.batch_execute("SELECT pg_sleep(60)");
+    let (error, ()) = tokio::join!(sleep, cancelling);
+    assert_eq!(code(&error.unwrap_err()), "57014");
+}
+
+#[tokio::test]
 async fn a_server_that_cannot_be_reached_is_said_to_the_client() {
     let fixture = Fixture::new(people()).await;
     let dead = StdListener::bind("127.0.0.1:0").unwrap();

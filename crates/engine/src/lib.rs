@@ -13,6 +13,7 @@
 //! in the order in which the client sends and settled in the order in which the server answers.
 
 mod analysis;
+mod cancel;
 mod catalogue;
 mod check;
 mod copy;
@@ -37,6 +38,7 @@ mod slots;
 pub mod startup;
 mod statement;
 
+pub use cancel::BackendKey;
 pub use counters::Counters;
 pub use error::Error;
 pub use need::{Failure, Need, Supply};

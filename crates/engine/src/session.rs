@@ -18,6 +18,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::analysis::Analysis;
+use crate::cancel::BackendKey;
 use crate::counters::Counters;
 use crate::error::Error;
 use crate::frame::{BadLength, Head, Inbox, Step};
@@ -117,6 +118,7 @@ pub struct Session {
     unbound: bool,
     /// The client has been asked to authenticate, and has not answered yet.
     asked: bool,
+    backend_key: Option<BackendKey>,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -218,6 +220,7 @@ impl Session {
             login: None,
             unbound: false,
             asked: false,
+            backend_key: None,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -275,6 +278,11 @@ impl Session {
     /// agree, and statements are welcome.
     pub fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready)
+    }
+
+    /// What cancel requests name the session by, once the server has said it.
+    pub fn backend_key(&self) -> Option<&BackendKey> {
+        self.backend_key.as_ref()
     }
 
     /// Whether nothing is under way between the peers: no transaction, no response owed, no part of

@@ -338,7 +338,7 @@ async fn session<C>(
         return bad_start(client, BadStart::Refused(failure), shared).await;
     };
     let from = Instant::now();
-    let server = match beginning.wait(shared.server.dial()).await {
+    let (server, address) = match beginning.wait(shared.server.dial()).await {
         Err(late) => {
             beginning.late(&late);
             return send_away(client, &late.failure()).await;
@@ -354,7 +354,7 @@ async fn session<C>(
             };
             return send_away(client, &failure).await;
         }
-        Ok(Ok(server)) => server,
+        Ok(Ok(dialled)) => dialled,
     };
     shared.metrics.phase(Phase::Dial, from.elapsed());
     let from = Instant::now();
@@ -375,6 +375,7 @@ async fn session<C>(
                 "connected"
             );
             drop(beginning);
+            let _cancellable = shared.server.cancellable(&relay, address);
             serve_statements(&mut relay, shared).await
         }
         Ok(Err(Ended::Closed)) => End::NotAuthenticated,

@@ -72,6 +72,6 @@ pub use local::LocalListener;
 pub use relay::{Ended, Fault, Relay, Stop};
 pub use sealwire_engine::{Counters, Failure, Limits};
 pub use sealwire_keys::{KeyProvider, ProviderError, Providers, WrapContext};
-pub use server::{Server, ServerSocket};
+pub use server::{Address, Cancellable, Server, ServerSocket};
 pub use statistics::Statistics;
 pub use stream::SealedStream;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use sealwire_engine::Failure;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{UnixListener, UnixStream};
@@ -161,34 +162,57 @@ async fn accept<T>(
     }
 }
 
-async fn serve<T>(client: UnixStream, server: Arc<Server<T>>, encryption: ColumnEncryption)
+async fn serve<T>(mut client: UnixStream, server: Arc<Server<T>>, encryption: ColumnEncryption)
 where
     T: MakeTlsConnect<ServerSocket> + Clone + Send + Sync + 'static,
     T::Stream: Send + 'static,
     T::TlsConnect: Send,
     <T::TlsConnect as TlsConnect<ServerSocket>>::Future: Send,
 {
-    match server.dial().await {
-        Ok(server) => {
-            // How it ended is the client's to know, and the client does.
-            let _ = Relay::new(client, server, &encryption, &[])
-                .run(std::future::pending())
-                .await;
+    let mut first = Vec::new();
+    match first_message(&mut client, &mut first).await {
+        Ok(Startup::Cancel(_)) => {
+            // Whether it comes in time is not for the client to know, as with the server itself.
+            let _ = server.cancel(&first).await;
+            let _ = client.shutdown().await;
         }
-        Err(error) => refuse(client, &error).await,
+        Ok(_) => match server.dial().await {
+            Ok((stream, address)) => {
+                let mut relay = Relay::new(client, stream, &encryption, &first);
+                // How it ended is the client's to know, and the client does.
+                if relay.start().await.is_ok() {
+                    let _cancellable = server.cancellable(&relay, address);
+                    let _ = relay.run(std::future::pending()).await;
+                }
+            }
+            Err(error) => refuse(client, &error.to_failure()).await,
+        },
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let failure = Failure {
+                sqlstate: "08P01",
+                message: error.to_string(),
+                hint: None,
+            };
+            refuse(client, &failure).await;
+        }
+        Err(_) => {}
+    }
+}
+
+/// Reads up to the first message that is not about encryption, which there is none of here.
+async fn first_message(client: &mut UnixStream, buffer: &mut Vec<u8>) -> io::Result<Startup> {
+    loop {
+        match startup::read(client, buffer).await? {
+            Startup::Tls | Startup::Gss => client.write_all(b"N").await?,
+            first => return Ok(first),
+        }
     }
 }
 
 /// Says why there is no connection, in place of the server's first answer.
-async fn refuse(mut client: UnixStream, error: &Error) {
-    let mut buffer = Vec::new();
-    while let Ok(Startup::Tls | Startup::Gss) = startup::read(&mut client, &mut buffer).await {
-        if client.write_all(b"N").await.is_err() {
-            return;
-        }
-    }
+async fn refuse(mut client: UnixStream, why: &Failure) {
     let mut out = BytesMut::new();
-    error.to_failure().write_fatal(&mut out);
+    why.write_fatal(&mut out);
     let _ = client.write_all(&out).await;
     let _ = client.shutdown().await;
 }

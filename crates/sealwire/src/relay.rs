@@ -11,7 +11,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use sealwire_engine::{Error as EngineError, Failure};
+use sealwire_engine::{BackendKey, Error as EngineError, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::encryption::ColumnEncryption;
@@ -95,6 +95,13 @@ impl<C, S> fmt::Debug for Relay<C, S> {
         f.debug_struct("Relay")
             .field("session", &self.sealing)
             .finish_non_exhaustive()
+    }
+}
+
+impl<C, S> Relay<C, S> {
+    /// What cancel requests name the session by, once the server has said it.
+    pub(crate) fn backend_key(&self) -> Option<&BackendKey> {
+        self.sealing.session().backend_key()
     }
 }
 

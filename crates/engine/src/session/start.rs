@@ -2,8 +2,9 @@
 
 use super::load::{Loaded, What};
 use super::{Phase, PolicyState, Session};
+use crate::cancel::BackendKey;
 use crate::error::Error;
-use crate::frame::{Head, Step};
+use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::{Malformed, Reader, frame, frontend};
 use crate::need::Failure;
 use crate::options::PolicySource;
@@ -57,6 +58,13 @@ impl Session {
                 }
                 self.prepare(ready.to_vec())?;
                 Ok(Step::Took(head.len))
+            }
+            b'K' if BackendKey::fits(head.len.saturating_sub(HEADER_LEN)) => {
+                let Some(body) = self.whole(head, rest)? else {
+                    return Ok(Step::Starved);
+                };
+                self.backend_key = BackendKey::of_body(body);
+                Ok(Step::Forward(head.len))
             }
             b'K' | b'v' | b'E' => Ok(Step::Forward(head.len)),
             _ => Err(Error::ServerMisbehaved(
