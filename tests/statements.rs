@@ -529,3 +529,23 @@ async fn a_table_called_like_a_type_leaves_the_type_its_name() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn what_is_no_sql_is_told_in_an_aborted_transaction_too() {
+    let mut twins = Twins::new().await;
+    for mode in MODES {
+        for first in ["SELECT 1", "SELECT 1 / 0"] {
+            for text in [
+                "SELEC id FROM people",
+                "SELECT id FROM people WHERE email = 'zqxmarker-a' AND",
+                "PREPARE x AS TRUNCATE people",
+                "SELECT id FROM people",
+            ] {
+                twins
+                    .works(mode, &["BEGIN", first, text, "SELECT 1", "ROLLBACK"])
+                    .await;
+            }
+        }
+    }
+    twins.finish();
+}

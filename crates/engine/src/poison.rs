@@ -10,16 +10,21 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use sealwire_core::value::ValueError;
-use sealwire_sql::Refusal;
+use sealwire_sql::{Refusal, RefusalKind};
 
 use crate::error::Error;
 use crate::message::frame;
 use crate::need::Failure;
 
 /// Parses, and fails in analysis, which comes after the check for an aborted transaction.
-pub(crate) const REFUSED_TEXT: &[u8] = b"SELECT sealwire_refused_this_statement";
+const REFUSED_TEXT: &[u8] = b"SELECT sealwire_refused_this_statement";
 /// `undefined_column`: what [`REFUSED_TEXT`] gives.
-pub(crate) const REFUSED_TEXT_SQLSTATES: &[&str] = &["42703"];
+const REFUSED_TEXT_SQLSTATES: &[&str] = &["42703"];
+/// Stands for a text that PostgreSQL's grammar does not accept: neither does it accept this, which
+/// it finds out before the check for an aborted transaction.
+const UNREADABLE_TEXT: &[u8] = b"sealwire_refused_this_statement";
+/// `syntax_error`: what [`UNREADABLE_TEXT`] gives.
+const UNREADABLE_TEXT_SQLSTATES: &[&str] = &["42601"];
 /// No format code of the protocol. The server looks at it after the check for an aborted
 /// transaction and before it looks at the value.
 pub(crate) const REFUSED_FORMAT: i16 = 2;
@@ -37,12 +42,14 @@ pub(crate) const COPY_FAIL_SQLSTATES: &[&str] = &["57014"];
 pub(crate) struct Report {
     pub(crate) sqlstate: Cow<'static, str>,
     pub(crate) message: String,
-    pub(crate) detail: Option<String>,
+    pub(crate) detail: Option<Box<str>>,
     pub(crate) hint: Option<String>,
     /// Character of the statement, from 1.
     pub(crate) position: Option<u32>,
     /// Where in the rows of a COPY.
     pub(crate) context: Option<Box<str>>,
+    /// The grammar does not accept the statement.
+    pub(crate) unreadable: bool,
 }
 
 impl Report {
@@ -54,6 +61,7 @@ impl Report {
             hint: None,
             position: None,
             context: None,
+            unreadable: false,
         }
     }
 
@@ -62,7 +70,7 @@ impl Report {
         self
     }
 
-    pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
+    pub(crate) fn with_detail(mut self, detail: impl Into<Box<str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }
@@ -77,10 +85,11 @@ impl Report {
         Self {
             sqlstate: Cow::Borrowed(refusal.sqlstate),
             message: refusal.message.clone(),
-            detail: refusal.detail.clone(),
+            detail: refusal.detail.as_deref().map(Into::into),
             hint: refusal.hint.clone(),
             position,
             context: None,
+            unreadable: refusal.kind == RefusalKind::Syntax,
         }
     }
 
@@ -110,6 +119,15 @@ impl Report {
     pub(crate) fn value(error: &ValueError, column: &str) -> Self {
         Self::new(error.sqlstate, error.message.clone())
             .with_detail(format!("value for encrypted column `{column}`"))
+    }
+
+    /// What goes to the server in the statement's place.
+    pub(crate) fn substitute(&self) -> &'static [u8] {
+        if self.unreadable {
+            UNREADABLE_TEXT
+        } else {
+            REFUSED_TEXT
+        }
     }
 
     /// Appends the ErrorResponse.
@@ -157,6 +175,20 @@ pub(crate) struct Poison {
     /// The SQLSTATEs that the constant provokes; any other error of the server's stands.
     pub(crate) expected: &'static [&'static str],
     pub(crate) report: Report,
+}
+
+impl Poison {
+    /// For a statement in whose place [`Report::substitute`] goes out.
+    pub(crate) fn text(report: Report) -> Self {
+        Self {
+            expected: if report.unreadable {
+                UNREADABLE_TEXT_SQLSTATES
+            } else {
+                REFUSED_TEXT_SQLSTATES
+            },
+            report,
+        }
+    }
 }
 
 impl fmt::Debug for Poison {

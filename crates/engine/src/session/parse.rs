@@ -19,7 +19,7 @@ use crate::message::Malformed;
 use crate::message::frontend::{self, Oids, Parse, Target};
 use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
-use crate::poison::{Poison, REFUSED_TEXT, REFUSED_TEXT_SQLSTATES, Report};
+use crate::poison::{Poison, Report};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::seal::{Sealer, Stop, converted, literal_keys, param_keys, parameter_type, wire_type};
 use crate::slots::NAME_LEN_MAX;
@@ -502,7 +502,7 @@ impl Session {
         report: Report,
     ) -> Result<Step, Error> {
         self.counters.statements_refused += 1;
-        frontend::parse(&mut self.to_server, parse.name, REFUSED_TEXT, &[])?;
+        frontend::parse(&mut self.to_server, parse.name, report.substitute(), &[])?;
         let seq = self.queue.next_seq();
         let entry = Entry {
             work: poison(report),
@@ -525,11 +525,10 @@ impl Session {
         let mut names = Vec::new();
         let (work, effect, text) = match self.look(bytes, Protocol::Simple, None)? {
             Look::Wait => return Ok(Step::Wait),
-            Look::Refused(report) => (
-                poison(report),
-                Effect::default(),
-                Some(REFUSED_TEXT.to_vec()),
-            ),
+            Look::Refused(report) => {
+                let text = report.substitute().to_vec();
+                (poison(report), Effect::default(), Some(text))
+            }
             Look::Plain(effect) | Look::Untouched(effect) => (Work::Plain, effect, None),
             // Only texts with declared types are looked up.
             Look::Known(..) => return Err(Error::ApiMisuse("a Query was looked up as a Parse")),
@@ -550,11 +549,10 @@ impl Session {
                         self.client_wait = Some(Wait::Keys);
                         return Ok(Step::Wait);
                     }
-                    Err(Stop::Failed(report)) => (
-                        poison(report),
-                        Effect::default(),
-                        Some(REFUSED_TEXT.to_vec()),
-                    ),
+                    Err(Stop::Failed(report)) => {
+                        let text = report.substitute().to_vec();
+                        (poison(report), Effect::default(), Some(text))
+                    }
                     Err(Stop::Fault(error)) => return Err(error),
                 }
             }
@@ -598,8 +596,5 @@ impl Session {
 }
 
 fn poison(report: Report) -> Work {
-    Work::Poison(Box::new(Poison {
-        expected: REFUSED_TEXT_SQLSTATES,
-        report,
-    }))
+    Work::Poison(Box::new(Poison::text(report)))
 }
