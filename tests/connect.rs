@@ -7,38 +7,15 @@
 mod support;
 
 use std::net::TcpListener as StdListener;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sealwire::{Canceller, Connection};
+use sealwire_testkit::RecordingProxy;
 use sealwire_testkit::fixture::Fixture;
-use sealwire_testkit::{Postgres, RecordingProxy};
-use support::{code, everything, people};
+use support::{code, everything, people, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_postgres::{Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
-
-/// TLS that trusts the test server's own authority.
-async fn tls() -> MakeRustlsConnect {
-    let server = Postgres::shared().await;
-    let pem = server
-        .authority_pem()
-        .expect("these tests need the kit's own server");
-    let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    MakeRustlsConnect::new(config)
-}
 
 async fn open(connected: Result<(Client, Connection), sealwire::Error>) -> (Client, Canceller) {
     let (client, connection) = connected.unwrap_or_else(|error| panic!("{error:?}"));

@@ -10,19 +10,14 @@ use std::future::poll_fn;
 use std::net::TcpListener as StdListener;
 use std::os::unix::fs::PermissionsExt;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, TryStreamExt};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sealwire::{Config, LocalListener};
-use sealwire_testkit::Postgres;
 use sealwire_testkit::fixture::Fixture;
-use support::{assert_only_cells, cells, code, everything, people};
+use support::{assert_only_cells, cells, code, everything, people, tls};
 use tokio_postgres::{AsyncMessage, Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 async fn listen(text: &str) -> LocalListener {
     text.parse::<Config>()
@@ -369,21 +364,7 @@ async fn two_listeners_do_not_know_each_other() {
 #[tokio::test]
 async fn the_server_is_reached_with_tls_where_that_is_configured() {
     let fixture = Fixture::new(people()).await;
-    let pem = Postgres::shared()
-        .await
-        .authority_pem()
-        .expect("these tests need the kit's own server");
-    let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tls = MakeRustlsConnect::new(tls);
+    let tls = tls().await;
     let url = fixture.url().replace("127.0.0.1", "localhost");
     let ssl = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     for (id, sslmode, encrypted) in [(1, "require", true), (2, "disable", false)] {

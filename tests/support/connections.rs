@@ -2,16 +2,41 @@
 
 #![allow(dead_code, reason = "each test binary uses what it needs")]
 
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use sealwire::{Config, MaybeTls, SealedStream};
 use sealwire_core::policy::Mode;
+use sealwire_testkit::Postgres;
 use sealwire_testkit::fixture::schema::{Column, Table, quoted};
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use sealwire_testkit::fixture::{Fixture, trap};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The stream that a client without TLS has beneath it.
 pub(crate) type Stream = SealedStream<MaybeTls<Socket, NoTlsStream>>;
+
+/// TLS that trusts the test server's own authority.
+pub(crate) async fn tls() -> MakeRustlsConnect {
+    let server = Postgres::shared().await;
+    let pem = server
+        .authority_pem()
+        .expect("these tests need the kit's own server");
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    MakeRustlsConnect::new(config)
+}
 
 /// tokio-postgres' own client, through Sealwire.
 pub(crate) async fn connect(url: &str) -> Client {
