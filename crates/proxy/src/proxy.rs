@@ -481,7 +481,13 @@ async fn encryption(
     settings: &EncryptionSettings,
     limits: Limits,
 ) -> Result<ColumnEncryption, Error> {
-    let source: ManifestSource = settings.manifest.as_deref().unwrap_or("database").parse()?;
+    let manifest = settings.manifest.as_deref().unwrap_or("database");
+    let source: ManifestSource = manifest.parse().map_err(|_| {
+        Error::new(format_args!(
+            "`manifest` in `[encryption]` cannot be `{manifest}`"
+        ))
+        .with_hint("use `database` or `file:PATH`")
+    })?;
     let master_key = settings.master_key.as_deref().ok_or_else(|| {
         Error::new("no column master key is configured")
             .with_hint("say where it is (`--master-key`, or `master_key` in `[encryption]`)")
@@ -494,7 +500,9 @@ async fn encryption(
     if let Some(ttl) = settings.key_ttl {
         builder = builder.key_ttl(ttl);
     }
-    Ok(builder.build().await?)
+    let encryption = builder.build().await?;
+    encryption.check_master_key().await?;
+    Ok(encryption)
 }
 
 fn server(settings: &ServerSettings) -> Result<Server<MakeRustlsConnect>, Error> {

@@ -74,7 +74,9 @@ fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
     if args.http.is_some() {
         listen.http = args.http;
     }
-    listen.allow_plaintext |= args.allow_plaintext;
+    if let Some(allow_plaintext) = args.allow_plaintext {
+        listen.allow_plaintext = allow_plaintext;
+    }
     let from_file = listen.tls.take();
     let (certificate, key) = from_file.map(|tls| (tls.certificate, tls.key)).unzip();
     listen.tls = match (
@@ -110,9 +112,12 @@ fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
     let encryption = &mut settings.encryption;
     if global.given_manifest.is_some() || defaults {
         let manifest = global.manifest().to_string_lossy();
-        encryption.manifest = Some(match &*manifest {
-            "database" => manifest.into_owned(),
-            path => format!("file:{path}"),
+        // A path, as for every command, or what the file would say.
+        let is_setting = manifest == "database" || manifest.starts_with("file:");
+        encryption.manifest = Some(if is_setting {
+            manifest.into_owned()
+        } else {
+            format!("file:{manifest}")
         });
     }
     if global.given_master_key.is_some() || defaults {
