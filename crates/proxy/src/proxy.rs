@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::instrument::WithSubscriber;
 use tracing::{error, info, warn};
 
 use crate::client::{self, Client};
@@ -225,7 +226,13 @@ impl Handle {
     /// The last thing that could not be loaded; each is logged too.
     pub async fn reload(&self) -> Result<(), Error> {
         self.shared.metrics.reloads.inc();
-        let result = self.shared.reload().await;
+        let shared = Arc::clone(&self.shared);
+        let reload = async move { shared.reload().await }.with_current_subscriber();
+        let runtime = tokio::runtime::Handle::current();
+        // Files may lie on a file system that hangs: not on a thread that drives connections.
+        let result = tokio::task::spawn_blocking(move || runtime.block_on(reload))
+            .await
+            .unwrap_or_else(|_| Err(Error::new("the reload was cut off")));
         if result.is_err() {
             self.shared.metrics.failed_reloads.inc();
         }
