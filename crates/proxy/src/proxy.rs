@@ -11,6 +11,7 @@ use std::time::Duration;
 use prometheus_client::metrics::gauge::Gauge;
 use sealwire::scram::Secret;
 use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -31,6 +32,9 @@ use crate::tls::{self, WithClients};
 const BEGINNINGS_EXTRA: usize = 64;
 /// How long the listeners rest when nothing can be accepted, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Clients that may wait on the Unix socket to be accepted, as on TCP.
+const UNIX_BACKLOG: i32 = 1024;
 
 /// What connections are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -561,8 +565,17 @@ fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, E
         }
         let _ = std::fs::remove_file(&path);
     }
-    let listener = UnixListener::bind(&path).map_err(|error| failed(&error))?;
     let mode = Permissions::from_mode(settings.unix_mode()?);
-    std::fs::set_permissions(&path, mode).map_err(|error| failed(&error))?;
+    let listener = listen_with(&path, mode).map_err(|error| failed(&error))?;
     Ok(Some((listener, path)))
+}
+
+/// Nobody can connect before the socket has its permissions: nothing listens until then.
+fn listen_with(path: &std::path::Path, mode: Permissions) -> std::io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, mode)?;
+    socket.listen(UNIX_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
 }
