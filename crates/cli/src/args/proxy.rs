@@ -36,7 +36,8 @@ pub(crate) struct Proxy {
     /// Accept clients without TLS on addresses other than loopback
     #[arg(
         long,
-        value_name = "YES",
+        value_name = "yes|no",
+        hide_possible_values = true,
         env = "SEALWIRE_ALLOW_PLAINTEXT",
         num_args = 0..=1,
         require_equals = true,
