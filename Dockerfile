@@ -3,6 +3,9 @@
 # (docs/proxy.md).
 #
 #     docker build --tag sealwire .
+#
+# `docker stop` waits ten seconds and many orchestrators thirty: give it longer than `drain_timeout`,
+# which is thirty, so that transactions may finish (`docker run --stop-timeout 40`).
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /source

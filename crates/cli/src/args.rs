@@ -128,7 +128,7 @@ The exit code is 1 when the statement is refused.")]
     /// database are the server's.
     ///
     /// SIGTERM or SIGINT: no new connections, each open one ends when its transaction has; a second
-    /// one ends all at once. SIGHUP: manifests and certificates are read again.
+    /// one ends all at once. SIGHUP: manifests, the certificate and the list of roles are read again.
     #[command(after_help = "\
 Examples:
   sealwire proxy --listen 127.0.0.1:6432 --server db.internal --sslrootcert ca.pem

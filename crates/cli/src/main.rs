@@ -29,13 +29,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
-    let mut runtime = match args.command {
+    let mut builder = match args.command {
         Command::Proxy(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    runtime
+    let runtime = builder
         .enable_all()
         .build()
-        .map_err(|error| Error::new(format!("cannot start: {error}")))?
-        .block_on(command::run(args, output))
+        .map_err(|error| Error::new(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(command::run(args, output));
+    // A file that cannot be read to its end would keep the process.
+    runtime.shutdown_background();
+    result
 }

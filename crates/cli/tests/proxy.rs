@@ -11,8 +11,12 @@ mod running;
 mod shell;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use running::Running;
 use rustix::process::Signal;
@@ -178,6 +182,39 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
         .await
         .unwrap();
     assert_eq!(read.get::<_, &str>(0), "migraine");
+}
+
+/// A manifest may lie on a file system that hangs.
+#[tokio::test]
+async fn a_reload_that_hangs_does_not_keep_it_from_ending() {
+    let database = Postgres::shared().await.create_database().await;
+    let owner = database.connect().await;
+    let directory = tempfile::tempdir().unwrap();
+    let shell = Shell {
+        directory: directory.path(),
+        url: url(&database),
+    };
+    prepare(&shell, &owner).await;
+    let mut running = Running::start(&shell, &database, &[]);
+    let manifest = directory.path().join("sealwire.toml");
+    std::fs::remove_file(&manifest).unwrap();
+    let made = Command::new("mkfifo").arg(&manifest).status().unwrap();
+    assert!(made.success());
+
+    running.signal(Signal::HUP);
+    // It can be opened once the proxy reads it, and nothing comes while it is held.
+    let held = File::options().write(true).open(&manifest).unwrap();
+    let (end, ended) = mpsc::channel();
+    let patience = thread::spawn(move || {
+        let in_time = ended.recv_timeout(Duration::from_secs(20)).is_ok();
+        drop(held);
+        in_time
+    });
+    running.signal(Signal::TERM);
+    running.wait_for("stopped");
+    assert!(running.end().success());
+    let _ = end.send(());
+    assert!(patience.join().unwrap(), "it ended with the reload only");
 }
 
 #[tokio::test]

@@ -269,9 +269,13 @@ impl Session {
     }
 
     /// Whether server bytes are welcome: false while the session waits for keys to open what the
-    /// server has sent, and while too much is undelivered.
+    /// server has sent, or for a client that has to prove itself first, and while too much is
+    /// undelivered.
     pub fn wants_server(&self) -> bool {
-        self.fault.is_none() && !self.server_waits && self.to_client.len() < UNSENT_BYTES_MAX
+        self.fault.is_none()
+            && !self.server_waits
+            && !self.awaits_proof()
+            && self.to_client.len() < UNSENT_BYTES_MAX
     }
 
     /// Whether the session has begun: the client is authenticated, the manifest and the catalogue

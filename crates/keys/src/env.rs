@@ -57,6 +57,10 @@ impl KeyProvider for EnvProvider {
         format!("env:{}", self.name)
     }
 
+    async fn check(&self) -> Result<(), ProviderError> {
+        self.load().map(drop)
+    }
+
     async fn wrap(
         &self,
         context: WrapContext<'_>,

@@ -77,6 +77,10 @@ impl KeyProvider for FileProvider {
         format!("file:{}", self.path.display())
     }
 
+    async fn check(&self) -> Result<(), ProviderError> {
+        self.load().await.map(drop)
+    }
+
     async fn wrap(
         &self,
         context: WrapContext<'_>,

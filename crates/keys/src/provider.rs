@@ -78,6 +78,12 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// Where the master key is, for messages: a URI without secrets.
     fn describe(&self) -> String;
 
+    /// Whether the master key is there, as far as that can be told without something to unwrap.
+    /// Nothing is asked unless a provider does it.
+    async fn check(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// Wraps 32 key bytes under the master key.
     async fn wrap(
         &self,

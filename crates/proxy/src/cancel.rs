@@ -8,6 +8,6 @@ use crate::proxy::Shared;
 pub(crate) async fn forward(request: &[u8], shared: &Shared) {
     shared.metrics.cancels.inc();
     if let Err(error) = shared.server.cancel(request).await {
-        debug!(%error, "cancel request not delivered");
+        debug!(error = error.to_string(), "cancel request not delivered");
     }
 }

@@ -219,7 +219,7 @@ async fn encrypted(
     let stream = match beginning.wait(accepting).await {
         Err(late) => return beginning.late(&late),
         Ok(Err(error)) => {
-            info!(%error, "TLS handshake failed");
+            info!(error = error.to_string(), "TLS handshake failed");
             return beginning.shared.metrics.ended(End::BadStart);
         }
         Ok(Ok(stream)) => stream,
@@ -345,7 +345,7 @@ async fn session<C>(
         }
         Ok(Err(error)) => {
             // Where the server is stands in the log, not in what any client can read.
-            warn!(%error, "cannot reach the server");
+            warn!(error = error.to_string(), "cannot reach the server");
             shared.metrics.ended(End::NoServer);
             let failure = Failure {
                 sqlstate: "08001",
@@ -380,7 +380,8 @@ async fn session<C>(
         }
         Ok(Err(Ended::Closed)) => End::NotAuthenticated,
         Ok(Err(Ended::Fault(fault))) if fault.is_refusal() => {
-            warn!(%fault, "no session");
+            // As a text, which is escaped: a peer's words do not begin a line of the log.
+            warn!(fault = fault.to_string(), "no session");
             End::Encryption
         }
         Ok(Err(ended)) => end_of(&ended),
@@ -447,7 +448,7 @@ fn end_of(ended: &Ended) -> End {
         Ended::Closed => End::Closed,
         Ended::Stopped => End::Stopped,
         Ended::Fault(fault) => {
-            info!(%fault, "session ended");
+            info!(fault = fault.to_string(), "session ended");
             if fault.is_client_s() {
                 End::ClientFault
             } else {
@@ -455,11 +456,11 @@ fn end_of(ended: &Ended) -> End {
             }
         }
         Ended::Client(error) => {
-            debug!(%error, "client lost");
+            debug!(error = error.to_string(), "client lost");
             End::ClientLost
         }
         Ended::Server(error) => {
-            info!(%error, "server lost");
+            info!(error = error.to_string(), "server lost");
             End::ServerLost
         }
         _ => End::ServerFault,
@@ -472,7 +473,7 @@ where
 {
     shared.metrics.ended(End::BadStart);
     match why {
-        BadStart::Gone(error) => debug!(%error, "gone before it began"),
+        BadStart::Gone(error) => debug!(error = error.to_string(), "gone before it began"),
         BadStart::Refused(failure) => {
             info!(reason = failure.message, "not served");
             send_away(client, &failure).await;

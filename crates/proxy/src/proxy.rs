@@ -11,10 +11,12 @@ use std::time::Duration;
 use prometheus_client::metrics::gauge::Gauge;
 use sealwire::scram::Secret;
 use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::instrument::WithSubscriber;
 use tracing::{error, info, warn};
 
 use crate::client::{self, Client};
@@ -30,6 +32,9 @@ use crate::tls::{self, WithClients};
 const BEGINNINGS_EXTRA: usize = 64;
 /// How long the listeners rest when nothing can be accepted, for want of file descriptors perhaps.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Clients that may wait on the Unix socket to be accepted, as on TCP.
+const UNIX_BACKLOG: i32 = 1024;
 
 /// What connections are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +230,13 @@ impl Handle {
     /// The last thing that could not be loaded; each is logged too.
     pub async fn reload(&self) -> Result<(), Error> {
         self.shared.metrics.reloads.inc();
-        let result = self.shared.reload().await;
+        let shared = Arc::clone(&self.shared);
+        let reload = async move { shared.reload().await }.with_current_subscriber();
+        let runtime = tokio::runtime::Handle::current();
+        // Files may lie on a file system that hangs: not on a thread that drives connections.
+        let result = tokio::task::spawn_blocking(move || runtime.block_on(reload))
+            .await
+            .unwrap_or_else(|_| Err(Error::new("the reload was cut off")));
         if result.is_err() {
             self.shared.metrics.failed_reloads.inc();
         }
@@ -481,7 +492,13 @@ async fn encryption(
     settings: &EncryptionSettings,
     limits: Limits,
 ) -> Result<ColumnEncryption, Error> {
-    let source: ManifestSource = settings.manifest.as_deref().unwrap_or("database").parse()?;
+    let manifest = settings.manifest.as_deref().unwrap_or("database");
+    let source: ManifestSource = manifest.parse().map_err(|_| {
+        Error::new(format_args!(
+            "`manifest` in `[encryption]` cannot be `{manifest}`"
+        ))
+        .with_hint("use `database` or `file:PATH`")
+    })?;
     let master_key = settings.master_key.as_deref().ok_or_else(|| {
         Error::new("no column master key is configured")
             .with_hint("say where it is (`--master-key`, or `master_key` in `[encryption]`)")
@@ -494,7 +511,9 @@ async fn encryption(
     if let Some(ttl) = settings.key_ttl {
         builder = builder.key_ttl(ttl);
     }
-    Ok(builder.build().await?)
+    let encryption = builder.build().await?;
+    encryption.check_master_key().await?;
+    Ok(encryption)
 }
 
 fn server(settings: &ServerSettings) -> Result<Server<MakeRustlsConnect>, Error> {
@@ -546,8 +565,17 @@ fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, E
         }
         let _ = std::fs::remove_file(&path);
     }
-    let listener = UnixListener::bind(&path).map_err(|error| failed(&error))?;
     let mode = Permissions::from_mode(settings.unix_mode()?);
-    std::fs::set_permissions(&path, mode).map_err(|error| failed(&error))?;
+    let listener = listen_with(&path, mode).map_err(|error| failed(&error))?;
     Ok(Some((listener, path)))
+}
+
+/// Nobody can connect before the socket has its permissions: nothing listens until then.
+fn listen_with(path: &std::path::Path, mode: Permissions) -> std::io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    std::fs::set_permissions(path, mode)?;
+    socket.listen(UNIX_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket.into())
 }

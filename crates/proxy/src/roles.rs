@@ -1,6 +1,8 @@
 //! Roles whose authentication ends at the proxy.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use sealwire::scram::{ParseSecretError, Secret};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 
@@ -22,14 +25,17 @@ impl Roles {
         let shown = path.display();
         let failed =
             |error: std::io::Error| Error::new(format_args!("cannot read `{shown}`: {error}"));
-        let mode = path.metadata().map_err(failed)?.permissions().mode();
+        let mut file = File::open(path).map_err(failed)?;
+        // Asked of the opened file, so that the answer is about the bytes that are read.
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
         if mode & 0o007 != 0 {
-            return Err(
-                Error::new(format_args!("refusing `{shown}`: every user may read it"))
-                    .with_hint(format!("run `chmod 0600 {shown}`")),
-            );
+            return Err(Error::new(format_args!(
+                "refusing `{shown}`: every user may read or write it"
+            ))
+            .with_hint(format!("run `chmod 0600 {shown}`")));
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text).map_err(failed)?;
         // The error's own words would show the line, which holds a secret.
         let table: HashMap<String, String> = toml::from_str(&text).map_err(|_| {
             Error::new(format_args!("`{shown}` is not a list of roles"))
@@ -37,6 +43,7 @@ impl Roles {
         })?;
         let mut roles = HashMap::new();
         for (role, secret) in table {
+            let secret = Zeroizing::new(secret);
             let secret = secret.parse().map_err(|error: ParseSecretError| {
                 Error::new(format_args!(
                     "`{shown}`: the secret of role `{role}` is {error}"

@@ -154,6 +154,15 @@ impl ColumnEncryption {
         })
     }
 
+    /// Asks the key store whether the master key is there: a manifest in the database needs it only
+    /// when a connection has read that.
+    ///
+    /// # Errors
+    /// When it is not, or cannot be read.
+    pub async fn check_master_key(&self) -> Result<(), Error> {
+        self.0.provider.check().await.map_err(Error::key)
+    }
+
     fn newest(&self) -> Option<Arc<Loaded>> {
         self.0
             .newest

@@ -34,8 +34,17 @@ pub(crate) struct Proxy {
     #[arg(long, value_name = "PATH", env = "SEALWIRE_ROLES")]
     pub(crate) roles: Option<PathBuf>,
     /// Accept clients without TLS on addresses other than loopback
-    #[arg(long, env = "SEALWIRE_ALLOW_PLAINTEXT", value_parser = BoolishValueParser::new())]
-    pub(crate) allow_plaintext: bool,
+    #[arg(
+        long,
+        value_name = "yes|no",
+        hide_possible_values = true,
+        env = "SEALWIRE_ALLOW_PLAINTEXT",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = BoolishValueParser::new()
+    )]
+    pub(crate) allow_plaintext: Option<bool>,
     /// Address for /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS:PORT", env = "SEALWIRE_HTTP")]
     pub(crate) http: Option<SocketAddr>,

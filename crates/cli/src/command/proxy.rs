@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> R
         });
     }
     log(settings.log.level, settings.log.format);
-    let mut signals = Signals::new()
+    let signals = Signals::new()
         .map_err(|error| Error::new(format_args!("cannot receive signals: {error}")))?;
     raise_descriptor_limit(settings.limits.connections);
     let proxy = sealwire_proxy::Proxy::bind(settings).await?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> R
         info!(%address, "listening for probes");
     }
     let handle = proxy.handle();
-    let told = tokio::spawn(async move { signals.obey(&handle).await });
+    let told = tokio::spawn(signals.obey(handle));
     proxy.run().await;
     told.abort();
     info!("stopped");
@@ -74,7 +74,9 @@ fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
     if args.http.is_some() {
         listen.http = args.http;
     }
-    listen.allow_plaintext |= args.allow_plaintext;
+    if let Some(allow_plaintext) = args.allow_plaintext {
+        listen.allow_plaintext = allow_plaintext;
+    }
     let from_file = listen.tls.take();
     let (certificate, key) = from_file.map(|tls| (tls.certificate, tls.key)).unzip();
     listen.tls = match (
@@ -110,9 +112,12 @@ fn settings(global: &Global, args: &Proxy) -> Result<Settings, Error> {
     let encryption = &mut settings.encryption;
     if global.given_manifest.is_some() || defaults {
         let manifest = global.manifest().to_string_lossy();
-        encryption.manifest = Some(match &*manifest {
-            "database" => manifest.into_owned(),
-            path => format!("file:{path}"),
+        // A path, as for every command, or what the file would say.
+        let is_setting = manifest == "database" || manifest.starts_with("file:");
+        encryption.manifest = Some(if is_setting {
+            manifest.into_owned()
+        } else {
+            format!("file:{manifest}")
         });
     }
     if global.given_master_key.is_some() || defaults {
@@ -199,25 +204,36 @@ impl Signals {
         })
     }
 
-    async fn obey(&mut self, proxy: &sealwire_proxy::Handle) {
-        let mut ends = 0;
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => ends += 1,
-                _ = self.interrupt.recv() => ends += 1,
-                _ = self.hang_up.recv() => {
-                    // What could not be loaded is logged, and what is in use stays.
-                    if let Err(error) = proxy.reload().await {
+    async fn obey(self, proxy: sealwire_proxy::Handle) {
+        let Self {
+            mut terminate,
+            mut interrupt,
+            mut hang_up,
+        } = self;
+        let reloading = proxy.clone();
+        // On its own: files may lie on a file system that hangs, and the end does not wait for that.
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                // What could not be loaded is logged, and what is in use stays.
+                match reloading.reload().await {
+                    Ok(()) => info!("reloaded"),
+                    Err(error) => {
                         error!(%error, hint = error.hint(), "reload is not complete");
-                    } else {
-                        info!("reloaded");
                     }
-                    continue;
                 }
             }
-            match ends {
-                1 => proxy.drain(),
-                _ => proxy.stop(),
+        });
+        let mut drains = false;
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if drains {
+                proxy.stop();
+            } else {
+                proxy.drain();
+                drains = true;
             }
         }
     }

@@ -96,6 +96,15 @@ impl Session {
         }));
     }
 
+    /// AuthenticationOk has come, and the client has not proved itself: what else the server sends
+    /// would only be held.
+    pub(super) fn awaits_proof(&self) -> bool {
+        self.login.as_ref().is_some_and(|progress| {
+            !progress.server_asks
+                && matches!(progress.state, State::ClientFirst | State::ClientFinal(_))
+        })
+    }
+
     /// The startup message names the role.
     pub(super) fn name_role(&mut self, user: &str) {
         if let Some(progress) = &mut self.login {

@@ -105,6 +105,22 @@ fn nothing_passes_before_the_proof() {
     }
 }
 
+/// What is behind AuthenticationOk is held until the client has proved itself, which it may never
+/// do.
+#[test]
+fn a_server_that_asks_for_nothing_waits_for_the_proof() {
+    let mut pair = trusted(None, None);
+    request(&pair.take(), 10);
+    assert!(!pair.session.wants_server());
+    let mut scram = ScramSha256::new(PASSWORD, ChannelBinding::unrequested());
+    pair.send(&initial(PLAIN, scram.message()));
+    scram.update(&request(&pair.take(), 11)).unwrap();
+    assert!(!pair.session.wants_server());
+    pair.send(&frame(b'p', scram.message()));
+    assert!(tags(&pair.take()).ends_with('Z'));
+    assert!(pair.session.wants_server());
+}
+
 /// Messages of the client that are none, or out of turn, and a downgrade.
 #[test]
 fn a_client_that_breaks_the_protocol_is_told() {

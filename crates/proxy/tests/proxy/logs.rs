@@ -3,6 +3,7 @@
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply, WireClient};
 use tokio::io::AsyncWriteExt;
+use tokio_postgres::NoTls;
 
 use crate::support::*;
 
@@ -130,4 +131,37 @@ async fn nothing_that_crosses_a_connection_is_logged() {
         let line = text.lines().find(|line| line.contains(forbidden));
         assert_eq!(line, None, "`{forbidden}` is logged");
     }
+}
+
+/// The server's words are in the reason why there is no session.
+#[tokio::test]
+async fn nobody_s_words_begin_a_line_of_the_log() {
+    let fixture = Fixture::new(people()).await;
+    let admin = fixture.sealed().connect_superuser().await;
+    admin
+        .batch_execute(
+            "CREATE SCHEMA IF NOT EXISTS sealwire;
+             GRANT USAGE ON SCHEMA sealwire TO PUBLIC;
+             CREATE FUNCTION sealwire.lie() RETURNS text LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION E'true\\nFORGED \\x1b[2J line'; END $$;
+             CREATE VIEW sealwire.manifest AS SELECT sealwire.lie() AS document, 1 AS serial;
+             GRANT SELECT ON sealwire.manifest TO PUBLIC;",
+        )
+        .await
+        .unwrap();
+    let log = Log::capture();
+    let mut settings = settings(&fixture);
+    settings.encryption.manifest = Some("database".into());
+    let proxy = Running::start(settings).await;
+    let error = refused(&proxy.config(fixture.sealed()), NoTls).await;
+    assert_eq!(code(&error), "42P01");
+    proxy.settle(0.0).await;
+    let text = log.take();
+    assert!(text.contains("FORGED"), "{text}");
+    assert!(text.contains("no session"), "{text}");
+    assert!(
+        !text.lines().any(|line| line.starts_with("FORGED")),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "{text:?}");
 }
