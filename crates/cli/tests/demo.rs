@@ -14,19 +14,17 @@ use std::path::Path;
 use std::process::Command;
 
 use running::Running;
-use sealwire_testkit::Postgres;
-use shell::{Shell, url};
+use shell::{Shell, Stage};
 
 #[tokio::test]
 async fn the_demo_seals_what_it_inserts() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/proxy");
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     let programs = Path::new(env!("CARGO_BIN_EXE_sealwire")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     // The second run is that of a second `docker compose up`.

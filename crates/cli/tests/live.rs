@@ -9,19 +9,17 @@
 #[path = "support/shell.rs"]
 mod shell;
 
-use sealwire_testkit::Postgres;
-use shell::{Shell, url};
+use shell::{Shell, Stage};
 use tokio_postgres::NoTls;
 
 #[tokio::test]
 async fn from_nothing_to_an_encrypted_column() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     let add = ["columns", "add", "public.patients.ssn", "--type", "text"];
@@ -89,13 +87,12 @@ async fn from_nothing_to_an_encrypted_column() {
 
 #[tokio::test]
 async fn a_column_that_parts_from_the_manifest_is_named() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     shell.ok(&[
@@ -140,13 +137,12 @@ async fn a_column_that_parts_from_the_manifest_is_named() {
 /// may rename.
 #[tokio::test]
 async fn a_column_and_its_table_are_renamed_without_losing_a_cell() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     shell.ok(&["columns", "add", "public.patients.ssn", "--type", "text"]);

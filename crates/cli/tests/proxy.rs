@@ -20,9 +20,8 @@ use std::time::Duration;
 
 use running::Running;
 use rustix::process::Signal;
-use sealwire_testkit::Postgres;
 use serde_json::Value;
-use shell::{Shell, url};
+use shell::{Shell, Stage};
 use tokio_postgres::{Client, NoTls};
 
 /// A database with `patients.ssn` encrypted, its manifest and key in the shell's directory.
@@ -41,13 +40,12 @@ const SSN: &str = "078-05-1120";
 
 #[tokio::test]
 async fn a_client_that_knows_nothing_of_it_is_served() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let mut running = Running::start(&shell, &database, &[]);
 
@@ -75,13 +73,12 @@ async fn a_client_that_knows_nothing_of_it_is_served() {
 
 #[tokio::test]
 async fn a_transaction_may_finish_when_it_is_told_to_end() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let mut running = Running::start(&shell, &database, &[]);
     let mut busy = running.connect(&database).await.unwrap();
@@ -110,13 +107,12 @@ async fn a_transaction_may_finish_when_it_is_told_to_end() {
 
 #[tokio::test]
 async fn a_second_signal_ends_what_is_under_way() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let mut running = Running::start(&shell, &database, &[]);
     let mut busy = running.connect(&database).await.unwrap();
@@ -137,13 +133,12 @@ async fn a_second_signal_ends_what_is_under_way() {
 
 #[tokio::test]
 async fn a_changed_manifest_is_for_the_connections_that_come() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let mut running = Running::start(&shell, &database, &[]);
     shell.ok(&[
@@ -187,13 +182,12 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
 /// A manifest may lie on a file system that hangs.
 #[tokio::test]
 async fn a_reload_that_hangs_does_not_keep_it_from_ending() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let mut running = Running::start(&shell, &database, &[]);
     let manifest = directory.path().join("sealwire.toml");
@@ -219,13 +213,12 @@ async fn a_reload_that_hangs_does_not_keep_it_from_ending() {
 
 #[tokio::test]
 async fn options_win_over_the_environment_and_that_over_the_file() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     prepare(&shell, &owner).await;
     let file = "\
 [listen]
@@ -276,13 +269,12 @@ master_key = \"file:sealwire.key\"
 /// The secret that the command makes is one that the server takes for the password.
 #[tokio::test]
 async fn a_secret_that_is_made_here_is_the_servers_too() {
-    let database = Postgres::shared().await.create_database().await;
-    let owner = database.connect().await;
-    let directory = tempfile::tempdir().unwrap();
-    let shell = Shell {
-        directory: directory.path(),
-        url: url(&database),
-    };
+    let Stage {
+        database,
+        owner,
+        directory,
+    } = Stage::new().await;
+    let shell = Shell::of(directory.path(), &database);
     let make = |role: &str, input: &[u8]| {
         let mut child = shell
             .command(&["scram", role])

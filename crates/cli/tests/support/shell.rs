@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sealwire_testkit::TestDatabase;
+use sealwire_testkit::{Postgres, TestDatabase};
+use tempfile::TempDir;
+use tokio_postgres::Client;
 
 /// A directory with a manifest and a key file, and the database that they are for.
 pub(crate) struct Shell<'a> {
@@ -13,7 +15,33 @@ pub(crate) struct Shell<'a> {
     pub(crate) url: String,
 }
 
-impl Shell<'_> {
+/// A database, its owner, and a directory for the command.
+pub(crate) struct Stage {
+    pub(crate) database: TestDatabase<'static>,
+    pub(crate) owner: Client,
+    pub(crate) directory: TempDir,
+}
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        let database = Postgres::shared().await.create_database().await;
+        Self {
+            owner: database.connect().await,
+            database,
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+}
+
+impl<'a> Shell<'a> {
+    pub(crate) fn of(directory: &'a Path, database: &TestDatabase<'_>) -> Self {
+        Self {
+            directory,
+            // The kit's certificate is its own authority's, which the command rightly does not know.
+            url: format!("{}?sslmode=disable", database.url()),
+        }
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealwire"));
         command
@@ -43,9 +71,4 @@ impl Shell<'_> {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
-}
-
-pub(crate) fn url(database: &TestDatabase<'_>) -> String {
-    // The kit's certificate is its own authority's, which the command rightly does not know.
-    format!("{}?sslmode=disable", database.url())
 }
