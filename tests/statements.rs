@@ -6,6 +6,8 @@
 
 #[path = "statements/converted.rs"]
 mod converted;
+#[path = "statements/crossing.rs"]
+mod crossing;
 #[path = "statements/narrowing.rs"]
 mod narrowing;
 #[path = "support/connections.rs"]

@@ -409,6 +409,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
+        analyser.prepares = matches!(statement.kind, StatementKind::Prepare(_));
         let ctes = Ctes {
             parent: None,
             list: Vec::new(),

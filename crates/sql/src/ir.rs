@@ -640,8 +640,8 @@ pub(crate) struct TypeName {
 pub(crate) enum CastForm {
     /// `x::type`: the range from `::` to the type's last token.
     Colons(Range<usize>),
-    /// `CAST(x AS type)`: the whole range.
-    Function(Range<usize>),
+    /// `CAST(x AS type)`: the whole range, and where `AS` starts.
+    Function(Range<usize>, usize),
     /// `type 'x'`: the whole range.
     Prefix(Range<usize>),
     /// Anything else: never cut out.
