@@ -405,6 +405,10 @@ pub(crate) struct Utility {
 pub(crate) enum Action {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
+    /// Gives a setting a value: harmless, but for what it sets.
+    Set,
+    /// Ends a transaction, or a part of one.
+    End,
     /// Every prepared statement and cursor goes.
     DiscardAll,
     /// Not supported when a relation that it names is protected.

@@ -121,7 +121,8 @@ impl Session {
             other => return Ok(Err(other)),
         }
         let analysis = self.analysis()?;
-        let names = match analysis.analyse(text, protocol, &self.names()) {
+        let idle = !self.in_block && !self.batch_open && self.queue.len() == 0;
+        let names = match analysis.analyse(text, protocol, &self.names(), idle) {
             Verdict::NeedsRelations(names) => names,
             // Another session may have changed what it rests on.
             Verdict::Refused(refusal) if !self.catalogue_fresh && rests_on_catalogue(&refusal) => {
