@@ -133,6 +133,9 @@ async fn every_pair(way: impl Fn(&str, &str, u32, &str) -> Batch, least: usize) 
             }
         }
     }
+    twins
+        .proxy
+        .assert_absent(&["5e5a3e5e-0000-4000", "8589934592"]);
     refused.sort_unstable();
     refused.dedup();
     assert!(same > least, "{same} outcomes, refused {refused:?}");
