@@ -262,9 +262,11 @@ async fn sealed_values_meet_encrypted_columns_in_the_server_s_own_analysis() {
             let class = found.met.get(&Source::Param(number));
             let class =
                 class.unwrap_or_else(|| panic!("{sql}: ${number} meets no encrypted column"));
-            // The client is told the column's type: `text` or `integer`, or an array of it.
+            // The client is told the type of the cast that the parameter stands in, or the column's:
+            // `text` or `integer`, or an array of it.
             let at = usize::try_from(number - 1).unwrap();
             let expected = match (class.as_str(), sent.declared[at]) {
+                (_, 17) if cast_of(&sql, number).is_some() => cast_of(&sql, number).unwrap(),
                 ("orders.qty", 17) => 23,
                 ("orders.qty", _) => 1007,
                 (_, 17) => 25,
@@ -289,6 +291,27 @@ async fn sealed_values_meet_encrypted_columns_in_the_server_s_own_analysis() {
             "hardly anything was looked at"
         );
     }
+}
+
+/// The object identifier of the type that a statement casts a parameter to.
+fn cast_of(sql: &str, number: i64) -> Option<u32> {
+    [
+        ("varchar", 1043),
+        ("text", 25),
+        ("bigint", 20),
+        ("numeric", 1700),
+        ("float8", 701),
+    ]
+    .into_iter()
+    .find(|(name, _)| {
+        [
+            format!("${number}::{name}"),
+            format!("CAST(${number} AS {name})"),
+        ]
+        .iter()
+        .any(|cast| sql.contains(cast))
+    })
+    .map(|(_, oid)| oid)
 }
 
 /// The oracle itself: in the trees of statements that were not rewritten it finds what is wrong.

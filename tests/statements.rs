@@ -6,6 +6,8 @@
 
 #[path = "statements/converted.rs"]
 mod converted;
+#[path = "statements/crossing.rs"]
+mod crossing;
 #[path = "statements/narrowing.rs"]
 mod narrowing;
 #[path = "support/connections.rs"]
@@ -325,6 +327,48 @@ async fn one_text_may_prepare_and_execute() {
             Mode::Simple,
             "EXECUTE taken('zqxmarker-a')",
             "was not prepared",
+        )
+        .await;
+    twins.finish();
+}
+
+#[tokio::test]
+async fn one_text_may_end_its_transaction_and_go_on() {
+    let mut twins = Twins::new().await;
+    twins
+        .works(
+            Mode::Simple,
+            &[
+                "BEGIN; UPDATE people SET note = 'zqxmarker-c' WHERE id = 1; COMMIT; \
+                 SELECT note FROM people WHERE email = 'zqxmarker-a'",
+                "UPDATE people SET note = 'zqxmarker-d' WHERE id = 1; ROLLBACK; SELECT note FROM people ORDER BY id; \
+                 BEGIN; UPDATE people SET age = 43 WHERE email = 'zqxmarker-b'; END; SELECT age FROM people ORDER BY id",
+            ],
+        )
+        .await;
+    // What was set before in the transaction is taken back by its end, and then the names, or the
+    // date, would be others.
+    for before in [
+        "BEGIN; SET LOCAL search_path = pg_catalog, public",
+        "BEGIN; SET LOCAL datestyle = 'ISO, DMY'",
+        "BEGIN",
+    ] {
+        twins.works(Mode::Simple, &[before]).await;
+        twins
+            .refused(
+                Mode::Simple,
+                "COMMIT; INSERT INTO people (id, email, born) VALUES (9, 'zqxmarker-9', '02/03/2004')",
+                "after the end of a transaction",
+            )
+            .await;
+        twins.plain.query("SELECT 1/0").await;
+        twins.works(Mode::Simple, &["ROLLBACK"]).await;
+    }
+    twins
+        .refused(
+            Mode::Simple,
+            "BEGIN; SET LOCAL datestyle = 'ISO, DMY'; COMMIT; UPDATE people SET born = '02/03/2004'",
+            "after the end of a transaction",
         )
         .await;
     twins.finish();

@@ -14,7 +14,7 @@
 //!   can be of another release than the server's. The binary format depends on no zone.
 //! - Hexadecimal floating-point text is refused, and JSON that is nested deeper than 512 levels.
 //! - Text of any kind is exchanged in UTF-8 only.
-//! - Casts for assignment from other families to text, from timestamps to `time`, from `money` to
+//! - Casts for assignment to text from floating-point numbers, times, intervals, JSON and the like, from timestamps to `time`, from `money` to
 //!   `numeric`, between `time`, `timetz` and `interval`, and comparisons in which one value would have
 //!   to equal several cells (a `timestamptz` with a `timestamp` or `date` column, a floating-point
 //!   number with a `numeric` column or, beyond 2^53, with an `int8` column, a `bpchar` with a
@@ -31,6 +31,7 @@ pub mod array;
 mod bits;
 mod boolean;
 mod bytea;
+mod coercion;
 mod datetime;
 mod error;
 mod float;
@@ -53,6 +54,9 @@ use zeroize::Zeroizing;
 use crate::policy::Mode;
 use crate::types::{DeclaredType, Family, ScalarType, WireType};
 
+pub use self::coercion::{
+    Coercion, Objection, chooses_column, coercion, coercion_of, needs_explicit_cast,
+};
 pub use self::error::ValueError;
 use self::wire::WireValue;
 
@@ -193,6 +197,35 @@ pub fn canonicalise(
         (true, true) => array::canonicalise(target, value, usage, out),
         _ => Err(ValueError::mismatch(target.ty, wire)),
     }
+}
+
+/// Casts a value to another type, as `x::type` does where the cast is one that an assignment would
+/// make, and appends its binary form.
+///
+/// # Errors
+/// [`ValueError`] as of [`canonicalise`].
+pub fn cast(
+    to: ScalarType,
+    from: ScalarType,
+    format: Format,
+    input: &[u8],
+    settings: &Settings,
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), ValueError> {
+    // Whatever equality ignores is kept.
+    let target = Target::new(DeclaredType::new(to), Mode::Randomized);
+    let mut canonical = Zeroizing::new(Vec::new());
+    canonicalise(
+        target,
+        from,
+        format,
+        Usage::Assign,
+        input,
+        settings,
+        &mut canonical,
+    )?;
+    out.reserve(canonical.len() + 16);
+    render(target, Format::Binary, &canonical, settings, out)
 }
 
 /// [`canonicalise`] for the type itself, or for an element of an array type.

@@ -13,7 +13,9 @@ use std::path::Path;
 
 use sealwire_core::policy::Mode;
 use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
-use sealwire_core::value::{Format, Settings, Target, Usage, ValueError, canonicalise, render};
+use sealwire_core::value::{
+    Coercion, Format, Settings, Target, Usage, ValueError, canonicalise, coercion, render,
+};
 use zeroize::Zeroizing;
 
 /// Assignments that PostgreSQL makes and this library leaves to an explicit cast.
@@ -23,7 +25,7 @@ const REFUSED_ASSIGNMENTS: &[(Family, Family)] = &[
     (Family::Money, Family::Numeric),
 ];
 
-/// Anything is assigned to a string by way of its text form.
+/// Anything is assigned to a string by way of its text form, and most is refused.
 fn is_text(family: Family) -> bool {
     family == Family::Text || family == Family::Text.array()
 }
@@ -113,6 +115,23 @@ fn family(ty: &str) -> Family {
     ty.parse::<DeclaredType>().unwrap().family()
 }
 
+/// What is said of two types must agree with what becomes of a value, here and on the server.
+fn check_by_type(ty: &str, wire: WireType, usage: Usage, works: bool, is_missing: bool) {
+    let declared: DeclaredType = ty.parse().unwrap();
+    if declared.is_array() || wire.is_array() {
+        return;
+    }
+    let coercion = coercion(declared.scalar(), wire.scalar(), usage);
+    let has_none = matches!(coercion, Coercion::Missing | Coercion::Ambiguous);
+    assert_eq!(
+        has_none, is_missing,
+        "{ty}, {wire}, {usage:?}: {coercion:?}"
+    );
+    if works {
+        assert_eq!(coercion, Coercion::Done, "{ty}, {wire}, {usage:?}");
+    }
+}
+
 #[test]
 fn assignments_across_types() {
     let mut differences = Vec::new();
@@ -128,6 +147,7 @@ fn assignments_across_types() {
                 out
             })
         });
+        check_by_type(&ty, from, Usage::Assign, got.is_ok(), sqlstate == "42804");
         let agrees = match &got {
             Ok([text, sent]) => {
                 let hex: String = sent.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -167,15 +187,19 @@ fn comparisons_across_types() {
             continue;
         }
         let declared: DeclaredType = ty.parse().unwrap();
+        let is_missing = incomparable.contains(&[ty.clone(), wire.clone()]);
+        let works = canonical(&ty, from, Usage::Compare, Mode::Deterministic, &probe).is_ok();
+        check_by_type(&ty, from, Usage::Compare, works, is_missing);
         let key = match canonical(&ty, from, Usage::Compare, Mode::Deterministic, &probe) {
             Ok(key) => key,
             Err(error) if is_unsupported(&error) => continue,
             Err(error) => {
-                assert_eq!(error.sqlstate, "42804", "{ty} = {wire} {probe:?}");
                 // Beyond 2^53 several int8 are one float8.
                 let is_large = matches!(from_family(from), Family::Float4 | Family::Float8)
                     && declared.scalar() == ScalarType::Int8
                     && probe.parse::<f64>().unwrap().abs() >= 9_007_199_254_740_992.0;
+                let sqlstate = if is_large { "0A000" } else { "42804" };
+                assert_eq!(error.sqlstate, sqlstate, "{ty} = {wire} {probe:?}");
                 let is_listed = is_large
                     || REFUSED_COMPARISONS.contains(&(from_family(from), declared.family()))
                     || [

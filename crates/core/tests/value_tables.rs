@@ -174,11 +174,11 @@ fn an_unquoted_number_has_the_least_type_that_holds_it() {
 
 #[test]
 fn another_family_is_a_mismatch_that_names_both_types() {
-    let error = coerce("varchar(3)", "int4", Format::Text, Usage::Assign, b"1").unwrap_err();
+    let error = coerce("varchar(3)", "float8", Format::Text, Usage::Assign, b"1").unwrap_err();
     assert_eq!(error.sqlstate, "42804");
     assert_eq!(
         error.message,
-        "column is of type character varying(3) but value is of type integer"
+        "column is of type character varying(3) but value is of type double precision"
     );
 }
 

@@ -95,9 +95,10 @@ impl Analysis {
         self.epoch
     }
 
-    fn context<'c>(&'c self, names: &'c (dyn Names + Sync)) -> Context<'c> {
+    fn context<'c>(&'c self, names: &'c (dyn Names + Sync), idle: bool) -> Context<'c> {
         Context {
             names,
+            idle,
             policy: &self.policy,
             catalogue: &self.catalogue,
             facts: &self.facts,
@@ -130,8 +131,10 @@ impl Analysis {
         text: &str,
         protocol: Protocol,
         names: &(dyn Names + Sync),
+        idle: bool,
     ) -> Verdict {
-        sealwire_sql::analyse_with(&self.matcher, text, protocol, &self.context(names))
+        let context = self.context(names, idle);
+        sealwire_sql::analyse_with(&self.matcher, text, protocol, &context)
     }
 
     /// Whether every one of these names has been asked for already.

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::message::backend::{Field, format_code};
 use crate::message::frame;
 use crate::poison::Report;
-use crate::seal::{converted, parameter_type, wire_type};
+use crate::seal::{parameter_type, reading};
 use crate::statement::Prepared;
 
 fn disagreement(what: String) -> Report {
@@ -162,11 +162,12 @@ pub(crate) fn write_parameters(
                     let spec = policy.column(column);
                     let declared = parameter_type(spec, usage);
                     let client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
-                    if converted(client_oid, array, declared, cast).is_some() {
+                    let reading = reading(client_oid, array, declared, cast);
+                    if reading.is_some_and(|reading| reading.is_string) {
                         out.put_u32(client_oid);
                         continue;
                     }
-                    let ty = wire_type(client_oid, array, declared).unwrap_or(declared);
+                    let ty = reading.map_or(declared, |reading| reading.ty);
                     match (ty.scalar(), array || ty.is_array()) {
                         (ScalarType::Enum, true) => spec.array_oid(),
                         (ScalarType::Enum, false) => spec.element_oid(),

@@ -8,7 +8,9 @@ use sealwire_core::cell::{Header, SealError};
 use sealwire_core::policy::{ColumnId, ColumnSpec, KeyId, Policy};
 use sealwire_core::types::{Family, ScalarType, WireType};
 use sealwire_core::value::array::Array;
-use sealwire_core::value::{Format, Settings, Usage, canonicalise};
+use sealwire_core::value::{
+    self, Coercion, Format, Settings, Usage, canonicalise, coercion_of, needs_explicit_cast,
+};
 use sealwire_sql::{CopyStream, Param, Plan, Replacement};
 use zeroize::Zeroizing;
 
@@ -67,7 +69,7 @@ pub(crate) fn parameter_type(spec: &ColumnSpec, usage: Usage) -> WireType {
 /// The type that a sealed parameter's bytes have on the wire: what the client declared, or else
 /// `declared`. `None`: the client declared something that no encrypted column can take. Of an
 /// array of values it is the type of the elements.
-pub(crate) fn wire_type(client_oid: u32, array: bool, declared: WireType) -> Option<WireType> {
+fn wire_type(client_oid: u32, array: bool, declared: WireType) -> Option<WireType> {
     match client_oid {
         0 | UNKNOWN_OID => Some(declared),
         // The client knows the type's identifier from the database, and labels are looked up in any
@@ -80,7 +82,7 @@ pub(crate) fn wire_type(client_oid: u32, array: bool, declared: WireType) -> Opt
 
 /// The type that a string parameter is cast to, where PostgreSQL would hand the string to that
 /// type's input function (`pg_cast` has no other way from a string, but for another string).
-pub(crate) fn converted(
+fn converted(
     client_oid: u32,
     array: bool,
     declared: WireType,
@@ -96,6 +98,99 @@ pub(crate) fn converted(
     is_string(ScalarType::from_oid(client_oid)?).then(|| match declared.is_array() {
         true => WireType::array_of(target),
         false => target.into(),
+    })
+}
+
+/// How the bytes of a sealed parameter are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// The type that they have.
+    pub(crate) ty: WireType,
+    /// They are a string for the type's input function.
+    pub(crate) is_string: bool,
+    /// The type that the statement casts the value to before it meets the column.
+    pub(crate) cast: Option<ScalarType>,
+}
+
+/// How a parameter is read, or `None` where the client declared a type that is not known here.
+pub(crate) fn reading(
+    client_oid: u32,
+    array: bool,
+    declared: WireType,
+    cast: Option<ScalarType>,
+) -> Option<Reading> {
+    if let Some(ty) = converted(client_oid, array, declared, cast) {
+        return Some(Reading {
+            ty,
+            is_string: true,
+            cast: None,
+        });
+    }
+    // The cast types a parameter that the client left open.
+    let open = match (cast, declared.is_array()) {
+        (Some(cast), true) => WireType::array_of(cast),
+        (Some(cast), false) => cast.into(),
+        (None, _) => declared,
+    };
+    let ty = wire_type(client_oid, array, open)?;
+    let is_other = |cast: &ScalarType| {
+        let families = [ty.scalar().family(), declared.scalar().family()];
+        // A string stays one, and a moment is not rounded; an integer has to fit.
+        let is_family = families == [cast.family(); 2];
+        !declared.is_array()
+            && ty.scalar() != *cast
+            && (!is_family || cast.family() == Family::Int && !array)
+    };
+    Some(Reading {
+        ty,
+        is_string: false,
+        cast: cast.filter(is_other),
+    })
+}
+
+/// Why a parameter that the client has declared is not one for its column. The words are
+/// PostgreSQL's where it would not take the parameter either.
+pub(crate) fn objection(
+    number: usize,
+    spec: &ColumnSpec,
+    usage: Usage,
+    array: bool,
+    reading: Option<Reading>,
+) -> Option<Report> {
+    let refused = |what: &str| {
+        let path = spec.path();
+        Report::new(
+            "0A000",
+            format!("refusing parameter ${number} for encrypted column `{path}`: {what}"),
+        )
+        .with_detail(format!("the column's type is `{}`", spec.type_name()))
+        .with_hint("declare the column's own type, or none")
+    };
+    let Some(reading) = reading else {
+        return Some(refused("its declared type is not known"));
+    };
+    if let Some(cast) = reading.cast {
+        match coercion_of(cast.into(), reading.ty, Usage::Assign) {
+            Coercion::Done if !array => {}
+            Coercion::Missing if !needs_explicit_cast(reading.ty.scalar(), cast) => {
+                let (from, to) = (reading.ty, WireType::from(cast));
+                let message = format!("cannot cast type {from} to {to}");
+                return Some(Report::new("42846", message));
+            }
+            _ => return Some(refused("a cast like this is left to the client")),
+        }
+    }
+    let wire = reading.cast.map_or(reading.ty, WireType::from);
+    let coercion = coercion_of(spec.ty.into(), wire, usage);
+    if let Some(objection) = coercion.objection(spec, wire, usage) {
+        let report = Report::new(objection.sqlstate, objection.message);
+        return Some(report.with_hint(objection.hint));
+    }
+    (coercion == Coercion::Refused).then(|| match usage {
+        Usage::Assign => refused(&format!("a value of type {wire} is not converted")),
+        _ => refused(&format!(
+            "several values of the column can equal one of type {wire}"
+        )),
     })
 }
 
@@ -225,6 +320,22 @@ impl Sealer<'_> {
         Ok(())
     }
 
+    /// The binary form of a value that the statement casts to another type.
+    fn cast(
+        &self,
+        column: ColumnId,
+        value: Wire<'_>,
+        to: ScalarType,
+    ) -> Result<Zeroizing<Vec<u8>>, Stop> {
+        let mut out = Zeroizing::new(Vec::new());
+        let (from, Wire { format, bytes, .. }) = (value.ty.scalar(), value);
+        value::cast(to, from, format, bytes, self.settings, &mut out).map_err(|error| {
+            let path = self.policy.column(column).path();
+            Stop::Failed(Report::value(&error, &path))
+        })?;
+        Ok(out)
+    }
+
     /// A value of a `bytea` column that is a cell of that column already would be sealed twice:
     /// the application works with cells itself. Whether it is one, the key tells; bytes that only
     /// look like a cell are fine.
@@ -327,15 +438,24 @@ impl Sealer<'_> {
             {
                 let mut client_oid = prepared.client_oids.get(at).copied().unwrap_or(0);
                 let declared = parameter_type(self.policy.column(column), usage);
-                // Parse was refused where this is `None`.
-                let mut ty = wire_type(client_oid, array, declared).unwrap_or(declared);
+                let reading = reading(client_oid, array, declared, cast);
+                // Parse was refused where there is none.
+                let ty = reading.map_or(declared, |reading| reading.ty);
                 let mut format = bind.formats.format(at);
-                if let Some(target) = converted(client_oid, array, declared, cast) {
+                if reading.is_some_and(|reading| reading.is_string) {
                     // A string has the same bytes in both formats.
-                    (client_oid, ty, format) = (0, target, Format::Text);
+                    (client_oid, format) = (0, Format::Text);
                 }
                 let value = Wire { ty, format, bytes };
-                if array {
+                if let Some(to) = reading.and_then(|reading| reading.cast) {
+                    let value = self.cast(column, value, to)?;
+                    let value = Wire {
+                        ty: to.into(),
+                        format: Format::Binary,
+                        bytes: &value,
+                    };
+                    self.cell(column, usage, value, &mut cells)?;
+                } else if array {
                     let (array, sealed) = self.array(column, usage, value, client_oid)?;
                     write_cells(&array, &sealed, &mut cells);
                 } else {

@@ -169,6 +169,7 @@ fn script(
     let mut plan = Plan::default();
     let mut touched = false;
     let mut renamed_by: Option<&'static str> = None;
+    let (idle, mut sets) = (resolver.context.idle, false);
     let mut names = Local::new(resolver.context.names);
     for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
@@ -246,7 +247,10 @@ fn script(
                 plan.relations.extend(relations);
             }
         }
-        if let Some(what) = utility::changes_names(&statement.kind) {
+        sets |= utility::sets(&statement.kind);
+        // What began in this text and set nothing has nothing to take back.
+        let takes_back = !utility::ends_transaction(&statement.kind) || !idle || sets;
+        if let Some(what) = utility::changes_names(&statement.kind).filter(|_| takes_back) {
             renamed_by.get_or_insert(what);
         } else if parse::calls_set_config(tokens, &statement.range) {
             renamed_by.get_or_insert("`set_config`");
@@ -409,6 +413,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
+        analyser.prepares = matches!(statement.kind, StatementKind::Prepare(_));
         let ctes = Ctes {
             parent: None,
             list: Vec::new(),

@@ -92,6 +92,8 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     pub(crate) voice: Voice,
     /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
     pub(crate) arguments: bool,
+    /// The statement is that of `PREPARE`, whose parameters `EXECUTE` types.
+    pub(crate) prepares: bool,
     pub(crate) params: BTreeMap<u32, TypeId>,
     /// How many times each parameter stands in the statement.
     pub(crate) param_uses: BTreeMap<u32, usize>,
@@ -127,6 +129,7 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             types,
             voice,
             arguments: false,
+            prepares: false,
             params: BTreeMap::new(),
             param_uses: BTreeMap::new(),
             literals: Vec::new(),

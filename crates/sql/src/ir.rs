@@ -405,6 +405,10 @@ pub(crate) struct Utility {
 pub(crate) enum Action {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
+    /// Gives a setting a value: harmless, but for what it sets.
+    Set,
+    /// Ends a transaction, or a part of one.
+    End,
     /// Every prepared statement and cursor goes.
     DiscardAll,
     /// Not supported when a relation that it names is protected.
@@ -640,8 +644,8 @@ pub(crate) struct TypeName {
 pub(crate) enum CastForm {
     /// `x::type`: the range from `::` to the type's last token.
     Colons(Range<usize>),
-    /// `CAST(x AS type)`: the whole range.
-    Function(Range<usize>),
+    /// `CAST(x AS type)`: the whole range, and where `AS` starts.
+    Function(Range<usize>, usize),
     /// `type 'x'`: the whole range.
     Prefix(Range<usize>),
     /// Anything else: never cut out.

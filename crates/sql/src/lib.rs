@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub facts: &'a SessionFacts,
     /// The session's prepared statements and cursors.
     pub names: &'a (dyn Names + Sync),
+    /// No transaction is open as the text starts: what a `COMMIT` in it takes back stands in it.
+    pub idle: bool,
 }
 
 /// [`Matcher::mentions`] with a matcher built for this one text.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
-use sealwire_core::types::{DeclaredType, Family, ScalarType};
-use sealwire_core::value::{self, Usage};
+use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
+use sealwire_core::value::{self, Coercion, Usage};
 
 use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, literal_fits};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
@@ -57,6 +57,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     let mut replaced = Vec::new();
     let mut cast_starts = Vec::new();
     let mut param_casts = BTreeMap::<u32, Vec<ScalarType>>::new();
+    let mut crossed = Vec::new();
     for cast in std::mem::take(&mut analyser.casts) {
         let (sealed, array) = match analyser.types.ground(cast.ty) {
             Ground::Plain => continue,
@@ -65,10 +66,25 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Unlisted => return Err(analyser.types.unlisted_value(cast.ty, cast.at)),
             Ground::Deep => return Err(nested_array(cast.at)),
         };
-        let edit = cut(text, policy, &cast, sealed, array)?;
+        let crosses = match analyser.arguments || analyser.prepares {
+            true => None,
+            false => crossing(policy, &cast, sealed, array)?,
+        };
+        let edit = cut(text, policy, &cast, sealed, array, crosses)?;
         if let CastOperand::Param { number, .. } = cast.operand {
-            let target = target_scalar(cast.target, policy.column(sealed.column));
+            let target =
+                crosses.unwrap_or_else(|| target_scalar(cast.target, policy.column(sealed.column)));
             param_casts.entry(number).or_default().push(target);
+            if crosses.is_some() {
+                crossed.push((number, cast_refusal(policy, &cast, sealed)));
+            }
+        }
+        if let (CastForm::Function(range, _), CastOperand::Values) = (cast.form, &cast.operand) {
+            // What stands between the two may have edits of its own: `((x )::pg_catalog.bytea)`.
+            grounded.edits.push(Edit {
+                range: range.start..range.start + "CAST".len(),
+                replacement: Replacement::Text("(".to_owned()),
+            });
         }
         if matches!(edit.replacement, Replacement::Literal { .. }) {
             replaced.push(edit.range.clone());
@@ -77,7 +93,8 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             range: Some(range), ..
         }) = cast.operand
         {
-            cast_starts.push((range.start, cast_type(policy, sealed, cast.target)));
+            let wire = crosses.or_else(|| cast_type(policy, sealed, cast.target));
+            cast_starts.push((range.start, wire, crosses));
         }
         grounded.edits.push(edit);
     }
@@ -90,6 +107,9 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             grounded.params.get_mut(number as usize - 1),
         ) {
             *cast = targets.first().copied();
+        } else if let Some((_, refusal)) = crossed.iter().find(|(other, _)| *other == number) {
+            // The server would give it one type for all of its places.
+            return Err(refusal.clone());
         }
     }
     for literal_use in std::mem::take(&mut analyser.literals) {
@@ -104,15 +124,27 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             Ground::Deep => return Err(nested_array(literal_use.at)),
         };
         let literal = literal_use.literal;
-        let range = literal_range(policy, literal, sealed, array, literal_use.at)?;
         // A literal inside a cast that is replaced as a whole.
-        if replaced.iter().any(|outer| outer.contains(&range.start)) {
+        let start = literal.range.as_ref().map(|range| range.start);
+        if replaced
+            .iter()
+            .any(|outer| start.is_some_and(|start| outer.contains(&start)))
+        {
             continue;
         }
-        let cast = cast_starts.iter().find(|(start, _)| *start == range.start);
+        let cast = cast_starts
+            .iter()
+            .find(|(cast, ..)| start.is_some_and(|start| *cast == start));
+        let crosses = match cast {
+            Some((.., crosses)) => *crosses,
+            None if array || analyser.arguments => None,
+            None => bare_crossing(policy, literal, sealed, literal_use.at)?,
+        };
+        let range = literal_range(policy, literal, sealed, array, crosses, literal_use.at)?;
         let wire = match cast {
             _ if array => None,
-            Some((_, wire)) => *wire,
+            _ if crosses.is_some() => crosses,
+            Some((_, wire, _)) => *wire,
             None if analyser.arguments && literal.class == LiteralClass::String => {
                 unmodified(policy, sealed)
             }
@@ -260,12 +292,14 @@ fn literal_range(
     literal: &Literal,
     sealed: Sealed,
     array: bool,
+    crosses: Option<ScalarType>,
     at: usize,
 ) -> Result<std::ops::Range<usize>, Refusal> {
     let spec = policy.column(sealed.column);
     let fits = match array {
         true => literal.class == LiteralClass::String,
-        false => literal_fits(literal, spec.ty.family()),
+        // What is coerced from a type of its own has been looked at.
+        false => crosses.is_some() || literal_fits(literal, spec.ty.family()),
     };
     match &literal.range {
         Some(range) if fits => Ok(range.clone()),
@@ -332,6 +366,133 @@ fn unmodified(policy: &Policy, sealed: Sealed) -> Option<ScalarType> {
     (ty.family() == Family::Interval).then_some(ScalarType::Interval)
 }
 
+/// The type of a cast that is not of the column's family, where PostgreSQL would coerce the value from
+/// there to the column's type and so does the client. An error is PostgreSQL's own; `None` leaves the
+/// cast to the rules for the column's family, by which it is refused.
+fn crossing(
+    policy: &Policy,
+    cast: &CastUse<'_>,
+    sealed: Sealed,
+    array: bool,
+) -> Result<Option<ScalarType>, Refusal> {
+    let spec = policy.column(sealed.column);
+    let TypeName {
+        parts,
+        odd: false,
+        array: is_array,
+        ..
+    } = cast.target
+    else {
+        return Ok(None);
+    };
+    let name = match parts.as_slice() {
+        [name] => name,
+        [schema, name] if schema.text == "pg_catalog" => name,
+        _ => return Ok(None),
+    };
+    let Some(scalar) = ScalarType::from_typname(&name.text) else {
+        return Ok(None);
+    };
+    // Bytes that might be cells get the refusal that says so.
+    if *is_array != array
+        || scalar == ScalarType::Bytea
+        || !cast.target.modifiers.is_empty()
+        || scalar.family() == spec.ty.element().family()
+    {
+        return Ok(None);
+    }
+    let reads = match &cast.operand {
+        CastOperand::Param { .. } => true,
+        CastOperand::Null => !array,
+        // A number is cast to a number as its text is read; with a fraction to an integer it is not.
+        CastOperand::Literal(literal) => {
+            !array
+                && scalar.family() != Family::Money
+                && literal.class != LiteralClass::Bits
+                && literal_fits(literal, scalar.family())
+        }
+        _ => false,
+    };
+    match reads {
+        true => coerced(spec, scalar, sealed, cast.at),
+        false => Ok(None),
+    }
+}
+
+/// The type of an unquoted constant that is not read as the column's own type.
+fn bare_crossing(
+    policy: &Policy,
+    literal: &Literal,
+    sealed: Sealed,
+    at: usize,
+) -> Result<Option<ScalarType>, Refusal> {
+    let spec = policy.column(sealed.column);
+    if literal_fits(literal, spec.ty.family()) {
+        return Ok(None);
+    }
+    let scalar = match literal.class {
+        LiteralClass::Integer | LiteralClass::Decimal => {
+            value::type_of_number(literal.value.expose())
+        }
+        LiteralClass::Boolean => Some(ScalarType::Bool),
+        LiteralClass::Bits => Some(ScalarType::Bit),
+        LiteralClass::String => None,
+    };
+    match scalar {
+        Some(scalar) => coerced(spec, scalar, sealed, at),
+        None => Ok(None),
+    }
+}
+
+/// The type itself, if values of it are coerced to the column's as PostgreSQL does it.
+fn coerced(
+    spec: &ColumnSpec,
+    scalar: ScalarType,
+    sealed: Sealed,
+    at: usize,
+) -> Result<Option<ScalarType>, Refusal> {
+    let usage = usage(sealed);
+    let column = WireType::from(spec.ty);
+    let coercion = value::coercion_of(column, scalar.into(), usage);
+    if usage == Usage::Choose {
+        // The words depend on what chooses, and so does what the result is.
+        let same = !column.is_array() && value::chooses_column(column.scalar(), scalar);
+        return Ok(same.then_some(scalar));
+    }
+    if let Some(objection) = coercion.objection(spec, scalar.into(), usage) {
+        return Err(refuse::invalid(objection.sqlstate, objection.message)
+            .hint(objection.hint)
+            .at(at));
+    }
+    // One value cannot be coerced in two ways.
+    let twice = sealed.assigned && sealed.equated;
+    Ok((coercion == Coercion::Done && !twice).then_some(scalar))
+}
+
+fn cast_refusal(policy: &Policy, cast: &CastUse<'_>, sealed: Sealed) -> Refusal {
+    let spec = policy.column(sealed.column);
+    let name: Vec<&str> = cast
+        .target
+        .parts
+        .iter()
+        .map(|part| part.text.as_str())
+        .collect();
+    let name = match name.as_slice() {
+        ["pg_catalog", name] => (*name).to_owned(),
+        parts => parts.join("."),
+    };
+    refuse(
+        RefusalKind::Cast,
+        format!(
+            "refusing to cast to `{name}` for encrypted column `{}`",
+            spec.path()
+        ),
+    )
+    .detail(format!("the column's type is `{}`", spec.type_name()))
+    .hint(format!("drop the cast, or cast to `{}`", spec.type_name()))
+    .at(cast.at)
+}
+
 /// Cuts a cast out of the text.
 fn cut(
     text: &str,
@@ -339,34 +500,22 @@ fn cut(
     cast: &CastUse<'_>,
     sealed: Sealed,
     array: bool,
+    crosses: Option<ScalarType>,
 ) -> Result<Edit, Refusal> {
     let spec = policy.column(sealed.column);
-    let refusal = || {
-        let name: Vec<&str> = cast
-            .target
-            .parts
-            .iter()
-            .map(|part| part.text.as_str())
-            .collect();
-        let name = match name.as_slice() {
-            ["pg_catalog", name] => (*name).to_owned(),
-            parts => parts.join("."),
-        };
-        refuse(
-            RefusalKind::Cast,
-            format!(
-                "refusing to cast to `{name}` for encrypted column `{}`",
-                spec.path()
-            ),
-        )
-        .detail(format!("the column's type is `{}`", spec.type_name()))
-        .hint(format!("drop the cast, or cast to `{}`", spec.type_name()))
-        .at(cast.at)
-    };
-    if cast.target.array != (array || spec.ty.is_array()) || !suits(cast.target, spec) {
+    let refusal = || cast_refusal(policy, cast, sealed);
+    let suits = || cast.target.array == (array || spec.ty.is_array()) && suits(cast.target, spec);
+    if crosses.is_none() && !suits() {
         return Err(refusal());
     }
     let (range, replacement) = match (cast.form, &cast.operand) {
+        (CastForm::Function(range, word), CastOperand::Values) => {
+            let rest = Replacement::Text(format!(")::{})", cell_type(array)));
+            return Ok(Edit {
+                range: *word..range.end,
+                replacement: rest,
+            });
+        }
         (CastForm::Colons(range), CastOperand::Array { empty: true }) => {
             // Nothing else would tell the server the type of an empty array.
             (range, Replacement::Text("::pg_catalog.bytea[]".to_owned()))
@@ -377,17 +526,17 @@ fn cut(
             (range, Replacement::Text(format!("::{}", cell_type(array))))
         }
         (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),
-        (CastForm::Function(range), CastOperand::Param { range: param, .. }) => {
+        (CastForm::Function(range, _), CastOperand::Param { range: param, .. }) => {
             let param = text.get(param.clone()).unwrap_or_default();
             (range, Replacement::Text(param.to_owned()))
         }
-        (CastForm::Function(range), CastOperand::Null) => {
+        (CastForm::Function(range, _), CastOperand::Null) => {
             let null = format!("NULL::{}", cell_type(array));
             (range, Replacement::Text(null))
         }
-        (CastForm::Function(range) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
-            literal_range(policy, literal, sealed, array, cast.at)?;
-            let wire = cast_type(policy, sealed, cast.target);
+        (CastForm::Function(range, _) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {
+            literal_range(policy, literal, sealed, array, crosses, cast.at)?;
+            let wire = crosses.or_else(|| cast_type(policy, sealed, cast.target));
             (range, replacement(literal, sealed, array, wire))
         }
         _ => return Err(refusal()),

@@ -104,6 +104,8 @@ pub(crate) struct Sealed {
     /// Its members have the type in which values like the column's are compared, which is another
     /// one for `varchar` and `cidr`.
     pub(crate) compared: bool,
+    /// Some comparison takes its members.
+    pub(crate) equated: bool,
 }
 
 /// The types of one statement.
@@ -685,6 +687,7 @@ impl<'p> Types<'p> {
                 shown: column,
                 assigned: class.assigned.is_some(),
                 compared: self.is_compared(&class, column),
+                equated: class.equality.is_some(),
             }),
             Tag::Unlisted(_) => Ground::Unlisted,
             Tag::Array(element) => match self.ground(element) {

@@ -5,7 +5,7 @@
 #[path = "common/schema.rs"]
 mod schema;
 
-use sealwire_sql::{Outputs, Protocol, RefusalKind, Verdict, analyse};
+use sealwire_sql::{Context, Outputs, Protocol, RefusalKind, Verdict, analyse};
 
 fn simple(sql: &str) -> Verdict {
     analyse(sql, Protocol::Simple, &schema::s1().context())
@@ -59,7 +59,8 @@ fn names_must_not_change_their_meaning_within_a_text() {
         "CREATE TABLE audit.t (id int)",
         "DROP TABLE users",
         "ALTER TABLE logs RENAME TO logs2",
-        "ROLLBACK",
+        "BEGIN; SET LOCAL datestyle = 'ISO, DMY'; COMMIT",
+        "BEGIN; SET LOCAL search_path = audit; INSERT INTO logs (id) VALUES (1); ROLLBACK",
         "DO $$ BEGIN PERFORM 1; END $$",
     ] {
         let verdict = simple(&format!("{first}; SELECT email FROM users"));
@@ -73,12 +74,26 @@ fn names_must_not_change_their_meaning_within_a_text() {
         "CREATE INDEX ON users (name)",
         "LOCK TABLE users",
         "SHOW search_path",
+        "ROLLBACK",
+        "BEGIN; INSERT INTO logs (id) VALUES (1); COMMIT",
+        "SAVEPOINT a; UPDATE users SET email = 'a'; ROLLBACK TO a; COMMIT",
     ] {
         let verdict = simple(&format!("{first}; SELECT email FROM users"));
         assert!(
             matches!(verdict, Verdict::Planned(_)),
             "{first}: {verdict:?}"
         );
+    }
+    // A transaction that is open may have set something.
+    let world = schema::s1();
+    for end in ["COMMIT", "END", "ROLLBACK", "ROLLBACK TO a"] {
+        let context = Context {
+            idle: false,
+            ..world.context()
+        };
+        let sql = format!("{end}; SELECT email FROM users");
+        let verdict = analyse(&sql, Protocol::Simple, &context);
+        assert_eq!(kind(&verdict), RefusalKind::UnsupportedConstruct, "{end}");
     }
     // The other way round nothing has happened yet.
     let verdict = simple("SELECT email FROM users; SET search_path = audit");

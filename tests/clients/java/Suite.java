@@ -234,6 +234,33 @@ public class Suite {
         attempt("unchanged", () -> ask("SELECT count(*) FROM items"));
     }
 
+    /** Values of other types than the column's. In simple mode they are written with a cast, ('7'::int4). */
+    void otherTypes() throws Exception {
+        for (var column : new String[] {"amount", "n4", "t"}) {
+            attempt("int in " + column, () -> {
+                try (var statement = connection.prepareStatement("UPDATE items SET " + column + " = ? WHERE code = ?")) {
+                    statement.setInt(1, 7);
+                    statement.setString(2, code(3));
+                    return statement.executeUpdate();
+                }
+            });
+            attempt("decimal in " + column, () -> {
+                try (var statement = connection.prepareStatement("UPDATE items SET " + column + " = ? WHERE code = ?")) {
+                    statement.setBigDecimal(1, new BigDecimal("7.00"));
+                    statement.setString(2, code(4));
+                    return statement.executeUpdate();
+                }
+            });
+            attempt("read " + column, () -> ask("SELECT " + column + " FROM items WHERE code IN ('" + code(3) + "', '" + code(4) + "') ORDER BY id"));
+        }
+        attempt("int = n4", () -> {
+            try (var statement = connection.prepareStatement("SELECT id FROM items WHERE n4 = ? ORDER BY id")) {
+                statement.setBigDecimal(1, new BigDecimal("7"));
+                return rows(statement.executeQuery());
+            }
+        });
+    }
+
     void cursors() throws Exception {
         connection.setAutoCommit(false);
         try (var statement = connection.prepareStatement("SELECT * FROM items WHERE n4 <> ? ORDER BY id")) {
@@ -318,6 +345,7 @@ public class Suite {
             suite.insertion();
             suite.queries();
             suite.errors();
+            suite.otherTypes();
             suite.cursors();
             suite.copying();
             suite.metadata();

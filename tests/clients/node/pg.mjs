@@ -38,6 +38,9 @@ async function simple(record, client) {
   const several = await client.query(`BEGIN; SAVEPOINT a; SELECT code, n4 FROM items WHERE n4 = 1 ORDER BY id;
     UPDATE items SET t = '${marker}' WHERE code = ${quoted}; SELECT t FROM items WHERE code = ${quoted}; COMMIT`);
   record.note("several statements", several.map(shape));
+  const behind = await client.query(`BEGIN; UPDATE items SET n4 = 71 WHERE code = ${quoted}; COMMIT;
+    SELECT code, n4 FROM items WHERE code = ${quoted}`);
+  record.note("behind COMMIT", behind.map(shape));
   await record.attempt("error among several", client.query(
     `SELECT 1; INSERT INTO items (code) VALUES (${quoted}); INSERT INTO items (code) VALUES ('not reached')`));
   await record.attempt("all undone", ask(client, "SELECT count(*) FROM items WHERE code = 'not reached'"));

@@ -97,6 +97,7 @@ async fn live(
             catalogue: &loader.catalogue,
             facts: &loader.facts,
             names: &sealwire_sql::NoNames,
+            idle: true,
         };
         match sealwire_sql::analyse(text, protocol, &context) {
             Verdict::NeedsRelations(names) => loader.load(names).await?,

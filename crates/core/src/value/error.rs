@@ -62,6 +62,15 @@ impl ValueError {
         Self::new("42804", message)
     }
 
+    /// PostgreSQL would hold the value equal to several of the column's.
+    pub(super) fn several_equal(column: DeclaredType, wire: ScalarType) -> Self {
+        let wire = wire.name();
+        let message = format!(
+            "refusing to compare a column of type {column} with a value of type {wire} that several of its values equal"
+        );
+        Self::new("0A000", message)
+    }
+
     /// A binary value has too few bytes.
     pub(super) fn truncated() -> Self {
         Self::new("08P01", "insufficient data left in message")

@@ -94,7 +94,7 @@ fn compare_float(
             && number.abs() <= INT8_BOUND
             && number.abs() >= FLOAT_INTEGER_MAX =>
         {
-            return Err(ValueError::mismatch(target.ty, wire));
+            return Err(ValueError::several_equal(target.ty, wire));
         }
         // A family byte before the number gives a length that no integer has.
         _ => {

@@ -3,10 +3,11 @@
 
 use zeroize::Zeroizing;
 
+use super::coercion::prints;
 use super::wire::{WireValue, append, require_utf8, valid_text};
-use super::{Format, Settings, Target, Usage, ValueError};
+use super::{Format, Settings, Target, Usage, ValueError, canonicalise_scalar};
 use crate::policy::Mode;
-use crate::types::{DeclaredType, NAME_BYTES_MAX, ScalarType};
+use crate::types::{DeclaredType, Family, NAME_BYTES_MAX, ScalarType};
 
 /// The whole characters that a `name` holds (`namein`).
 fn cut_name(text: &str) -> &str {
@@ -23,10 +24,18 @@ pub(super) fn canonicalise(
     usage: Usage,
     out: &mut Zeroizing<Vec<u8>>,
 ) -> Result<(), ValueError> {
-    if !matches!(
-        value.ty,
-        ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar | ScalarType::Name
-    ) {
+    let family = value.ty.family();
+    if usage == Usage::Assign && prints(family) {
+        let printed = print(value)?;
+        let value = WireValue {
+            ty: ScalarType::Text,
+            format: Format::Text,
+            bytes: &printed,
+            ..value
+        };
+        return canonicalise(target, value, usage, out);
+    }
+    if family != Family::Text {
         return Err(ValueError::mismatch(target.ty, value.ty));
     }
     require_utf8(value.settings)?;
@@ -45,6 +54,22 @@ pub(super) fn canonicalise(
     };
     append(out, canonical.as_bytes());
     Ok(())
+}
+
+/// The text form by which a value of another type is assigned to a string.
+fn print(value: WireValue<'_>) -> Result<Zeroizing<Vec<u8>>, ValueError> {
+    let own = Target::new(DeclaredType::new(value.ty), Mode::Randomized);
+    let mut canonical = Zeroizing::new(Vec::new());
+    canonicalise_scalar(own, value, Usage::Assign, &mut canonical)?;
+    // Room for what is printed of most values, so that reallocations leave few copies behind.
+    let mut printed = Zeroizing::new(Vec::with_capacity(64 + 3 * canonical.len()));
+    match (value.ty, canonical.as_slice()) {
+        // The cast has a function of its own, which spells the word out.
+        (ScalarType::Bool, [0]) => printed.extend_from_slice(b"false"),
+        (ScalarType::Bool, _) => printed.extend_from_slice(b"true"),
+        _ => super::render(own, Format::Text, &canonical, value.settings, &mut printed)?,
+    }
+    Ok(printed)
 }
 
 fn assigned<'t>(

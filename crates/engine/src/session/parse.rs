@@ -21,7 +21,7 @@ use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
 use crate::poison::{Poison, Report};
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::seal::{Sealer, Stop, converted, literal_keys, param_keys, parameter_type, wire_type};
+use crate::seal::{Sealer, Stop, literal_keys, objection, param_keys, parameter_type, reading};
 use crate::slots::NAME_LEN_MAX;
 use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
 
@@ -121,7 +121,8 @@ impl Session {
             other => return Ok(Err(other)),
         }
         let analysis = self.analysis()?;
-        let names = match analysis.analyse(text, protocol, &self.names()) {
+        let idle = !self.in_block && !self.batch_open && self.queue.len() == 0;
+        let names = match analysis.analyse(text, protocol, &self.names(), idle) {
             Verdict::NeedsRelations(names) => names,
             // Another session may have changed what it rests on.
             Verdict::Refused(refusal) if !self.catalogue_fresh && rests_on_catalogue(&refusal) => {
@@ -330,19 +331,8 @@ impl Session {
             let spec = policy.column(column);
             let client_oid = client_oids.get(at).copied().unwrap_or(0);
             let declared = parameter_type(spec, usage);
-            if converted(client_oid, array, declared, cast).is_none()
-                && wire_type(client_oid, array, declared).is_none()
-            {
-                let report = Report::new(
-                    "42804",
-                    format!(
-                        "refusing parameter ${}: it is declared with type OID {client_oid}, and `{}` is `{}`",
-                        at + 1,
-                        spec.path(),
-                        spec.type_name()
-                    ),
-                )
-                .with_hint("declare the column's own type, or none");
+            let reading = reading(client_oid, array, declared, cast);
+            if let Some(report) = objection(at + 1, spec, usage, array, reading) {
                 return Ok(Err(report));
             }
         }

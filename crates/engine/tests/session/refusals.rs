@@ -206,7 +206,7 @@ fn a_declared_type_that_no_encrypted_column_takes_is_refused() {
     let mut pair = Pair::new(None);
     // 600 is `point`.
     let frames = pair.ask(&[parse("", INSERT, &[0, 600]), sync()].concat());
-    assert_eq!(error(&frames).error_field('C').unwrap(), "42804");
+    assert_eq!(error(&frames).error_field('C').unwrap(), "0A000");
 }
 
 #[test]

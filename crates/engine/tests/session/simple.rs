@@ -57,6 +57,28 @@ fn literals_are_sealed_in_place() {
 }
 
 #[test]
+fn the_end_of_a_transaction_that_was_open_before_is_not_passed() {
+    let text = query("COMMIT; SELECT id, email FROM users WHERE email = 'alice@example.org'");
+    for (before, refused) in [(&[][..], false), (&[query("BEGIN")][..], true)] {
+        let mut pair = Pair::new(None);
+        for message in before {
+            pair.ask(message);
+        }
+        let frames = pair.ask(&text);
+        let code = frames.iter().find(|frame| frame.tag == b'E');
+        let code = code.map(|frame| frame.error_field('C').unwrap());
+        assert_eq!(code.as_deref() == Some("0A000"), refused, "{code:?}");
+        pair.assert_unseen(&["alice@example.org"]);
+    }
+    // In one go, before the answer to BEGIN is here.
+    let mut pair = Pair::new(None);
+    let frames = pair.ask(&[query("BEGIN"), text].concat());
+    let refused = frames.iter().find(|frame| frame.tag == b'E').unwrap();
+    assert_eq!(refused.error_field('C').unwrap(), "0A000");
+    pair.assert_unseen(&["alice@example.org"]);
+}
+
+#[test]
 fn every_statement_of_a_text_has_its_own_columns() {
     check(&[query(
         "SELECT 1; SELECT id, email FROM users; SELECT 1; SELECT id, email FROM users WHERE email = 'bob'",

@@ -28,6 +28,16 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
     }
 }
 
+/// Whether a statement ends a transaction or a part of one, which takes back what `SET` did in it.
+pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::End))
+}
+
+/// Whether a statement sets anything that the end of a transaction may take back.
+pub(super) fn sets(kind: &StatementKind) -> bool {
+    matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set))
+}
+
 /// A statement that goes out as it is.
 fn as_it_is(protected: bool) -> Outcome {
     if protected {
@@ -55,7 +65,7 @@ impl<'a> One<'a, '_, '_> {
                 .mentions_between(one.tokens, &one.statement.range)
         };
         match &utility.action {
-            Action::Harmless => Ok(as_it_is(protected)),
+            Action::Harmless | Action::Set | Action::End => Ok(as_it_is(protected)),
             Action::DiscardAll => {
                 self.definition = Some(Definition::DiscardAll);
                 Ok(as_it_is(protected))

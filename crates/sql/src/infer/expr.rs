@@ -539,7 +539,8 @@ impl<'a> Analyser<'a, '_, '_> {
             return self.value(scope, arg);
         }
         let shape = self.shape(scope, arg)?;
-        if let (CastForm::Colons(_), Voice::Client, Shape::Value(ty)) = (form, self.voice, &shape)
+        if let (CastForm::Colons(_) | CastForm::Function(..), Voice::Client, Shape::Value(ty)) =
+            (form, self.voice, &shape)
             && self.types.is_open(*ty)
         {
             self.casts.push(CastUse {

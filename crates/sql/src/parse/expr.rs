@@ -347,8 +347,10 @@ impl Lower<'_> {
                     .then_some(CastForm::Colons(token.start..last.end));
             }
             if token.is_keyword("cast") && tokens.get(index + 1)?.is_char(b'(') {
-                let close = tokens.get(tokens.closing(index + 1)?)?;
-                return Some(CastForm::Function(token.start..close.end));
+                let closing = tokens.closing(index + 1)?;
+                let word = tokens.last_at_depth_one(index + 1, closing, "as")?;
+                let close = tokens.get(closing)?;
+                return Some(CastForm::Function(token.start..close.end, word.start));
             }
             None
         };

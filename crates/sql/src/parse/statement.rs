@@ -80,14 +80,15 @@ impl Lower<'_> {
                         | Kind::TRANS_STMT_RELEASE
                 );
                 // The end of a transaction, or of a part of one, takes back what `SET` did in it.
-                utility("the end of a transaction", Action::Harmless, !goes_on)
+                let action = if goes_on { Action::Harmless } else { Action::End };
+                utility("the end of a transaction", action, !goes_on)
             }
             pg::Node::VariableSetStmt(n) => {
                 let changes = n.kind == pg::VariableSetKind::VAR_RESET_ALL
                     || n.name.as_deref().is_some_and(|name| {
                         NAMING_SETTINGS.contains(&name.to_ascii_lowercase().as_str())
                     });
-                utility("SET", Action::Harmless, changes)
+                utility("SET", Action::Set, changes)
             }
             pg::Node::DiscardStmt(n) => {
                 let all = n.target == pg::DiscardMode::DISCARD_ALL;

@@ -192,6 +192,21 @@ impl Tokens {
         None
     }
 
+    /// The last such keyword between two parentheses, but not between others in them.
+    pub(crate) fn last_at_depth_one(&self, open: usize, close: usize, word: &str) -> Option<&Tok> {
+        let mut depth = 0usize;
+        let mut found = None;
+        for tok in self.0.get(open..close)? {
+            match tok.lexeme {
+                Lexeme::Char(b'(') => depth += 1,
+                Lexeme::Char(b')') => depth = depth.checked_sub(1)?,
+                _ if depth == 1 && tok.is_keyword(word) => found = Some(tok),
+                _ => {}
+            }
+        }
+        found
+    }
+
     /// The index after the fields of an interval at an index, `day to second (3)`; the index itself
     /// where there are none.
     pub(crate) fn after_interval_fields(&self, start: usize) -> Option<usize> {

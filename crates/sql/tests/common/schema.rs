@@ -21,6 +21,7 @@ impl World {
             catalogue: &self.catalogue,
             facts: &self.facts,
             names: &sealwire_sql::NoNames,
+            idle: true,
         }
     }
 }

@@ -38,6 +38,7 @@ impl Synthetic {
             catalogue: &self.catalogue,
             facts: &self.facts,
             names: &sealwire_sql::NoNames,
+            idle: true,
         }
     }
 }
