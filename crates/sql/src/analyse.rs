@@ -21,7 +21,7 @@ use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
     CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Verdict,
+    Replacement, Verdict,
 };
 use crate::refuse::{self, Finish, refuse};
 use crate::relation::{Resolver, Stop};
@@ -170,6 +170,7 @@ fn script(
     let mut touched = false;
     let mut renamed_by: Option<&'static str> = None;
     let (idle, mut sets) = (resolver.context.idle, false);
+    let mut reads_otherwise = false;
     let mut names = Local::new(resolver.context.names);
     for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
@@ -212,6 +213,17 @@ fn script(
                 relations,
             } => (Outputs::Copy(stream), Vec::new(), edits, relations),
         };
+        let is_literal = |edit: &Edit| matches!(edit.replacement, Replacement::Literal { .. });
+        if reads_otherwise && edits.iter().any(is_literal) {
+            return Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                "refusing to seal literals after `SET` in one text",
+            )
+            .detail("the setting may change how they are read")
+            .hint("send the two separately")
+            .at(statement.range.start)
+            .into());
+        }
         let passes = outputs == Outputs::Untouched && params.is_empty() && edits.is_empty();
         match outputs {
             Outputs::Untouched if passes && relations.is_empty() => {
@@ -248,6 +260,7 @@ fn script(
             }
         }
         sets |= utility::sets(&statement.kind);
+        reads_otherwise |= utility::reads_otherwise(&statement.kind);
         // What began in this text and set nothing has nothing to take back.
         let takes_back = !utility::ends_transaction(&statement.kind) || !idle || sets;
         if let Some(what) = utility::changes_names(&statement.kind).filter(|_| takes_back) {

@@ -406,7 +406,10 @@ pub(crate) enum Action {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
     /// Gives a setting a value: harmless, but for what it sets.
-    Set,
+    Set {
+        /// Literals of some types may be read otherwise afterwards.
+        reads_otherwise: bool,
+    },
     /// Ends a transaction, or a part of one.
     End,
     /// Every prepared statement and cursor goes.

@@ -103,6 +103,34 @@ fn names_must_not_change_their_meaning_within_a_text() {
     assert!(matches!(verdict, Verdict::Planned(_)), "{verdict:?}");
 }
 
+/// Literals are read here, under the settings that the session had when the text came.
+#[test]
+fn literals_are_not_read_under_settings_of_the_same_text() {
+    for set in [
+        "SET DateStyle = 'SQL, DMY'",
+        "set local intervalstyle to iso_8601",
+        "SET TIME ZONE 'UTC'",
+        "RESET timezone",
+    ] {
+        let insert = "INSERT INTO users (id, email) VALUES (1, '02/03/2004')";
+        let refused = simple(&format!("{set}; {insert}"));
+        assert_eq!(kind(&refused), RefusalKind::UnsupportedConstruct, "{set}");
+        for passes in [
+            format!("{insert}; {set}"),
+            format!("{set}; SELECT email FROM users"),
+            format!("{set}; INSERT INTO logs (id, body) VALUES (1, '02/03/2004')"),
+        ] {
+            let verdict = simple(&passes);
+            assert!(
+                !matches!(verdict, Verdict::Refused(_)),
+                "{passes}: {verdict:?}"
+            );
+        }
+    }
+    let other = "SET statement_timeout = 0; INSERT INTO users (id, email) VALUES (1, 'a')";
+    assert!(matches!(simple(other), Verdict::Planned(_)));
+}
+
 #[test]
 fn one_refused_statement_refuses_the_text() {
     let verdict = simple("SELECT email FROM users; SELECT 1 FROM users WHERE email < 'a'");

@@ -35,7 +35,15 @@ pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
 
 /// Whether a statement sets anything that the end of a transaction may take back.
 pub(super) fn sets(kind: &StatementKind) -> bool {
-    matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set))
+    matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set { .. }))
+}
+
+/// Whether literals may be read otherwise after a statement.
+pub(super) fn reads_otherwise(kind: &StatementKind) -> bool {
+    let StatementKind::Utility(utility) = kind else {
+        return false;
+    };
+    matches!(utility.action, Action::Set { reads_otherwise } if reads_otherwise)
 }
 
 /// A statement that goes out as it is.
@@ -65,7 +73,7 @@ impl<'a> One<'a, '_, '_> {
                 .mentions_between(one.tokens, &one.statement.range)
         };
         match &utility.action {
-            Action::Harmless | Action::Set | Action::End => Ok(as_it_is(protected)),
+            Action::Harmless | Action::Set { .. } | Action::End => Ok(as_it_is(protected)),
             Action::DiscardAll => {
                 self.definition = Some(Definition::DiscardAll);
                 Ok(as_it_is(protected))

@@ -19,6 +19,15 @@ const NAMING_SETTINGS: [&str; 6] = [
     "backslash_quote",
 ];
 
+/// Settings under which literals are read: dates, intervals, times of a zone, money.
+const READING_SETTINGS: [&str; 5] = [
+    "datestyle",
+    "intervalstyle",
+    "timezone",
+    "timezone_abbreviations",
+    "lc_monetary",
+];
+
 fn utility(what: &'static str, action: Action, changes_names: bool) -> StatementKind {
     StatementKind::Utility(Utility {
         what,
@@ -84,11 +93,11 @@ impl Lower<'_> {
                 utility("the end of a transaction", action, !goes_on)
             }
             pg::Node::VariableSetStmt(n) => {
+                let name = n.name.as_deref().unwrap_or_default().to_ascii_lowercase();
                 let changes = n.kind == pg::VariableSetKind::VAR_RESET_ALL
-                    || n.name.as_deref().is_some_and(|name| {
-                        NAMING_SETTINGS.contains(&name.to_ascii_lowercase().as_str())
-                    });
-                utility("SET", Action::Set, changes)
+                    || NAMING_SETTINGS.contains(&name.as_str());
+                let reads_otherwise = READING_SETTINGS.contains(&name.as_str());
+                utility("SET", Action::Set { reads_otherwise }, changes)
             }
             pg::Node::DiscardStmt(n) => {
                 let all = n.target == pg::DiscardMode::DISCARD_ALL;
