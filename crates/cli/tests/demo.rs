@@ -14,24 +14,20 @@ use std::path::Path;
 use std::process::Command;
 
 use running::Running;
-use shell::{Shell, Stage};
+use shell::Stage;
 
 #[tokio::test]
 async fn the_demo_seals_what_it_inserts() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/proxy");
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
     let programs = Path::new(env!("CARGO_BIN_EXE_sealwire")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     // The second run is that of a second `docker compose up`.
     for _ in 0..2 {
         let status = Command::new("sh")
             .arg(files.join("keys.sh"))
-            .current_dir(directory.path())
+            .current_dir(stage.directory.path())
             .env("PATH", &path)
             .status()
             .unwrap();
@@ -45,10 +41,10 @@ async fn the_demo_seals_what_it_inserts() {
         schema.starts_with(domains.trim_end()),
         "the demo's domains are not what `sealwire sql --domains-only` prints"
     );
-    owner.batch_execute(schema).await.unwrap();
+    stage.owner.batch_execute(schema).await.unwrap();
 
-    let running = Running::start(&shell, &database, &[]);
-    let client = running.connect(&database).await.unwrap();
+    let running = Running::start(&shell, &stage.database, &[]);
+    let client = running.connect(&stage.database).await.unwrap();
     let seed = std::fs::read_to_string(files.join("seed.sql")).unwrap();
     for _ in 0..2 {
         client.batch_execute(&seed).await.unwrap();
@@ -62,7 +58,8 @@ async fn the_demo_seals_what_it_inserts() {
         .unwrap();
     let read: Vec<&str> = read.iter().map(|row| row.get(0)).collect();
     assert_eq!(read, ["hay fever"]);
-    let stored = owner
+    let stored = stage
+        .owner
         .query("SELECT ssn::bytea, diagnosis::bytea FROM patients", &[])
         .await
         .unwrap();

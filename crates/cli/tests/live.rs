@@ -9,26 +9,27 @@
 #[path = "support/shell.rs"]
 mod shell;
 
-use shell::{Shell, Stage};
+use shell::Stage;
 use tokio_postgres::NoTls;
 
 #[tokio::test]
 async fn from_nothing_to_an_encrypted_column() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     let add = ["columns", "add", "public.patients.ssn", "--type", "text"];
     shell.ok(&[&add[..], &["--key", "clinic", "--deterministic"]].concat());
-    owner
+    stage
+        .owner
         .batch_execute("CREATE TABLE patients (id int, name text)")
         .await
         .unwrap();
-    owner.batch_execute(&shell.ok(&["sql"])).await.unwrap();
+    stage
+        .owner
+        .batch_execute(&shell.ok(&["sql"]))
+        .await
+        .unwrap();
 
     assert!(shell.ok(&["columns", "check"]).contains("not pinned"));
     assert!(shell.ok(&["columns", "pin"]).contains("id, name, ssn"));
@@ -65,8 +66,8 @@ async fn from_nothing_to_an_encrypted_column() {
 
     let application = format!(
         "{}?column_encryption=enabled&column_master_key=file:{}",
-        database.url(),
-        directory.path().join("sealwire.key").display()
+        stage.database.url(),
+        stage.directory.path().join("sealwire.key").display()
     );
     let (client, connection) = sealwire::connect(&application, NoTls).await.unwrap();
     tokio::spawn(connection);
@@ -77,7 +78,8 @@ async fn from_nothing_to_an_encrypted_column() {
         )
         .await
         .unwrap();
-    let stored = owner
+    let stored = stage
+        .owner
         .query_one("SELECT ssn::bytea FROM patients", &[])
         .await
         .unwrap();
@@ -87,12 +89,8 @@ async fn from_nothing_to_an_encrypted_column() {
 
 #[tokio::test]
 async fn a_column_that_parts_from_the_manifest_is_named() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     shell.ok(&[
@@ -104,7 +102,8 @@ async fn a_column_that_parts_from_the_manifest_is_named() {
         "--key",
         "clinic",
     ]);
-    owner
+    stage
+        .owner
         .batch_execute(&shell.ok(&["sql", "--create"]))
         .await
         .unwrap();
@@ -121,14 +120,14 @@ async fn a_column_that_parts_from_the_manifest_is_named() {
             "sealwire.randomized",
         ),
     ] {
-        owner.batch_execute(harm).await.unwrap();
+        stage.owner.batch_execute(harm).await.unwrap();
         let said = shell.fails(&["columns", "check"]);
         assert!(
             said.contains("public.patients.ssn") && said.contains(word),
             "{said}"
         );
         assert!(said.contains("hint"), "{said}");
-        owner.batch_execute(repair).await.unwrap();
+        stage.owner.batch_execute(repair).await.unwrap();
         shell.ok(&["columns", "check"]);
     }
 }
@@ -137,24 +136,21 @@ async fn a_column_that_parts_from_the_manifest_is_named() {
 /// may rename.
 #[tokio::test]
 async fn a_column_and_its_table_are_renamed_without_losing_a_cell() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
     shell.ok(&["init"]);
     shell.ok(&["keys", "create", "clinic"]);
     shell.ok(&["columns", "add", "public.patients.ssn", "--type", "text"]);
-    owner
+    stage
+        .owner
         .batch_execute(&shell.ok(&["sql", "--create"]))
         .await
         .unwrap();
     let application = format!(
         "{}?column_encryption=enabled&column_master_key=file:{key}&column_encryption_manifest=file:{manifest}",
-        database.url(),
-        key = directory.path().join("sealwire.key").display(),
-        manifest = directory.path().join("sealwire.toml").display(),
+        stage.database.url(),
+        key = stage.directory.path().join("sealwire.key").display(),
+        manifest = stage.directory.path().join("sealwire.toml").display(),
     );
     let connect = || async {
         let (client, connection) = sealwire::connect(&application, NoTls).await.unwrap();
@@ -190,7 +186,11 @@ async fn a_column_and_its_table_are_renamed_without_losing_a_cell() {
     let statement = "ALTER TABLE public.patients RENAME TO people; \
                      ALTER TABLE public.people SET SCHEMA app";
     assert!(said.contains(statement), "{said}");
-    owner.batch_execute("CREATE SCHEMA app").await.unwrap();
+    stage
+        .owner
+        .batch_execute("CREATE SCHEMA app")
+        .await
+        .unwrap();
     let error = new
         .batch_execute("ALTER TABLE public.patients SET SCHEMA app")
         .await
@@ -208,7 +208,8 @@ async fn a_column_and_its_table_are_renamed_without_losing_a_cell() {
     shell.ok(&["columns", "check"]);
 
     // A copy of the cells that nobody lists.
-    owner
+    stage
+        .owner
         .batch_execute("CREATE TABLE archive (LIKE app.people)")
         .await
         .unwrap();

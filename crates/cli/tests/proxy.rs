@@ -40,16 +40,12 @@ const SSN: &str = "078-05-1120";
 
 #[tokio::test]
 async fn a_client_that_knows_nothing_of_it_is_served() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
-    let mut running = Running::start(&shell, &database, &[]);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
 
-    let client = running.connect(&database).await.unwrap();
+    let client = running.connect(&stage.database).await.unwrap();
     client
         .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
         .await
@@ -59,7 +55,8 @@ async fn a_client_that_knows_nothing_of_it_is_served() {
         .await
         .unwrap();
     assert_eq!(read.get::<_, &str>(0), SSN);
-    let stored: Vec<u8> = owner
+    let stored: Vec<u8> = stage
+        .owner
         .query_one("SELECT ssn::bytea FROM patients", &[])
         .await
         .unwrap()
@@ -73,16 +70,12 @@ async fn a_client_that_knows_nothing_of_it_is_served() {
 
 #[tokio::test]
 async fn a_transaction_may_finish_when_it_is_told_to_end() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
-    let mut running = Running::start(&shell, &database, &[]);
-    let mut busy = running.connect(&database).await.unwrap();
-    let idle = running.connect(&database).await.unwrap();
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
+    let mut busy = running.connect(&stage.database).await.unwrap();
+    let idle = running.connect(&stage.database).await.unwrap();
     let transaction = busy.transaction().await.unwrap();
     transaction
         .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
@@ -91,7 +84,7 @@ async fn a_transaction_may_finish_when_it_is_told_to_end() {
 
     running.signal(Signal::TERM);
     running.wait_for("no new connections; waiting for those that are open");
-    assert!(running.connect(&database).await.is_err());
+    assert!(running.connect(&stage.database).await.is_err());
     // It may be served once more before it hears of it.
     let gone = loop {
         if let Err(error) = idle.simple_query("SELECT 1").await {
@@ -101,21 +94,21 @@ async fn a_transaction_may_finish_when_it_is_told_to_end() {
     assert!(gone.is_closed() || gone.code().is_some_and(|code| code.code() == "57P01"));
     transaction.commit().await.unwrap();
     assert!(running.end().success());
-    let rows = owner.query("SELECT FROM patients", &[]).await.unwrap();
+    let rows = stage
+        .owner
+        .query("SELECT FROM patients", &[])
+        .await
+        .unwrap();
     assert_eq!(rows.len(), 1);
 }
 
 #[tokio::test]
 async fn a_second_signal_ends_what_is_under_way() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
-    let mut running = Running::start(&shell, &database, &[]);
-    let mut busy = running.connect(&database).await.unwrap();
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
+    let mut busy = running.connect(&stage.database).await.unwrap();
     let transaction = busy.transaction().await.unwrap();
     transaction
         .execute("INSERT INTO patients (id, ssn) VALUES (1, $1)", &[&SSN])
@@ -133,14 +126,10 @@ async fn a_second_signal_ends_what_is_under_way() {
 
 #[tokio::test]
 async fn a_changed_manifest_is_for_the_connections_that_come() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
-    let mut running = Running::start(&shell, &database, &[]);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
     shell.ok(&[
         "columns",
         "add",
@@ -148,12 +137,16 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
         "--type",
         "text",
     ]);
-    owner.batch_execute(&shell.ok(&["sql"])).await.unwrap();
+    stage
+        .owner
+        .batch_execute(&shell.ok(&["sql"]))
+        .await
+        .unwrap();
 
     running.signal(Signal::HUP);
     running.wait_for("manifest loaded; open connections keep theirs");
     running.wait_for("reloaded");
-    let client = running.connect(&database).await.unwrap();
+    let client = running.connect(&stage.database).await.unwrap();
     client
         .execute(
             "INSERT INTO patients (id, diagnosis) VALUES (1, $1)",
@@ -161,17 +154,22 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
         )
         .await
         .unwrap();
-    let stored = owner
+    let stored = stage
+        .owner
         .query_one("SELECT get_byte(diagnosis, 0) FROM patients", &[])
         .await
         .unwrap();
     assert_ne!(stored.get::<_, i32>(0), i32::from(b'm'));
 
     // What cannot be used changes nothing.
-    std::fs::write(directory.path().join("sealwire.toml"), "not a manifest").unwrap();
+    std::fs::write(
+        stage.directory.path().join("sealwire.toml"),
+        "not a manifest",
+    )
+    .unwrap();
     running.signal(Signal::HUP);
     running.wait_for("manifest not loaded, the one in use stays");
-    let client = running.connect(&database).await.unwrap();
+    let client = running.connect(&stage.database).await.unwrap();
     let read = client
         .query_one("SELECT diagnosis FROM patients", &[])
         .await
@@ -182,15 +180,11 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
 /// A manifest may lie on a file system that hangs.
 #[tokio::test]
 async fn a_reload_that_hangs_does_not_keep_it_from_ending() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
-    let mut running = Running::start(&shell, &database, &[]);
-    let manifest = directory.path().join("sealwire.toml");
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
+    let manifest = stage.directory.path().join("sealwire.toml");
     std::fs::remove_file(&manifest).unwrap();
     let made = Command::new("mkfifo").arg(&manifest).status().unwrap();
     assert!(made.success());
@@ -213,13 +207,9 @@ async fn a_reload_that_hangs_does_not_keep_it_from_ending() {
 
 #[tokio::test]
 async fn options_win_over_the_environment_and_that_over_the_file() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
-    prepare(&shell, &owner).await;
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
     let file = "\
 [listen]
 tcp = [\"127.0.0.1:1\"]
@@ -230,7 +220,7 @@ sslmode = \"require\"
 manifest = \"file:sealwire.toml\"
 master_key = \"file:sealwire.key\"
 ";
-    std::fs::write(directory.path().join("proxy.toml"), file).unwrap();
+    std::fs::write(stage.directory.path().join("proxy.toml"), file).unwrap();
     let check = |environment: &[(&str, &str)], options: &[&str]| -> Value {
         let output = shell
             .command(&["proxy", "--config", "proxy.toml", "--check", "--json"])
@@ -269,12 +259,8 @@ master_key = \"file:sealwire.key\"
 /// The secret that the command makes is one that the server takes for the password.
 #[tokio::test]
 async fn a_secret_that_is_made_here_is_the_servers_too() {
-    let Stage {
-        database,
-        owner,
-        directory,
-    } = Stage::new().await;
-    let shell = Shell::of(directory.path(), &database);
+    let stage = Stage::new().await;
+    let shell = stage.shell();
     let make = |role: &str, input: &[u8]| {
         let mut child = shell
             .command(&["scram", role])
@@ -286,17 +272,17 @@ async fn a_secret_that_is_made_here_is_the_servers_too() {
         child.stdin.take().unwrap().write_all(input).unwrap();
         child.wait_with_output().unwrap()
     };
-    let output = make(database.owner(), "pa\u{df}wort\n".as_bytes());
+    let output = make(stage.database.owner(), "pa\u{df}wort\n".as_bytes());
     let said = String::from_utf8(output.stdout).unwrap();
     let statement = said.lines().nth(1).unwrap();
-    owner.batch_execute(statement).await.unwrap();
-    let mut config = database.config();
+    stage.owner.batch_execute(statement).await.unwrap();
+    let mut config = stage.database.config();
     config.password("pa\u{df}wort");
     let (client, connection) = config.connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     client.simple_query("SELECT 1").await.unwrap();
     let list: BTreeMap<String, String> = toml::from_str(said.lines().last().unwrap()).unwrap();
-    let secret = &list[database.owner()];
+    let secret = &list[stage.database.owner()];
     assert!(statement.contains(secret), "{said}");
 
     let output = make("app", b"\n");

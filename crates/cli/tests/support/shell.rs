@@ -31,17 +31,17 @@ impl Stage {
             directory: tempfile::tempdir().unwrap(),
         }
     }
-}
 
-impl<'a> Shell<'a> {
-    pub(crate) fn of(directory: &'a Path, database: &TestDatabase<'_>) -> Self {
-        Self {
-            directory,
+    pub(crate) fn shell(&self) -> Shell<'_> {
+        Shell {
+            directory: self.directory.path(),
             // The kit's certificate is its own authority's, which the command rightly does not know.
-            url: format!("{}?sslmode=disable", database.url()),
+            url: format!("{}?sslmode=disable", self.database.url()),
         }
     }
+}
 
+impl Shell<'_> {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealwire"));
         command
