@@ -368,7 +368,7 @@ async fn one_text_may_end_its_transaction_and_go_on() {
         .refused(
             Mode::Simple,
             "BEGIN; SET LOCAL datestyle = 'ISO, DMY'; COMMIT; UPDATE people SET born = '02/03/2004'",
-            "after the end of a transaction",
+            "after `SET` in one text",
         )
         .await;
     twins.finish();
