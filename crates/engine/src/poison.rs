@@ -16,15 +16,26 @@ use crate::error::Error;
 use crate::message::frame;
 use crate::need::Failure;
 
+/// What goes to the server in the place of a statement.
+pub(crate) struct Substitute {
+    pub(crate) text: &'static [u8],
+    /// What it gives there.
+    sqlstates: &'static [&'static str],
+}
+
 /// Parses, and fails in analysis, which comes after the check for an aborted transaction.
-const REFUSED_TEXT: &[u8] = b"SELECT sealwire_refused_this_statement";
-/// `undefined_column`: what [`REFUSED_TEXT`] gives.
-const REFUSED_TEXT_SQLSTATES: &[&str] = &["42703"];
+const REFUSED: Substitute = Substitute {
+    text: b"SELECT sealwire_refused_this_statement",
+    // `undefined_column`
+    sqlstates: &["42703"],
+};
 /// Stands for a text that PostgreSQL's grammar does not accept: neither does it accept this, which
 /// it finds out before the check for an aborted transaction.
-const UNREADABLE_TEXT: &[u8] = b"sealwire_refused_this_statement";
-/// `syntax_error`: what [`UNREADABLE_TEXT`] gives.
-const UNREADABLE_TEXT_SQLSTATES: &[&str] = &["42601"];
+const UNREADABLE: Substitute = Substitute {
+    text: b"sealwire_refused_this_statement",
+    // `syntax_error`
+    sqlstates: &["42601"],
+};
 /// No format code of the protocol. The server looks at it after the check for an aborted
 /// transaction and before it looks at the value.
 pub(crate) const REFUSED_FORMAT: i16 = 2;
@@ -122,11 +133,11 @@ impl Report {
     }
 
     /// What goes to the server in the statement's place.
-    pub(crate) fn substitute(&self) -> &'static [u8] {
+    pub(crate) fn substitute(&self) -> &'static Substitute {
         if self.unreadable {
-            UNREADABLE_TEXT
+            &UNREADABLE
         } else {
-            REFUSED_TEXT
+            &REFUSED
         }
     }
 
@@ -181,11 +192,7 @@ impl Poison {
     /// For a statement in whose place [`Report::substitute`] goes out.
     pub(crate) fn text(report: Report) -> Self {
         Self {
-            expected: if report.unreadable {
-                UNREADABLE_TEXT_SQLSTATES
-            } else {
-                REFUSED_TEXT_SQLSTATES
-            },
+            expected: report.substitute().sqlstates,
             report,
         }
     }

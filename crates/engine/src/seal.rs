@@ -88,12 +88,7 @@ fn converted(
     declared: WireType,
     cast: Option<ScalarType>,
 ) -> Option<WireType> {
-    let is_string = |scalar| {
-        matches!(
-            scalar,
-            ScalarType::Text | ScalarType::Varchar | ScalarType::Bpchar | ScalarType::Name
-        )
-    };
+    let is_string = |scalar: ScalarType| scalar.family() == Family::Text;
     let target = cast.filter(|&target| array || declared.is_array() || !is_string(target))?;
     is_string(ScalarType::from_oid(client_oid)?).then(|| match declared.is_array() {
         true => WireType::array_of(target),

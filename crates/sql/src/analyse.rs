@@ -21,7 +21,7 @@ use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
     CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Replacement, Verdict,
+    Verdict,
 };
 use crate::refuse::{self, Finish, refuse};
 use crate::relation::{Resolver, Stop};
@@ -213,8 +213,7 @@ fn script(
                 relations,
             } => (Outputs::Copy(stream), Vec::new(), edits, relations),
         };
-        let is_literal = |edit: &Edit| matches!(edit.replacement, Replacement::Literal { .. });
-        if reads_otherwise && edits.iter().any(is_literal) {
+        if reads_otherwise && edits.iter().any(Edit::is_literal) {
             return Err(refuse(
                 RefusalKind::UnsupportedConstruct,
                 "refusing to seal literals after `SET` in one text",

@@ -236,6 +236,13 @@ pub struct Edit {
     pub replacement: Replacement,
 }
 
+impl Edit {
+    /// Whether it seals a literal.
+    pub fn is_literal(&self) -> bool {
+        matches!(self.replacement, Replacement::Literal { .. })
+    }
+}
+
 /// What takes the place of a piece of text.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -86,7 +86,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
                 replacement: Replacement::Text("(".to_owned()),
             });
         }
-        if matches!(edit.replacement, Replacement::Literal { .. }) {
+        if edit.is_literal() {
             replaced.push(edit.range.clone());
         }
         if let CastOperand::Literal(Literal {
@@ -376,25 +376,11 @@ fn crossing(
     array: bool,
 ) -> Result<Option<ScalarType>, Refusal> {
     let spec = policy.column(sealed.column);
-    let TypeName {
-        parts,
-        odd: false,
-        array: is_array,
-        ..
-    } = cast.target
-    else {
-        return Ok(None);
-    };
-    let name = match parts.as_slice() {
-        [name] => name,
-        [schema, name] if schema.text == "pg_catalog" => name,
-        _ => return Ok(None),
-    };
-    let Some(scalar) = ScalarType::from_typname(&name.text) else {
+    let Some(scalar) = catalogue_scalar(cast.target) else {
         return Ok(None);
     };
     // Bytes that might be cells get the refusal that says so.
-    if *is_array != array
+    if cast.target.array != array
         || scalar == ScalarType::Bytea
         || !cast.target.modifiers.is_empty()
         || scalar.family() == spec.ty.element().family()
@@ -564,6 +550,17 @@ fn target_scalar(target: &TypeName, spec: &ColumnSpec) -> ScalarType {
     }
 }
 
+/// The scalar type that a cast names, or that of the elements. Catalogue names only: the grammar has
+/// already turned `integer` into `int4`, and an unqualified "char" is another type than `char`.
+fn catalogue_scalar(target: &TypeName) -> Option<ScalarType> {
+    let name = match target.parts.as_slice() {
+        [name] => name,
+        [schema, name] if schema.text == "pg_catalog" => name,
+        _ => return None,
+    };
+    ScalarType::from_typname(&name.text).filter(|_| !target.odd)
+}
+
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
 /// family and does not narrow.
 pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
@@ -576,18 +573,11 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
         };
         return is_own && !target.odd && target.modifiers.is_empty();
     }
-    let name = match target.parts.as_slice() {
-        [name] => name.text.as_str(),
-        [schema, name] if schema.text == "pg_catalog" => name.text.as_str(),
-        _ => return false,
-    };
-    // Catalogue names only: the grammar has already turned `integer` into `int4`, and an
-    // unqualified "char" is another type than `char`.
-    let Some(scalar) = ScalarType::from_typname(name) else {
+    let Some(scalar) = catalogue_scalar(target) else {
         return false;
     };
     let own = ty.scalar();
-    if target.odd || scalar.family() != own.family() {
+    if scalar.family() != own.family() {
         return false;
     }
     // Blank padding makes `char(n)` another comparison than the rest of its family, and the others
@@ -610,7 +600,8 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();
-            let written = format!("{}({})", name, list.join(","));
+            let name = target.parts.last().map_or("", |name| name.text.as_str());
+            let written = format!("{name}({})", list.join(","));
             let cast = written.parse::<DeclaredType>();
             cast.is_ok_and(|cast| cast == ty.element())
         }

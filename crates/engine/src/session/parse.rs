@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement, Verdict,
-    may_use_names,
+    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict, may_use_names,
 };
 use zeroize::Zeroizing;
 
@@ -75,9 +74,7 @@ fn rests_on_catalogue(refusal: &Refusal) -> bool {
 }
 
 fn has_literals(plan: &Plan) -> bool {
-    plan.edits
-        .iter()
-        .any(|edit| matches!(edit.replacement, Replacement::Literal { .. }))
+    plan.edits.iter().any(Edit::is_literal)
 }
 
 fn seals_rows(outputs: &Outputs) -> bool {
@@ -492,7 +489,12 @@ impl Session {
         report: Report,
     ) -> Result<Step, Error> {
         self.counters.statements_refused += 1;
-        frontend::parse(&mut self.to_server, parse.name, report.substitute(), &[])?;
+        frontend::parse(
+            &mut self.to_server,
+            parse.name,
+            report.substitute().text,
+            &[],
+        )?;
         let seq = self.queue.next_seq();
         let entry = Entry {
             work: poison(report),
@@ -512,13 +514,14 @@ impl Session {
         };
         let bytes = frontend::query_text(body)
             .map_err(|Malformed| Error::ClientMisbehaved("malformed Query"))?;
+        let refused = |report: Report| {
+            let text = report.substitute().text.to_vec();
+            (poison(report), Effect::default(), Some(text))
+        };
         let mut names = Vec::new();
         let (work, effect, text) = match self.look(bytes, Protocol::Simple, None)? {
             Look::Wait => return Ok(Step::Wait),
-            Look::Refused(report) => {
-                let text = report.substitute().to_vec();
-                (poison(report), Effect::default(), Some(text))
-            }
+            Look::Refused(report) => refused(report),
             Look::Plain(effect) | Look::Untouched(effect) => (Work::Plain, effect, None),
             // Only texts with declared types are looked up.
             Look::Known(..) => return Err(Error::ApiMisuse("a Query was looked up as a Parse")),
@@ -539,10 +542,7 @@ impl Session {
                         self.client_wait = Some(Wait::Keys);
                         return Ok(Step::Wait);
                     }
-                    Err(Stop::Failed(report)) => {
-                        let text = report.substitute().to_vec();
-                        (poison(report), Effect::default(), Some(text))
-                    }
+                    Err(Stop::Failed(report)) => refused(report),
                     Err(Stop::Fault(error)) => return Err(error),
                 }
             }

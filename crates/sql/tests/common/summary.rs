@@ -1,7 +1,7 @@
 //! A verdict in a few words.
 
 use sealwire_sql::{
-    CopyDirection, Definition, Outputs, Param, Protocol, RefusalKind, Replacement, Verdict, analyse,
+    CopyDirection, Definition, Outputs, Param, Protocol, RefusalKind, Verdict, analyse,
 };
 
 use crate::schema::World;
@@ -60,9 +60,7 @@ pub(crate) fn summary(world: &World, sql: &str) -> String {
             _ => {}
         }
     }
-    let literal =
-        |edit: &&sealwire_sql::Edit| matches!(edit.replacement, Replacement::Literal { .. });
-    match plan.edits.iter().filter(literal).count() {
+    match plan.edits.iter().filter(|edit| edit.is_literal()).count() {
         0 => {}
         1 => seals.push("1 literal".into()),
         n => seals.push(format!("{n} literals")),
