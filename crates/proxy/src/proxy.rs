@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -72,13 +72,12 @@ impl Shared {
     /// TLS with a client that connects now.
     pub(crate) fn tls(&self) -> Option<WithClients> {
         let tls = self.tls.as_ref()?;
-        Some(tls.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(locked(tls).clone())
     }
 
     /// The secret of a role whose authentication ends here.
     pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
-        let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        roles.secret(role)
+        locked(&self.roles).secret(role)
     }
 
     /// Room for a connection that has not said yet what it wants.
@@ -128,7 +127,7 @@ impl Shared {
         }
         if let (Some(current), Some(settings)) = (&self.tls, &self.settings.listen.tls) {
             match tls::with_clients(settings) {
-                Ok(new) => *current.lock().unwrap_or_else(PoisonError::into_inner) = new,
+                Ok(new) => *locked(current) = new,
                 Err(error) => {
                     error!(%error, "certificate not loaded, the one in use stays");
                     failure = Some(error);
@@ -136,7 +135,7 @@ impl Shared {
             }
         }
         match roles(&self.settings) {
-            Ok(new) => *self.roles.lock().unwrap_or_else(PoisonError::into_inner) = new,
+            Ok(new) => *locked(&self.roles) = new,
             Err(error) => {
                 error!(%error, "list of roles not loaded, the one in use stays");
                 failure = Some(error);
@@ -375,8 +374,7 @@ impl Proxy {
         if let Some(path) = socket_path {
             let _ = std::fs::remove_file(path);
         }
-        let mut connections =
-            std::mem::take(&mut *connections.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut connections = std::mem::take(&mut *locked(&connections));
         let limit = self.shared.settings.limits.drain_timeout;
         info!(
             connections = self.shared.metrics.connections.get(),
@@ -403,10 +401,15 @@ impl Proxy {
     }
 }
 
+/// Nothing that is kept in these can be half changed by a panic.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 type Connections = Mutex<JoinSet<()>>;
 
 fn spawn(connections: &Connections, serve: impl Future<Output = ()> + Send + 'static) {
-    let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut connections = locked(connections);
     // Those that have ended leave their place in the set.
     while connections.try_join_next().is_some() {}
     connections.spawn(serve);

@@ -7,11 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use sealwire::scram::{ParseSecretError, Secret};
-use sha2::{Digest, Sha256, Sha384, Sha512};
-use x509_cert::Certificate;
-use x509_cert::der::Decode;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
@@ -60,27 +56,6 @@ impl Roles {
     pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
         self.0.get(role).cloned()
     }
-}
-
-/// The hash of a certificate by which a client binds its authentication to it
-/// (`tls-server-end-point`, RFC 5929, section 4.1). None where the certificate's signature has no
-/// hash of its own.
-pub(crate) fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let parsed = Certificate::from_der(certificate).ok()?;
-    let hash: fn(&[u8]) -> Vec<u8> = match parsed.signature_algorithm.oid.to_string().as_str() {
-        // MD5 and SHA-1 are replaced by SHA-256.
-        "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => {
-            |der| Sha256::digest(der).to_vec()
-        }
-        // sha256WithRSAEncryption, ecdsa-with-SHA256
-        "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => |der| Sha256::digest(der).to_vec(),
-        // sha384WithRSAEncryption, ecdsa-with-SHA384
-        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => |der| Sha384::digest(der).to_vec(),
-        // sha512WithRSAEncryption, ecdsa-with-SHA512
-        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => |der| Sha512::digest(der).to_vec(),
-        _ => return None,
-    };
-    Some(hash(certificate))
 }
 
 #[cfg(test)]

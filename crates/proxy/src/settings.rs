@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{self, StrDeserializer};
 
 use crate::error::Error;
 
@@ -107,14 +109,9 @@ impl std::str::FromStr for SslMode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "disable" => Ok(Self::Disable),
-            "prefer" => Ok(Self::Prefer),
-            "require" => Ok(Self::Require),
-            "verify-ca" => Ok(Self::VerifyCa),
-            "verify-full" => Ok(Self::VerifyFull),
-            _ => Err("use `disable`, `prefer`, `require`, `verify-ca` or `verify-full`".into()),
-        }
+        named(text).ok_or_else(|| {
+            "use `disable`, `prefer`, `require`, `verify-ca` or `verify-full`".into()
+        })
     }
 }
 
@@ -261,14 +258,7 @@ impl std::str::FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "error" => Ok(Self::Error),
-            "warn" => Ok(Self::Warn),
-            "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
-            "trace" => Ok(Self::Trace),
-            _ => Err("use `error`, `warn`, `info`, `debug` or `trace`".into()),
-        }
+        named(text).ok_or_else(|| "use `error`, `warn`, `info`, `debug` or `trace`".into())
     }
 }
 
@@ -282,6 +272,12 @@ pub enum LogFormat {
     Text,
     /// A JSON object on a line for each event.
     Json,
+}
+
+/// What a file would call so.
+fn named<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    let name: StrDeserializer<'_, value::Error> = text.into_deserializer();
+    T::deserialize(name).ok()
 }
 
 impl Settings {

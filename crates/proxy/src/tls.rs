@@ -14,10 +14,12 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
     SignatureScheme,
 };
+use sha2::{Digest, Sha256, Sha384, Sha512};
 use tokio_postgres_rustls::MakeRustlsConnect;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use crate::error::Error;
-use crate::roles;
 use crate::settings::{ServerSettings, SslMode, TlsSettings};
 
 /// The protocol's name in TLS, which direct TLS demands
@@ -35,7 +37,7 @@ pub(crate) struct WithClients {
 /// Reads certificate and key.
 pub(crate) fn with_clients(settings: &TlsSettings) -> Result<WithClients, Error> {
     let chain = certificates(&settings.certificate)?;
-    let end_point = chain.first().and_then(roles::end_point);
+    let end_point = chain.first().and_then(end_point);
     let key = private_key(&settings.key)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -54,6 +56,27 @@ pub(crate) fn with_clients(settings: &TlsSettings) -> Result<WithClients, Error>
         config: Arc::new(config),
         end_point,
     })
+}
+
+/// The hash of a certificate by which a client binds its authentication to it
+/// (`tls-server-end-point`, RFC 5929, section 4.1). None where the certificate's signature has no
+/// hash of its own.
+fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let parsed = Certificate::from_der(certificate).ok()?;
+    let hash: fn(&[u8]) -> Vec<u8> = match parsed.signature_algorithm.oid.to_string().as_str() {
+        // sha256WithRSAEncryption, ecdsa-with-SHA256; and with MD5 and SHA-1, which it replaces.
+        "1.2.840.113549.1.1.11"
+        | "1.2.840.10045.4.3.2"
+        | "1.2.840.113549.1.1.4"
+        | "1.2.840.113549.1.1.5"
+        | "1.2.840.10045.4.1" => |der| Sha256::digest(der).to_vec(),
+        // sha384WithRSAEncryption, ecdsa-with-SHA384
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => |der| Sha384::digest(der).to_vec(),
+        // sha512WithRSAEncryption, ecdsa-with-SHA512
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => |der| Sha512::digest(der).to_vec(),
+        _ => return None,
+    };
+    Some(hash(certificate))
 }
 
 /// TLS with the server, verified as `sslmode` says.
