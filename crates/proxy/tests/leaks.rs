@@ -11,8 +11,7 @@ mod support;
 
 use std::time::Duration;
 
-use certificates::{Authority, trusting};
-use sealwire_proxy::TlsSettings;
+use certificates::{Authority, trusting, with_tls};
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::wire::{Batch, Reply};
 use socket2::SockRef;
@@ -111,15 +110,9 @@ async fn every_end(scene: &Scene) {
 async fn no_end_of_a_connection_leaves_anything_behind() {
     let fixture = Fixture::new(people()).await;
     let authority = Authority::new();
-    let (certificate, key) = (
-        fixture.directory().join("proxy.crt"),
-        fixture.directory().join("proxy.key"),
-    );
-    authority.issue("localhost").write(&certificate, &key);
     let middle = Middle::without_password(fixture.sealed().server()).await;
-    let mut settings = settings(&fixture);
+    let mut settings = with_tls(&fixture, &authority);
     settings.server.ports = vec![middle.port];
-    settings.listen.tls = Some(TlsSettings { certificate, key });
     let proxy = Running::start(settings.clone()).await;
     settings.limits.startup_timeout = Duration::from_millis(100);
     let scene = Scene {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sealwire_proxy::{SslMode, TlsSettings};
+use sealwire_proxy::SslMode;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use socket2::SockRef;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres::NoTls;
 
-use crate::certificates::Authority;
+use crate::certificates::{Authority, with_tls};
 use crate::support::*;
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
@@ -270,13 +270,7 @@ async fn a_wrong_password_is_the_server_s_to_refuse() {
 async fn who_takes_too_long_to_begin_is_sent_away() {
     let fixture = Fixture::new(people()).await;
     let authority = Authority::new();
-    let (certificate, key) = (
-        fixture.directory().join("proxy.crt"),
-        fixture.directory().join("proxy.key"),
-    );
-    authority.issue("localhost").write(&certificate, &key);
-    let mut settings = settings(&fixture);
-    settings.listen.tls = Some(TlsSettings { certificate, key });
+    let mut settings = with_tls(&fixture, &authority);
     // Enough for the bystander, who has to begin too.
     settings.limits.startup_timeout = Duration::from_secs(3);
     let proxy = Running::start(settings).await;

@@ -11,11 +11,15 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use sealwire_proxy::{Settings, TlsSettings};
 use sealwire_testkit::Postgres;
+use sealwire_testkit::fixture::Fixture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::TlsAcceptor;
+
+use crate::support::settings;
 
 /// An authority of a test's own.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -83,6 +87,16 @@ impl Issued {
         config.alpn_protocols = vec![b"postgresql".to_vec()];
         Arc::new(config)
     }
+}
+
+/// The least settings and a certificate for clients.
+pub(crate) fn with_tls(fixture: &Fixture, authority: &Authority) -> Settings {
+    let certificate = fixture.directory().join("proxy.crt");
+    let key = fixture.directory().join("proxy.key");
+    authority.issue("localhost").write(&certificate, &key);
+    let mut settings = settings(fixture);
+    settings.listen.tls = Some(TlsSettings { certificate, key });
+    settings
 }
 
 /// A client's TLS that trusts one authority and names the protocol.

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use sealwire_proxy::{Settings, SslMode, TlsSettings};
+use sealwire_proxy::SslMode;
 use sealwire_testkit::fixture::Fixture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -12,20 +12,10 @@ use tokio_postgres::config::{ChannelBinding, SslMode as ClientSslMode, SslNegoti
 use tokio_postgres::{Config, NoTls};
 use tokio_rustls::TlsConnector;
 
-use crate::certificates::{Authority, client_config, trusting};
+use crate::certificates::{Authority, client_config, trusting, with_tls};
 use crate::support::*;
 
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
-
-/// The least settings and a certificate for clients.
-pub(crate) fn with_tls(fixture: &Fixture, authority: &Authority) -> Settings {
-    let certificate = fixture.directory().join("proxy.crt");
-    let key = fixture.directory().join("proxy.key");
-    authority.issue("localhost").write(&certificate, &key);
-    let mut settings = settings(fixture);
-    settings.listen.tls = Some(TlsSettings { certificate, key });
-    settings
-}
 
 pub(crate) fn wanting_tls(proxy: &Running, fixture: &Fixture) -> Config {
     let mut config = through(fixture.sealed(), "localhost", proxy.tcp.port());

@@ -10,8 +10,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::ChannelBinding;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::certificates::{Authority, trusting};
-use crate::client_tls::{wanting_tls, with_tls};
+use crate::certificates::{Authority, trusting, with_tls};
+use crate::client_tls::wanting_tls;
 use crate::support::*;
 
 /// A proxy with TLS on both sides that has the secret of the fixture's role.
