@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::stream::{self, StreamExt};
 use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -413,7 +415,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     relay.end(why);
-    let _ = timeout(GOODBYE_TIMEOUT, relay.run(std::future::pending())).await;
+    let _ = timeout(GOODBYE_TIMEOUT, relay.run(stream::pending())).await;
 }
 
 async fn serve_statements<C, S>(relay: &mut Relay<C, S>, shared: &Shared) -> End
@@ -421,26 +423,21 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut order = shared.order.clone();
-    let when_idle = async {
-        let _ = order.wait_for(|order| *order != Order::Serve).await;
-        Stop::WhenIdle(shutting_down())
-    };
-    let mut order = shared.order.clone();
-    let now = async {
-        let _ = order.wait_for(|order| *order == Order::Stop).await;
-    };
-    let ended = tokio::select! {
-        ended = relay.run(when_idle) => Some(ended),
-        () = now => None,
-    };
-    match ended {
-        Some(ended) => end_of(&ended),
-        None => {
-            end_now(relay, shutting_down()).await;
-            End::Stopped
-        }
-    }
+    // Whoever gives the last order waits no longer for a goodbye than it may take.
+    let stops = stream::unfold((shared.order.clone(), Order::Serve), next_order);
+    let stops = stops.map(|order| match order {
+        Order::Stop => Stop::Now(shutting_down()),
+        _ => Stop::WhenIdle(shutting_down()),
+    });
+    end_of(&relay.run(stops).await)
+}
+
+/// What is ordered after the `last` order.
+async fn next_order(
+    (mut order, last): (watch::Receiver<Order>, Order),
+) -> Option<(Order, (watch::Receiver<Order>, Order))> {
+    let next = *order.wait_for(|order| *order > last).await.ok()?;
+    Some((next, (order, next)))
 }
 
 fn end_of(ended: &Ended) -> End {

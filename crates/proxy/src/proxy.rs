@@ -36,8 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Clients that may wait on the Unix socket to be accepted, as on TCP.
 const UNIX_BACKLOG: i32 = 1024;
 
-/// What connections are to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What connections are to do. A later order overrides an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
     /// Go on.
     Serve,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::stream;
 use sealwire_engine::Failure;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
@@ -182,7 +183,7 @@ where
                 // How it ended is the client's to know, and the client does.
                 if relay.start().await.is_ok() {
                     let _cancellable = server.cancellable(&relay, address);
-                    let _ = relay.run(std::future::pending()).await;
+                    let _ = relay.run(stream::pending()).await;
                 }
             }
             Err(error) => refuse(client, &error.to_failure()).await,

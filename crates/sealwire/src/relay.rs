@@ -6,11 +6,12 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use futures_util::stream::{self, Stream, StreamExt};
 use sealwire_engine::{BackendKey, Error as EngineError, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -163,13 +164,13 @@ where
         .await
     }
 
-    /// Moves bytes until one of the peers, or `stop`, ends the session.
-    pub async fn run(&mut self, stop: impl Future<Output = Stop>) -> Ended {
-        let mut stop = pin!(stop);
-        let mut told = false;
+    /// Moves bytes until one of the peers, or one of `stops`, ends the session.
+    pub async fn run(&mut self, stops: impl Stream<Item = Stop>) -> Ended {
+        // Not asked at each message, only when it has woken the task.
+        let stops = pin!(stops);
+        let mut stops = stream::select_all([stops]);
         poll_fn(|cx| {
-            if !told && let Poll::Ready(stop) = stop.as_mut().poll(cx) {
-                told = true;
+            while let Poll::Ready(Some(stop)) = stops.poll_next_unpin(cx) {
                 match stop {
                     Stop::WhenIdle(why) => self.stop = Some(why),
                     Stop::Now(why) => self.end(why),
@@ -193,24 +194,36 @@ where
     }
 
     /// Moves what can be moved. Ready when the relay has ended.
+    ///
+    /// What a pass reads is written by the next one, so the pass that reads nothing is the last. A
+    /// side that has nothing to read is not asked again: its transport wakes the task.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let (mut client_rests, mut server_rests) = (false, false);
         loop {
             self.sealing.fetch(cx);
-            let mut moved = self.write_server(cx);
-            match self.write_client(cx) {
-                Ok(wrote) => moved |= wrote,
-                Err(error) => return Poll::Ready(Ended::Client(error)),
+            self.write_server(cx);
+            if let Err(error) = self.write_client(cx) {
+                return Poll::Ready(Ended::Client(error));
             }
             if let Some(ended) = self.ended(cx) {
                 return ended;
             }
-            match self.read_client(cx) {
-                Ok(read) => moved |= read,
-                Err(error) => return Poll::Ready(Ended::Client(error)),
+            let mut moved = false;
+            if !client_rests {
+                match self.read_client(cx) {
+                    Ok(Read::Some) => moved = true,
+                    Ok(Read::Nothing) => client_rests = true,
+                    Ok(Read::Unwanted) => {}
+                    Err(error) => return Poll::Ready(Ended::Client(error)),
+                }
             }
-            match self.read_server(cx) {
-                Ok(read) => moved |= read,
-                Err(error) => return Poll::Ready(Ended::Server(error)),
+            if !server_rests {
+                match self.read_server(cx) {
+                    Ok(Read::Some) => moved = true,
+                    Ok(Read::Nothing) => server_rests = true,
+                    Ok(Read::Unwanted) => {}
+                    Err(error) => return Poll::Ready(Ended::Server(error)),
+                }
             }
             if let Some(why) = self.stop.take() {
                 if self.sealing.session().is_idle() {
@@ -248,44 +261,33 @@ where
         None
     }
 
-    /// Returns whether anything has moved.
-    fn read_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn read_client(&mut self, cx: &mut Context<'_>) -> io::Result<Read> {
         if !self.client_open
             || self.sealing.fault().is_some()
             || !self.sealing.session().wants_client()
         {
-            return Ok(false);
+            return Ok(Read::Unwanted);
         }
-        let (client, sealing) = (&mut self.client, &mut self.sealing);
-        match read(client, cx, |bytes| sealing.take_client(bytes))? {
-            None => Ok(false),
-            Some(0) => {
-                self.client_open = false;
-                Ok(true)
-            }
-            Some(_) => Ok(true),
-        }
+        let sealing = &mut self.sealing;
+        let read = read(&mut self.client, cx, |bytes| sealing.take_client(bytes))?;
+        self.client_open = read != Some(0);
+        Ok(Read::of(read))
     }
 
-    fn read_server(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn read_server(&mut self, cx: &mut Context<'_>) -> io::Result<Read> {
         if !self.server_open
             || self.sealing.fault().is_some()
             || !self.sealing.session().wants_server()
         {
-            return Ok(false);
+            return Ok(Read::Unwanted);
         }
-        let (server, sealing) = (&mut self.server, &mut self.sealing);
-        match read(server, cx, |bytes| sealing.take_server(bytes))? {
-            None => Ok(false),
-            Some(0) => {
-                self.server_open = false;
-                Ok(true)
-            }
-            Some(_) => Ok(true),
-        }
+        let sealing = &mut self.sealing;
+        let read = read(&mut self.server, cx, |bytes| sealing.take_server(bytes))?;
+        self.server_open = read != Some(0);
+        Ok(Read::of(read))
     }
 
-    fn write_client(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+    fn write_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         write(
             &mut self.client,
             self.sealing.for_client(),
@@ -296,21 +298,36 @@ where
 
     /// A server that takes nothing more may still have said why, so that its failure counts only
     /// once it is found in reading.
-    fn write_server(&mut self, cx: &mut Context<'_>) -> bool {
+    fn write_server(&mut self, cx: &mut Context<'_>) {
         let to_server = self.sealing.for_server();
-        let wrote = match write(&mut self.server, to_server, &mut self.to_server, cx) {
-            Ok(wrote) => wrote,
-            Err(_) => {
-                to_server.clear();
-                self.to_server.dirty = false;
-                false
-            }
-        };
+        if write(&mut self.server, to_server, &mut self.to_server, cx).is_err() {
+            to_server.clear();
+            self.to_server.dirty = false;
+        }
         if !self.client_open && self.sealing.for_server().is_empty() && !self.to_server.dirty {
             // What a server does when its client ends, it does itself.
             let _ = Pin::new(&mut self.server).poll_shutdown(cx);
         }
-        wrote
+    }
+}
+
+/// What came of an attempt to read.
+#[derive(Clone, Copy, Debug)]
+enum Read {
+    /// Bytes, or the peer's end.
+    Some,
+    /// Nothing is there; the task is woken when there is.
+    Nothing,
+    /// The session takes nothing now.
+    Unwanted,
+}
+
+impl Read {
+    fn of(read: Option<usize>) -> Self {
+        match read {
+            Some(_) => Self::Some,
+            None => Self::Nothing,
+        }
     }
 }
 
@@ -345,14 +362,13 @@ fn read(
     })
 }
 
-/// Writes what the transport takes. Returns whether it took anything.
+/// Writes what the transport takes.
 fn write(
     to: &mut (impl AsyncWrite + Unpin),
     bytes: &mut bytes::BytesMut,
     outgoing: &mut Outgoing,
     cx: &mut Context<'_>,
-) -> io::Result<bool> {
-    let mut moved = false;
+) -> io::Result<()> {
     outgoing.burst |= bytes.len() > KEPT_BYTES_MAX;
     while !bytes.is_empty() {
         match Pin::new(&mut *to).poll_write(cx, bytes) {
@@ -360,10 +376,9 @@ fn write(
             Poll::Ready(Ok(sent)) => {
                 bytes::Buf::advance(bytes, sent);
                 outgoing.dirty = true;
-                moved = true;
             }
             Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => return Ok(moved),
+            Poll::Pending => return Ok(()),
         }
     }
     if outgoing.burst {
@@ -378,5 +393,5 @@ fn write(
             Poll::Pending => {}
         }
     }
-    Ok(moved)
+    Ok(())
 }
