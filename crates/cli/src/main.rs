@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Command};
+use crate::args::Args;
 use crate::error::Error;
 use crate::output::Output;
 
@@ -29,11 +29,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args, output: &mut Output) -> Result<(), Error> {
-    let mut builder = match args.command {
-        Command::Proxy(_) => tokio::runtime::Builder::new_multi_thread(),
-        _ => tokio::runtime::Builder::new_current_thread(),
-    };
-    let runtime = builder
+    // The proxy drives its connections on threads of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::new(format!("cannot start: {error}")))?;

@@ -60,14 +60,37 @@ enum First {
     Cancel,
 }
 
-/// A client that has been accepted.
-pub(crate) enum Client {
+/// A client that has been accepted, and is no runtime's yet.
+pub(crate) enum Accepted {
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// Hands it to the runtime that asks.
+    fn register(self) -> io::Result<Client> {
+        Ok(match self {
+            Self::Tcp(stream, peer) => Client::Tcp(TcpStream::from_std(stream)?, peer),
+            Self::Unix(stream) => Client::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
+/// A client that the runtime drives.
+enum Client {
     Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
 }
 
 /// Serves a client.
-pub(crate) async fn serve(client: Client, shared: Arc<Shared>) {
+pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
+    let client = match accepted.register() {
+        Ok(client) => client,
+        Err(error) => {
+            warn!(%error, "cannot drive a connection");
+            return shared.metrics.ended(End::ClientLost);
+        }
+    };
     let span = match &client {
         Client::Tcp(_, peer) => info_span!("client", %peer),
         Client::Unix(stream) => {

@@ -20,6 +20,7 @@ mod metrics;
 mod proxy;
 mod roles;
 mod settings;
+mod threads;
 mod tls;
 
 pub use error::Error;

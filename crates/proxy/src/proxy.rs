@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,12 +20,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::instrument::WithSubscriber;
 use tracing::{error, info, warn};
 
-use crate::client::{self, Client};
+use crate::client::{self, Accepted};
 use crate::error::Error;
 use crate::http;
 use crate::metrics::Metrics;
 use crate::roles::Roles;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
+use crate::threads::Threads;
 use crate::tls::{self, WithClients};
 
 /// Connections that may be beginning beyond those that there is a place for: to cancel a statement,
@@ -211,6 +213,7 @@ pub struct Proxy {
     tcp: Vec<TcpListener>,
     unix: Option<(UnixListener, PathBuf)>,
     http: Option<TcpListener>,
+    threads: Arc<Threads>,
     order: Arc<watch::Sender<Order>>,
 }
 
@@ -282,6 +285,7 @@ impl Proxy {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let threads = threads(&settings)?;
         let (sender, order) = watch::channel(Order::Serve);
         let Parts {
             server,
@@ -312,6 +316,7 @@ impl Proxy {
             tcp,
             unix,
             http,
+            threads: Arc::new(threads),
             order: Arc::new(sender),
         })
     }
@@ -348,11 +353,16 @@ impl Proxy {
         let tcp = self.tcp.into_iter().map(Listener::Tcp);
         for listener in tcp.chain(unix.map(Listener::Unix)) {
             let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
+            let threads = Arc::clone(&self.threads);
             accepting.spawn(async move {
                 loop {
                     match listener.accept().await {
-                        Ok(client) => {
-                            spawn(&connections, client::serve(client, Arc::clone(&shared)));
+                        Ok(accepted) => {
+                            let mut connections = locked(&connections);
+                            // Those that have ended leave their place in the set.
+                            while connections.try_join_next().is_some() {}
+                            let serve = client::serve(accepted, Arc::clone(&shared));
+                            threads.spawn(&mut connections, serve);
                         }
                         Err(error) => {
                             warn!(%error, "cannot accept a connection");
@@ -406,15 +416,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Connections = Mutex<JoinSet<()>>;
-
-fn spawn(connections: &Connections, serve: impl Future<Output = ()> + Send + 'static) {
-    let mut connections = locked(connections);
-    // Those that have ended leave their place in the set.
-    while connections.try_join_next().is_some() {}
-    connections.spawn(serve);
-}
-
 /// A listener for clients.
 enum Listener {
     Tcp(TcpListener),
@@ -422,13 +423,13 @@ enum Listener {
 }
 
 impl Listener {
-    async fn accept(&self) -> std::io::Result<Client> {
+    async fn accept(&self) -> std::io::Result<Accepted> {
         Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Client::Tcp(stream, peer)
+                Accepted::Tcp(stream.into_std()?, peer)
             }
-            Self::Unix(listener) => Client::Unix(listener.accept().await?.0),
+            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0.into_std()?),
         })
     }
 }
@@ -468,6 +469,16 @@ pub(crate) fn shutting_down() -> Failure {
         message: "terminating connection: the Sealwire proxy is shutting down".into(),
         hint: None,
     }
+}
+
+fn threads(settings: &Settings) -> Result<Threads, Error> {
+    let number = settings
+        .limits
+        .threads
+        .map_or_else(available_parallelism, Ok);
+    number
+        .and_then(|number| Threads::start(number.get()))
+        .map_err(|error| Error::new(format_args!("cannot start threads: {error}")))
 }
 
 fn roles(settings: &Settings) -> Result<Roles, Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -199,6 +200,9 @@ pub struct DatabaseSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitSettings {
+    /// Threads that drive connections; one for each CPU that the process may use when it is not
+    /// given.
+    pub threads: Option<NonZeroUsize>,
     /// Connections of clients at a time.
     pub connections: usize,
     /// How long a client may take from connecting until it is authenticated.
@@ -217,6 +221,7 @@ pub struct LimitSettings {
 impl Default for LimitSettings {
     fn default() -> Self {
         Self {
+            threads: None,
             connections: 500,
             startup_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),

@@ -41,7 +41,7 @@ async fn tls_is_asked_for_or_begun_at_once() {
             .await
             .unwrap();
     }
-    assert_eq!(proxy.metrics().await["sealwire_cancel_requests_total"], 2.0);
+    proxy.counts("sealwire_cancel_requests_total", 2.0).await;
     // Who does not trust the certificate goes away, and that is all.
     let stranger = trusting(&Authority::new().pem());
     let error = refused(&wanting_tls(&proxy, &fixture), stranger).await;
@@ -51,7 +51,7 @@ async fn tls_is_asked_for_or_begun_at_once() {
         everything(&error)
     );
     proxy.settle(0.0).await;
-    assert_eq!(proxy.ended("BadStart").await, 1.0);
+    proxy.have_ended("BadStart", 1.0).await;
     // The machine itself may do without.
     works(&proxy.client(&fixture).await, 3).await;
 }
@@ -189,7 +189,7 @@ async fn a_handshake_takes_nothing_that_came_in_the_clear() {
     // A TLS alert, if anything.
     assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
     proxy.settle(0.0).await;
-    assert_eq!(proxy.ended("BadStart").await, 1.0);
+    proxy.have_ended("BadStart", 1.0).await;
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn alive_and_ready_are_not_the_same() {
     assert_eq!(proxy.get("/healthz").await.0, 200);
     let error = refused(&proxy.config(fixture.sealed()), NoTls).await;
     assert_eq!(code(&error), "08001");
-    assert_eq!(proxy.ended("NoServer").await, 1.0);
+    proxy.have_ended("NoServer", 1.0).await;
 }
 
 #[tokio::test]
@@ -55,7 +55,6 @@ async fn other_pages_and_methods_are_refused() {
 async fn metrics_count_what_was_done() {
     let fixture = Fixture::new(people()).await;
     let proxy = Running::of(&fixture).await;
-    let count = async |name: &str| proxy.metrics().await[name];
     let statements = |verdict: &str| format!("sealwire_statements_total{{verdict=\"{verdict}\"}}");
     let cells = |done: &str| format!("sealwire_cells_total{{done=\"{done}\"}}");
     let (planned, plain, refused) = (
@@ -64,32 +63,34 @@ async fn metrics_count_what_was_done() {
         statements("refused"),
     );
     for name in [&planned, &plain, &refused] {
-        assert_eq!(count(name).await, 0.0, "{name}");
+        proxy.counts(name, 0.0).await;
     }
     let client = proxy.client(&fixture).await;
-    assert_eq!(count("sealwire_connections").await, 1.0);
-    assert_eq!(count("sealwire_connections_accepted_total").await, 1.0);
-    assert_eq!(count("sealwire_connections_limit").await, 500.0);
+    proxy.counts("sealwire_connections", 1.0).await;
+    proxy
+        .counts("sealwire_connections_accepted_total", 1.0)
+        .await;
+    proxy.counts("sealwire_connections_limit", 500.0).await;
 
     // Each seals an address and a note, looks the address up and reads the note.
     for id in 1..=4 {
         works(&client, id).await;
     }
-    assert_eq!(count(&planned).await, 8.0);
-    assert_eq!(count(&cells("sealed")).await, 12.0);
-    assert_eq!(count(&cells("opened")).await, 4.0);
+    proxy.counts(&planned, 8.0).await;
+    proxy.counts(&cells("sealed"), 12.0).await;
+    proxy.counts(&cells("opened"), 4.0).await;
     let rows = client.query("SELECT email, note FROM people", &[]).await;
     assert_eq!(rows.unwrap().len(), 4);
-    assert_eq!(count(&cells("opened")).await, 12.0);
-    assert_eq!(count(&planned).await, 9.0);
+    proxy.counts(&cells("opened"), 12.0).await;
+    proxy.counts(&planned, 9.0).await;
 
     client.batch_execute("SELECT 1").await.unwrap();
-    assert_eq!(count(&plain).await, 1.0);
+    proxy.counts(&plain, 1.0).await;
     let sql = "SELECT id FROM people WHERE email LIKE 'marker-in-a-statement%'";
     assert_eq!(code(&client.query(sql, &[]).await.unwrap_err()), "0A000");
-    assert_eq!(count(&refused).await, 1.0);
-    assert_eq!(count(&cells("rejected")).await, 0.0);
-    assert_eq!(count(&cells("sealed")).await, 12.0);
+    proxy.counts(&refused, 1.0).await;
+    proxy.counts(&cells("rejected"), 0.0).await;
+    proxy.counts(&cells("sealed"), 12.0).await;
 
     // A cell that was moved to another column does not open.
     let owner = fixture.sealed().connect().await;
@@ -101,17 +102,17 @@ async fn metrics_count_what_was_done() {
         .query("SELECT note FROM people", &[])
         .await
         .unwrap_err();
-    assert_eq!(count(&cells("rejected")).await, 1.0);
+    proxy.counts(&cells("rejected"), 1.0).await;
 
-    assert_eq!(count("sealwire_key_requests_total").await, 1.0);
-    assert_eq!(count("sealwire_key_failures_total").await, 0.0);
+    proxy.counts("sealwire_key_requests_total", 1.0).await;
+    proxy.counts("sealwire_key_failures_total", 0.0).await;
     for phase in ["Startup", "Dial", "Session"] {
         let name = format!("sealwire_connection_phase_seconds_count{{phase=\"{phase}\"}}");
-        assert_eq!(count(&name).await, 1.0, "{name}");
+        proxy.counts(&name, 1.0).await;
     }
     drop(client);
     proxy.settle(0.0).await;
-    assert_eq!(proxy.ended("Closed").await, 1.0);
+    proxy.have_ended("Closed", 1.0).await;
 
     let (_, text) = proxy.get("/metrics").await;
     for word in [

@@ -119,6 +119,16 @@ impl Running {
         self.metrics().await.get(&name).copied().unwrap_or_default()
     }
 
+    /// Waits until so many connections have ended so.
+    pub(crate) async fn have_ended(&self, how: &str, count: f64) {
+        until(how, async || self.ended(how).await == count).await;
+    }
+
+    /// Waits until a metric has a value: connections are counted on threads of their own.
+    pub(crate) async fn counts(&self, name: &str, value: f64) {
+        until(name, async || self.metrics().await[name] == value).await;
+    }
+
     /// How many connections there are, those that are beginning included.
     pub(crate) async fn open(&self) -> f64 {
         let metrics = self.metrics().await;
