@@ -306,7 +306,11 @@ where
                 false
             }
         };
-        if !self.client_open && self.sealing.for_server().is_empty() && !self.to_server.dirty {
+        if !self.client_open
+            && !self.sealing.session().holds_messages()
+            && self.sealing.for_server().is_empty()
+            && !self.to_server.dirty
+        {
             // What a server does when its client ends, it does itself.
             let _ = Pin::new(&mut self.server).poll_shutdown(cx);
         }
