@@ -249,6 +249,7 @@ impl Analysis {
         }
         if after != Stale::Nothing {
             effect.risky = true;
+            effect.reported = true;
             effect.after = effect.after.max(after);
             effect.renames |= after == Stale::Names;
         }

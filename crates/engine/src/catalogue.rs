@@ -32,6 +32,11 @@ macro_rules! facts_sql {
   pg_catalog.current_setting('bytea_output'),
   pg_catalog.current_setting('extra_float_digits'),
   pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting('lc_monetary'), 'UTF8'), 'hex'),
+  pg_catalog.current_setting('client_encoding'),
+  pg_catalog.current_setting('standard_conforming_strings'),
+  pg_catalog.current_setting('DateStyle'),
+  pg_catalog.current_setting('IntervalStyle'),
+  pg_catalog.encode(pg_catalog.convert_to(pg_catalog.current_setting('TimeZone'), 'UTF8'), 'hex'),
   EXISTS (
     SELECT FROM pg_catalog.pg_operator o
     WHERE o.oprname OPERATOR(pg_catalog.=) ANY ('{=,<>}'::pg_catalog.name[])
@@ -392,6 +397,14 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
     };
     let extra_float_digits = number(row.next()?.ok_or(Malformed)?)?;
     let lc_monetary = string(row.next()?.ok_or(Malformed)?)?;
+    let mut text = || {
+        let text = str::from_utf8(row.next()?.ok_or(Malformed)?).map_err(|_| Malformed)?;
+        Ok(text.to_owned())
+    };
+    let client_encoding = text()?;
+    let standard_conforming_strings = text()? == "on";
+    let (date_style, interval_style) = (text()?, text()?);
+    let time_zone = string(row.next()?.ok_or(Malformed)?)?;
     let foreign_equality_operator = flag(row.next()?.ok_or(Malformed)?)?;
     row.end()?;
     Ok(Facts {
@@ -404,6 +417,11 @@ pub(crate) fn facts(body: &[u8]) -> Result<Facts, Malformed> {
             bytea_output,
             extra_float_digits,
             lc_monetary,
+            client_encoding,
+            standard_conforming_strings,
+            date_style,
+            interval_style,
+            time_zone,
         },
         enum_oids,
     })

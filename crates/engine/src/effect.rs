@@ -26,6 +26,9 @@ pub(crate) struct Effect {
     pub(crate) renames: bool,
     /// It is one `SET` of a setting that no fact depends on.
     pub(crate) harmless_set: bool,
+    /// It may change a setting that the server reports. It does so with ReadyForQuery, which can be
+    /// long after the command has completed.
+    pub(crate) reported: bool,
     /// It ends a transaction, and with it what was set for the transaction only.
     pub(crate) ends: bool,
     /// What has become doubtful afterwards, whatever the tag says.
@@ -88,6 +91,18 @@ const FACTS: &[&str] = &[
     "time",
     "names",
     "xml",
+    "lc_monetary",
+    "timezone_abbreviations",
+];
+
+/// Settings that the server reports and that texts are read or values written by. `SET TIME ZONE`,
+/// `SET NAMES` and a name in quotes are among [`FACTS`] or not spelt plainly, and count as well.
+const REPORTED: &[&str] = &[
+    "client_encoding",
+    "standard_conforming_strings",
+    "datestyle",
+    "intervalstyle",
+    "timezone",
 ];
 
 /// Classifies a text. `several`: it may hold several statements (a simple Query).
@@ -95,18 +110,22 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
     let none = Effect::default();
     let risky = Effect {
         risky: true,
+        reported: true,
         ..none
     };
     // A cells' type in a definition makes the name of a relation protected.
     let renames = contains(text, b"sealwire");
     if several && has_second_statement(text) {
-        // The tag of `CREATE TABLE AS` is `SELECT n`.
-        let after = match contains(text, b"create") {
-            true => Stale::Catalogue,
+        // A block of code has semicolons of its own, so that this is where one ends up.
+        let runs_code = CODE.iter().any(|code| has_word(text, code.as_bytes()));
+        let after = match runs_code {
+            true => Stale::Names,
+            // The tag of `CREATE TABLE AS` is `SELECT n`.
+            false if contains(text, b"create") => Stale::Catalogue,
             false => Stale::Nothing,
         };
         return Effect {
-            renames,
+            renames: renames || runs_code,
             after,
             ..risky
         };
@@ -130,6 +149,7 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
         return Effect {
             renames,
             after: Stale::Catalogue,
+            reported: false,
             ..risky
         };
     }
@@ -138,6 +158,7 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
         return Effect {
             renames,
             ends,
+            reported: !ends,
             ..risky
         };
     }
@@ -147,8 +168,10 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
     }
     // `SET SESSION x` keeps the caution of `SET SESSION AUTHORIZATION`.
     match name {
-        Some(name) if !is_one_of(name, FACTS) => Effect {
+        // `U&"search_path"` begins with a word too.
+        Some(name) if !is_one_of(name, FACTS) && !words.rest.starts_with(b"&") => Effect {
             harmless_set: true,
+            reported: is_one_of(name, REPORTED),
             ..risky
         },
         _ => risky,
@@ -166,6 +189,12 @@ pub(crate) fn only_ends_transaction(text: &[u8]) -> bool {
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len())
         .any(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text has a word in it, in capitals or not, that is not a part of a longer one.
+fn has_word(text: &[u8], word: &[u8]) -> bool {
+    text.split(|&b| !(b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii()))
+        .any(|other| other.eq_ignore_ascii_case(word))
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {
@@ -286,10 +315,49 @@ mod tests {
         check("SET application_name = x", true, true, true);
         check("SET app.tenant = 'x'", false, true, true);
         check("SET \"search_path\" = x", false, true, false);
+        check("SET U&\"search_path\" = x", false, true, false);
+        check("set lc_monetary = x", false, true, false);
         check("/* open", false, false, false);
         check("ROLLBACK", false, true, false);
         check("CREATE TABLE t ()", false, true, false);
         check("DO $$ BEGIN END $$", false, true, false);
+    }
+
+    #[test]
+    fn code_is_found_among_several_statements() {
+        for text in [
+            "DO $$ BEGIN PERFORM f(); END $$",
+            "BEGIN; call f(); COMMIT",
+            "SELECT 1; DO 'x'",
+        ] {
+            let effect = effect(text.as_bytes(), true);
+            assert!(effect.renames && effect.after == Stale::Names, "{text}");
+        }
+        let plain = effect(b"SELECT 1; SELECT done, recall FROM t", true);
+        assert!(!plain.renames && plain.after == Stale::Nothing);
+    }
+
+    #[test]
+    fn reported_settings_are_told_from_others() {
+        for (text, reported) in [
+            ("SET DateStyle = german", true),
+            ("SET LOCAL TIME ZONE 'UTC'", true),
+            ("SET NAMES 'latin1'", true),
+            ("SET \"TimeZone\" = 'UTC'", true),
+            ("SET U&\"client_encoding\" = 'latin1'", true),
+            ("SET SESSION standard_conforming_strings = off", true),
+            ("RESET ALL", true),
+            ("DISCARD ALL", true),
+            ("DO 'x'", true),
+            ("SELECT 1; SET DateStyle = german", true),
+            ("SET application_name = x", false),
+            ("SET app.tenant = 'x'", false),
+            ("ROLLBACK", false),
+            ("CREATE TABLE t ()", false),
+            ("SELECT 1", false),
+        ] {
+            assert_eq!(effect(text.as_bytes(), true).reported, reported, "{text}");
+        }
     }
 
     #[test]

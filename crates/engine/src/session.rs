@@ -304,6 +304,13 @@ impl Session {
             && self.to_server.is_empty()
     }
 
+    /// Whether messages of the client wait here for something that is to come. A client that has closed
+    /// its side has sent them all the same, so the server is not to be told of that before they have
+    /// gone out.
+    pub fn holds_messages(&self) -> bool {
+        self.fault.is_none() && self.client_wait.is_some() && !self.client.is_empty()
+    }
+
     /// What the session has done so far.
     pub fn counters(&self) -> Counters {
         Counters {

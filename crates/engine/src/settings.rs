@@ -2,12 +2,18 @@
 
 use sealwire_core::value::{ByteaOutput, Settings};
 
-/// The settings that the server does not report.
+/// The settings that are read: those that the server does not report, and those that it reports
+/// too late where one is set within a batch.
 #[derive(Debug)]
 pub(crate) struct ReadSettings {
     pub(crate) bytea_output: ByteaOutput,
     pub(crate) extra_float_digits: i8,
     pub(crate) lc_monetary: String,
+    pub(crate) client_encoding: String,
+    pub(crate) standard_conforming_strings: bool,
+    pub(crate) date_style: String,
+    pub(crate) interval_style: String,
+    pub(crate) time_zone: String,
 }
 
 /// Settings as last reported.
@@ -18,6 +24,11 @@ pub(crate) struct Reported {
     standard_conforming_strings: Option<bool>,
     search_path: Option<Vec<u8>>,
     integer_datetimes: bool,
+    /// The settings that texts are read and values written by may not be those: one has been set,
+    /// and the server has not come to the ReadyForQuery with which it reports them.
+    pub(crate) lagging: bool,
+    /// One of them has changed in the transaction, whose end may change it back.
+    pub(crate) changed_in_transaction: bool,
     /// Major version, `None` where it is not understood.
     server_version: Option<u32>,
 }
@@ -33,6 +44,8 @@ impl Default for Reported {
             standard_conforming_strings: None,
             search_path: None,
             integer_datetimes: true,
+            lagging: false,
+            changed_in_transaction: false,
             server_version: None,
         }
     }
@@ -42,14 +55,20 @@ impl Reported {
     /// Takes a ParameterStatus. Returns whether it makes the session's facts doubtful.
     pub(crate) fn note(&mut self, name: &[u8], value: &[u8]) -> bool {
         let text = || String::from_utf8_lossy(value).into_owned();
+        let setting = match name {
+            b"client_encoding" => Some(&mut self.settings.client_encoding),
+            b"DateStyle" => Some(&mut self.settings.date_style),
+            b"TimeZone" => Some(&mut self.settings.time_zone),
+            b"IntervalStyle" => Some(&mut self.settings.interval_style),
+            _ => None,
+        };
+        if let Some(setting) = setting {
+            self.changed_in_transaction |= setting.as_bytes() != value;
+            *setting = text();
+            return false;
+        }
         match name {
-            b"client_encoding" => self.settings.client_encoding = text(),
-            b"DateStyle" => self.settings.date_style = text(),
-            b"TimeZone" => self.settings.time_zone = text(),
-            b"IntervalStyle" => self.settings.interval_style = text(),
-            b"standard_conforming_strings" => {
-                self.standard_conforming_strings = Some(value == b"on");
-            }
+            b"standard_conforming_strings" => self.note_strings(value == b"on"),
             b"server_version" => self.server_version = major_version(value),
             b"integer_datetimes" => self.integer_datetimes = value == b"on",
             // PostgreSQL 18 and later report it.
@@ -64,11 +83,34 @@ impl Reported {
         false
     }
 
-    /// Takes the settings that are read rather than reported.
+    fn note_strings(&mut self, conforming: bool) {
+        self.changed_in_transaction |= self.standard_conforming_strings != Some(conforming);
+        self.standard_conforming_strings = Some(conforming);
+    }
+
+    /// The server has come to ReadyForQuery, and has reported what was set before it. `ended`: no
+    /// transaction is open there.
+    pub(crate) fn note_ready(&mut self, ended: bool) {
+        self.lagging = false;
+        self.changed_in_transaction &= !ended;
+    }
+
+    /// Takes the settings that are read.
     pub(crate) fn note_read(&mut self, read: ReadSettings) {
         self.settings.bytea_output = read.bytea_output;
         self.settings.extra_float_digits = read.extra_float_digits;
         self.settings.lc_monetary = read.lc_monetary;
+        for (setting, value) in [
+            (&mut self.settings.client_encoding, read.client_encoding),
+            (&mut self.settings.date_style, read.date_style),
+            (&mut self.settings.interval_style, read.interval_style),
+            (&mut self.settings.time_zone, read.time_zone),
+        ] {
+            self.changed_in_transaction |= *setting != value;
+            *setting = value;
+        }
+        self.note_strings(read.standard_conforming_strings);
+        self.lagging = false;
     }
 
     /// Why texts cannot be read as the server reads them, if so: in another encoding, or with

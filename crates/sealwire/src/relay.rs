@@ -304,7 +304,11 @@ where
             to_server.clear();
             self.to_server.dirty = false;
         }
-        if !self.client_open && self.sealing.for_server().is_empty() && !self.to_server.dirty {
+        if !self.client_open
+            && !self.sealing.session().holds_messages()
+            && self.sealing.for_server().is_empty()
+            && !self.to_server.dirty
+        {
             // What a server does when its client ends, it does itself.
             let _ = Pin::new(&mut self.server).poll_shutdown(cx);
         }

@@ -172,6 +172,7 @@ fn script(
     let (idle, mut sets) = (resolver.context.idle, false);
     let mut reads_otherwise = false;
     let mut names = Local::new(resolver.context.names);
+    let mut made: Vec<&str> = Vec::new();
     for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
             text,
@@ -186,6 +187,14 @@ fn script(
             uses_cursor: false,
         };
         let outcome = one.outcome()?;
+        let mut uses = statement.relations.iter().map(|it| it.name.as_str());
+        let uses_made = uses.any(|name| made.contains(&name));
+        if let Some(what) = renamed_by.filter(|_| uses_made && utility::reads(&statement.kind)) {
+            return Err(after_renaming(what, statement.range.start).into());
+        }
+        if uses_made || !matches!(outcome, Outcome::Untouched) {
+            made.extend(utility::makes(&statement.kind));
+        }
         let One {
             definition,
             executes,
@@ -242,14 +251,7 @@ fn script(
                 if let Some(what) = renamed_by
                     && carries_values
                 {
-                    return Err(refuse(
-                        RefusalKind::UnsupportedConstruct,
-                        format!("refusing to run a protected statement after {what} in one text"),
-                    )
-                    .detail("names may mean something else by then")
-                    .hint("send the two separately")
-                    .at(statement.range.start)
-                    .into());
+                    return Err(after_renaming(what, statement.range.start).into());
                 }
                 touched = true;
                 plan.statements.push(outputs);
@@ -274,6 +276,16 @@ fn script(
     plan.relations.sort_unstable();
     plan.relations.dedup();
     Ok(Verdict::Planned(CheckedPlan(plan)))
+}
+
+fn after_renaming(what: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run a protected statement after {what} in one text"),
+    )
+    .detail("names may mean something else by then")
+    .hint("send the two separately")
+    .at(at)
 }
 
 /// Asks for every relation of a text at once.

@@ -398,6 +398,8 @@ pub(crate) struct Utility {
     pub(crate) action: Action,
     /// Whether a name may mean something else afterwards: DDL, `SET`, the end of a transaction.
     pub(crate) changes_names: bool,
+    /// Names of relations that show, or are parts of, the others that it names afterwards.
+    pub(crate) makes: Vec<String>,
 }
 
 /// What a utility statement does, as far as protection is concerned.
@@ -427,7 +429,8 @@ pub(crate) enum Action {
     Define {
         table: Table,
         parts: Vec<Part>,
-        creates: bool,
+        /// It is new, and gets the columns of these relations.
+        creates: Option<Vec<Table>>,
     },
     /// Stores the result of a query on the server in a new relation.
     Store {

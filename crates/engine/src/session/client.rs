@@ -75,6 +75,7 @@ impl Session {
                 // A call by an identifier, which may be that of `set_config`.
                 let effect = Effect {
                     risky: true,
+                    reported: true,
                     after: Stale::Facts,
                     ..Effect::default()
                 };
@@ -164,7 +165,7 @@ impl Session {
                 .as_ref()
                 .is_some_and(Analysis::ends_with_transaction)
         };
-        if effect.risky || effect.ends && undoes(self) {
+        if effect.risky || effect.ends && (undoes(self) || self.reported.changed_in_transaction) {
             self.last_risky = self.queue.next_seq();
         }
         if effect.renames {

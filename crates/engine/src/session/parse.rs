@@ -96,6 +96,7 @@ impl Session {
             return Ok(Readiness::Refused(report));
         }
         match self.stale_queries() {
+            None if self.reported.lagging => self.load_first(vec![What::Facts]),
             None => Ok(Readiness::Ready),
             Some(whats) => self.load_first(whats),
         }
@@ -180,6 +181,13 @@ impl Session {
                 Readiness::Refused(report) => return Ok(Look::Refused(report)),
             }
         }
+        if self.may_be_read_otherwise(bytes)? {
+            match self.ready_to_analyse()? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Look::Wait),
+                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+            }
+        }
         let text = str::from_utf8(bytes);
         let analysis = self.analysis()?;
         let (text, mut effect) = match (text, self.reported.unreadable()) {
@@ -249,6 +257,17 @@ impl Session {
             Ok(Verdict::Refused(refusal)) => Look::Refused(Report::refusal(&refusal, text)),
             Ok(_) => Look::Refused(Report::new("XX000", "unknown verdict on the statement")),
         })
+    }
+
+    /// Whether a text could have a protected name where none seems to be: a setting by which texts
+    /// are read may have changed without the session knowing yet, and strings may end elsewhere
+    /// under another one. Neither matters to plain ASCII without backslashes.
+    fn may_be_read_otherwise(&self, bytes: &[u8]) -> Result<bool, Error> {
+        let doubtful = self.reported.lagging || !self.queue.answered(self.last_risky);
+        let ambiguous = !bytes.is_ascii() || bytes.contains(&b'\\');
+        Ok(doubtful
+            && (ambiguous || self.reported.unreadable().is_some())
+            && self.analysis()?.may_mention(bytes))
     }
 
     /// In results-only mode nothing is sealed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Phase, Session, Swallow};
-use crate::effect::Stale;
+use crate::effect::{self, Stale};
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::Malformed;
@@ -236,6 +236,8 @@ impl Session {
         }
         self.queue.leave_copy_in(false);
         if expect == Expect::Execute {
+            let ends = effect::undoes(tag) && self.reported.changed_in_transaction;
+            self.reported.lagging |= effect.reported || ends;
             self.finish_front()?;
         }
         Ok(self.outward(injected, head.len))
@@ -265,6 +267,7 @@ impl Session {
             return self.answer_to_ignored_sync(head);
         }
         self.in_block = status != b'I';
+        self.reported.note_ready(status == b'I');
         if status == b'I' {
             // Portals end with their transaction, save those bound behind this point.
             self.portals.forget_confirmed(|portal| portal.hold);

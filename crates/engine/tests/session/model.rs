@@ -418,7 +418,7 @@ impl Model {
                 (vec![compared], Some(vec![id, self.email_column()]))
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
-            _ if text.contains("current_schemas") => (vec![], catalogue(7)),
+            _ if text.contains("current_schemas") => (vec![], catalogue(12)),
             _ if text.contains("pg_proc") => (vec![], catalogue(1)),
             _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sealwire_testkit::fixture::Fixture;
-use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
+use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply, WireClient};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -35,6 +35,42 @@ async fn refuses_connections(proxy: &Running) {
         TcpStream::connect(proxy.tcp).await.is_err()
     })
     .await;
+}
+
+/// A client may send, say goodbye and close without reading an answer. The values of a text that the
+/// session sees for the first time wait for its description, and go out all the same.
+#[tokio::test]
+async fn what_a_client_has_sent_before_it_closes_is_done() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    for (id, reads) in [("1", false), ("2", true)] {
+        let mut client = proxy.wire(&fixture).await;
+        let mut batch = Batch::new();
+        let values = [Param::text(id), Param::text(format!("{id}@example.com"))];
+        let insert = format!("INSERT INTO people (id, email) VALUES ($1, $2) -- {id}");
+        batch
+            .parse("", &insert, &[])
+            .bind("", "", &values, Format::Text)
+            .execute("", 0)
+            .sync();
+        client.send(&batch).await;
+        client.send_bytes(b"X\0\0\0\x04").await;
+        let mut stream = client.into_stream();
+        stream.shutdown().await.unwrap();
+        if reads {
+            let tags: Vec<u8> = frames(&rest(&mut stream).await)
+                .into_iter()
+                .map(|(tag, _)| tag)
+                .collect();
+            assert_eq!(tags, *b"12CZ");
+        }
+    }
+    proxy.settle(0.0).await;
+    let client = proxy.client(&fixture).await;
+    let sql = "SELECT email FROM people ORDER BY id";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let emails: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(emails, ["1@example.com", "2@example.com"]);
 }
 
 #[tokio::test]

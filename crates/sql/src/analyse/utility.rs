@@ -7,7 +7,7 @@ use sealwire_core::policy::Mode;
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
 use crate::ir::{
-    Action, Expr, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
+    Action, Expr, IndexKey, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
 };
 use crate::plan::{Outputs, Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, refuse};
@@ -25,6 +25,33 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
         StatementKind::Utility(utility) if utility.changes_names => Some(utility.what),
         StatementKind::Unsupported(_) => Some("a statement that is not understood"),
         _ => None,
+    }
+}
+
+/// Relations that a statement makes of the others that it names.
+pub(super) fn makes(kind: &StatementKind) -> impl Iterator<Item = &str> {
+    let makes = match kind {
+        StatementKind::Utility(utility) => utility.makes.as_slice(),
+        _ => &[],
+    };
+    makes.iter().map(String::as_str)
+}
+
+/// Whether a statement may hold values for the relations that it names, or read theirs.
+pub(super) fn reads(kind: &StatementKind) -> bool {
+    let StatementKind::Utility(utility) = kind else {
+        return true;
+    };
+    match &utility.action {
+        Action::Define { parts, .. } => parts.iter().any(|part| match part {
+            Part::Expr(_) | Part::RowCondition(_) => true,
+            Part::Key(key, _) => matches!(key.key, IndexKey::Expr(_)),
+            Part::NewColumn { has_default, .. } => *has_default,
+            Part::PlainColumn { .. } | Part::AnyColumn(_) => false,
+        }),
+        Action::Harmless | Action::Set { .. } | Action::End | Action::DiscardAll => false,
+        Action::Rename { .. } => false,
+        _ => true,
     }
 }
 
@@ -124,7 +151,7 @@ impl<'a> One<'a, '_, '_> {
                 table,
                 parts,
                 creates,
-            } => self.define(table, parts, *creates, what),
+            } => self.define(table, parts, creates.as_deref(), what),
         }
     }
 
@@ -199,13 +226,13 @@ impl<'a> One<'a, '_, '_> {
         &mut self,
         table: &'a Table,
         parts: &'a [Part],
-        creates: bool,
+        creates: Option<&'a [Table]>,
         what: &'static str,
     ) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
-        let info = if creates {
-            self.created(table, parts)
+        let info = if let Some(parents) = creates {
+            self.created(table, parts, parents)?
         } else {
             let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
             if !self.resolver.is_protected(schema, &table.name.text)? {
@@ -217,8 +244,14 @@ impl<'a> One<'a, '_, '_> {
         let mut analyser = self.analyser();
         analyser.account_all(&table.schema);
         analyser.account(&table.name);
-        if !creates {
-            analyser.use_relation(&info);
+        match creates {
+            None => analyser.use_relation(&info),
+            Some(parents) => {
+                for parent in parents {
+                    analyser.account_all(&parent.schema);
+                    analyser.account(&parent.name);
+                }
+            }
         }
         let ctes = Ctes {
             parent: None,
@@ -241,8 +274,26 @@ impl<'a> One<'a, '_, '_> {
         }
     }
 
-    /// A relation that a statement creates: its own columns, and the policy's say on them.
-    fn created(&self, table: &Table, parts: &[Part]) -> Rc<RelationInfo> {
+    /// A relation that a statement creates: its own columns and those that it gets from others, and
+    /// the policy's say on them.
+    fn created(
+        &mut self,
+        table: &Table,
+        parts: &[Part],
+        parents: &[Table],
+    ) -> Result<Rc<RelationInfo>, Stop> {
+        let mut inherited: Vec<RelationColumn> = Vec::new();
+        for parent in parents {
+            let schema = parent.schema.as_ref().map(|schema| schema.text.as_str());
+            // The columns of a plain one are looked for by their names alone, like those of a relation
+            // that is not known yet.
+            if self.resolver.is_protected(schema, &parent.name.text)? {
+                let info = self
+                    .resolver
+                    .resolve(schema, &parent.name.text, parent.at)?;
+                inherited.extend(info.columns.iter().cloned());
+            }
+        }
         let policy = self.resolver.context.policy;
         let name = &table.name.text;
         let spec = match &table.schema {
@@ -251,34 +302,47 @@ impl<'a> One<'a, '_, '_> {
             // protected table of that name, if there is one.
             None => policy.tables_named(name).next(),
         };
-        let columns = parts.iter().filter_map(|part| match part {
-            Part::NewColumn { name, .. } => Some(RelationColumn {
-                name: name.text.clone(),
-                column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
-                others: Vec::new(),
-                unlisted: false,
-                has_default: false,
-                computed: false,
-                mismatch: None,
-            }),
-            _ => None,
-        });
+        let mut columns: Vec<RelationColumn> = parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::NewColumn { name, .. } => Some(RelationColumn {
+                    name: name.text.clone(),
+                    column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                    others: Vec::new(),
+                    unlisted: false,
+                    has_default: false,
+                    computed: false,
+                    mismatch: None,
+                }),
+                _ => None,
+            })
+            .collect();
+        for column in inherited {
+            match columns.iter_mut().find(|own| own.name == column.name) {
+                None => columns.push(column),
+                // It is merged with the one that it gets.
+                Some(own) => {
+                    own.column = own.column.or(column.column);
+                    own.unlisted |= column.unlisted;
+                }
+            }
+        }
         let schema = match (&table.schema, spec) {
             (Some(schema), _) => schema.text.clone(),
             (None, Some(spec)) => spec.schema.clone(),
             (None, None) => String::new(),
         };
-        Rc::new(RelationInfo {
+        Ok(Rc::new(RelationInfo {
             path: format!("{schema}.{name}"),
             schema,
             name: name.clone(),
             oid: 0,
-            columns: columns.collect(),
+            columns,
             pinned: true,
             order_differs: false,
             has_system_columns: true,
             opaque: None,
-        })
+        }))
     }
 }
 
@@ -320,7 +384,7 @@ fn define_part<'a>(
             let by_equality = method
                 .as_deref()
                 .is_none_or(|method| matches!(method, "btree" | "hash"));
-            if let crate::ir::IndexKey::Column(name) = &key.key {
+            if let IndexKey::Column(name) = &key.key {
                 match sealed(&name.text) {
                     Some(id) if !by_equality => {
                         let path = policy.column(id).path();
@@ -388,7 +452,8 @@ fn define_part<'a>(
                 return Ok(());
             };
             let expected = sealwire_core::ddl::domain(spec.mode);
-            let is_domain = ty.as_ref().is_some_and(|ty| is_type(ty, expected));
+            // Without a type it is a partition's, which has its parent's.
+            let is_domain = ty.as_ref().is_none_or(|ty| is_type(ty, expected));
             if is_domain && !has_default {
                 return Ok(());
             }

@@ -33,6 +33,17 @@ fn utility(what: &'static str, action: Action, changes_names: bool) -> Statement
         what,
         action,
         changes_names,
+        makes: Vec::new(),
+    })
+}
+
+/// The same, for a statement that changes what the names of these relations mean.
+fn making(what: &'static str, action: Action, makes: Vec<String>) -> StatementKind {
+    StatementKind::Utility(Utility {
+        what,
+        action,
+        changes_names: true,
+        makes,
     })
 }
 
@@ -136,9 +147,9 @@ impl Lower<'_> {
             | pg::Node::DefineStmt(_)
             | pg::Node::AlterDefaultPrivilegesStmt(_)
             | pg::Node::ReassignOwnedStmt(_)
-            | pg::Node::DropOwnedStmt(_)
-            | pg::Node::CreatePublicationStmt(_)
-            | pg::Node::AlterPublicationStmt(_) => utility("a definition", Action::Harmless, true),
+            | pg::Node::DropOwnedStmt(_) => utility("a definition", Action::Harmless, true),
+            pg::Node::CreatePublicationStmt(n) => self.publication(&n.pubobjects)?,
+            pg::Node::AlterPublicationStmt(n) => self.publication(&n.pubobjects)?,
             pg::Node::CreateSchemaStmt(n) if n.schemaElts.is_empty() => {
                 utility("CREATE SCHEMA", Action::Harmless, true)
             }
@@ -250,13 +261,14 @@ impl Lower<'_> {
                     }
                     _ => ("CREATE TABLE AS", Kept::Rows),
                 };
+                let makes = vec![target.name.clone()];
                 let action = Action::Store {
                     query,
                     target,
                     kept,
                     at,
                 };
-                utility(what, action, true)
+                making(what, action, makes)
             }
             pg::Node::CallStmt(n) => {
                 let Some(call) = n.funccall.as_deref() else {
@@ -270,12 +282,14 @@ impl Lower<'_> {
                 let Some(query) = &n.query else {
                     return Err(unsupported("CREATE VIEW like this", None));
                 };
+                let mut makes = Vec::new();
                 if let Some(name) = n.view.as_ref().and_then(|view| view.relname.as_ref()) {
                     self.settled_name(name);
+                    makes.push(name.to_string());
                 }
                 self.settled_list(&n.aliases)?;
                 let query = self.query(query)?;
-                utility("CREATE VIEW", Action::View(query), true)
+                making("CREATE VIEW", Action::View(query), makes)
             }
             pg::Node::IndexStmt(n) => self.index(n)?,
             pg::Node::AlterTableStmt(n) => self.alter_table(n)?,
@@ -341,16 +355,45 @@ impl Lower<'_> {
         Ok((target, offset(relation.location).unwrap_or(0)))
     }
 
-    fn named_relations(&mut self, list: &pg::List) -> Result<()> {
-        for node in list {
-            match node {
-                Some(pg::Node::RangeVar(relation)) => {
-                    self.target_table(Some(relation))?;
-                }
-                _ => return Err(unsupported("a list of relations like this", None)),
+    fn named_relations(&mut self, list: &pg::List) -> Result<Vec<crate::ir::Table>> {
+        list.iter()
+            .map(|node| match node {
+                Some(pg::Node::RangeVar(relation)) => self.target_table(Some(relation)),
+                _ => Err(unsupported("a list of relations like this", None)),
+            })
+            .collect()
+    }
+
+    /// A publication is harmless but for the conditions on rows that it may have.
+    fn publication(&mut self, objects: &pg::List) -> Result<StatementKind> {
+        let mut filtered = Vec::new();
+        for object in objects.iter().flatten() {
+            let pg::Node::PublicationObjSpec(object) = object else {
+                return Err(unsupported("a publication like this", None));
+            };
+            let Some(published) = &object.pubtable else {
+                continue;
+            };
+            if let Some(condition) = &published.whereClause {
+                let table = self.target_table(published.relation.as_deref())?;
+                let mut parts = vec![Part::Expr(self.expr(Some(condition))?)];
+                let columns = self.name_list(&published.columns)?;
+                parts.extend(columns.into_iter().map(Part::AnyColumn));
+                filtered.push((table, parts));
             }
         }
-        Ok(())
+        const WHAT: &str = "a publication";
+        if filtered.len() > 1 {
+            let action = Action::RefusedOn {
+                why: "it publishes several relations on conditions",
+                hint: "add them to the publication one by one",
+            };
+            return Ok(utility(WHAT, action, true));
+        }
+        Ok(match filtered.pop() {
+            Some((table, parts)) => define(WHAT, table, parts),
+            None => utility(WHAT, Action::Harmless, true),
+        })
     }
 
     fn copy(&mut self, node: &pg::CopyStmt) -> Result<StatementKind> {
@@ -458,19 +501,26 @@ impl Lower<'_> {
 
     fn alter_table(&mut self, node: &pg::AlterTableStmt) -> Result<StatementKind> {
         let table = self.target_table(node.relation.as_deref())?;
-        let mut parts = Vec::new();
+        let (mut parts, mut makes) = (Vec::new(), Vec::new());
         for command in &node.cmds {
             let Some(pg::Node::AlterTableCmd(command)) = command else {
                 return Err(unsupported("ALTER TABLE like this", Some(table.at)));
             };
+            if let Some(pg::Node::PartitionCmd(partition)) = &command.def {
+                let partition = partition.name.as_ref().and_then(|it| it.relname.as_ref());
+                makes.extend(partition.map(ToString::to_string));
+            }
+            if command.subtype == pg::AlterTableType::AT_AddInherit {
+                makes.push(table.name.text.clone());
+            }
             self.alter_command(command, table.at, &mut parts)?;
         }
         let action = Action::Define {
             table,
             parts,
-            creates: false,
+            creates: None,
         };
-        Ok(utility("ALTER TABLE", action, true))
+        Ok(making("ALTER TABLE", action, makes))
     }
 
     fn alter_command(
@@ -573,7 +623,7 @@ impl Lower<'_> {
 
     fn create_table(&mut self, node: &pg::CreateStmt) -> Result<StatementKind> {
         let table = self.target_table(node.relation.as_deref())?;
-        self.named_relations(&node.inhRelations)?;
+        let mut parents = self.named_relations(&node.inhRelations)?;
         let mut parts = Vec::new();
         for element in node.tableElts.iter().chain(&node.constraints) {
             match element {
@@ -582,7 +632,7 @@ impl Lower<'_> {
                     self.constraint(constraint, None, &mut parts)?;
                 }
                 Some(pg::Node::TableLikeClause(like)) => {
-                    self.target_table(like.relation.as_deref())?;
+                    parents.push(self.target_table(like.relation.as_deref())?);
                 }
                 _ => return Err(unsupported("CREATE TABLE like this", Some(table.at))),
             }
@@ -603,12 +653,17 @@ impl Lower<'_> {
                 }
             }
         }
+        // Of its own columns the policy says which are encrypted.
+        let makes = match parents.is_empty() {
+            true => Vec::new(),
+            false => vec![table.name.text.clone()],
+        };
         let action = Action::Define {
             table,
             parts,
-            creates: true,
+            creates: Some(parents),
         };
-        Ok(utility("CREATE TABLE", action, true))
+        Ok(making("CREATE TABLE", action, makes))
     }
 
     fn column_definition(&mut self, node: &pg::ColumnDef, parts: &mut Vec<Part>) -> Result<()> {
@@ -726,7 +781,7 @@ fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> Stat
     let action = Action::Define {
         table,
         parts,
-        creates: false,
+        creates: None,
     };
     utility(what, action, false)
 }
@@ -736,11 +791,14 @@ fn rename(
     table: Option<crate::ir::Table>,
     renamed: Option<Renamed>,
 ) -> StatementKind {
-    let action = match (table, renamed) {
-        (Some(table), Some(renamed)) => Action::Rename { table, renamed },
-        _ => Action::Harmless,
+    let (Some(table), Some(renamed)) = (table, renamed) else {
+        return utility(what, Action::Harmless, true);
     };
-    utility(what, action, true)
+    let makes = vec![match &renamed {
+        Renamed::Relation { new } => new.clone(),
+        Renamed::Column { .. } | Renamed::Schema { .. } => table.name.text.clone(),
+    }];
+    making(what, Action::Rename { table, renamed }, makes)
 }
 
 fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {

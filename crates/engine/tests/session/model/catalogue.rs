@@ -6,6 +6,10 @@ impl Model {
     pub(super) fn facts(&self) -> Vec<Cell> {
         let path: Vec<String> = self.search_path.iter().map(|s| hex(s.as_bytes())).collect();
         let text = |text: &str| Some(text.as_bytes().to_vec());
+        let setting = |name: &str| {
+            let mut parameters = self.parameters.iter();
+            parameters.find(|p| p.0 == name).unwrap().1.as_str()
+        };
         vec![
             None,
             text(&path.join(",")),
@@ -13,6 +17,11 @@ impl Model {
             text("hex"),
             text("1"),
             text(&hex(b"C")),
+            text(setting("client_encoding")),
+            text(setting("standard_conforming_strings")),
+            text(setting("DateStyle")),
+            text("postgres"),
+            text(&hex(setting("TimeZone").as_bytes())),
             text("f"),
         ]
     }

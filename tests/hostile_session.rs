@@ -1,0 +1,271 @@
+//! Sequences of messages that leave the session behind what the server knows: settings, relations and
+//! names that have changed while what depends on them is on its way already. A value is never read
+//! otherwise than the server would read it, and never sent in the clear.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/connections.rs"]
+mod support;
+
+use sealwire_testkit::RecordingProxy;
+use sealwire_testkit::fixture::Fixture;
+use sealwire_testkit::fixture::compare::difference;
+use sealwire_testkit::fixture::schema::{Column, Table};
+use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply};
+use support::people;
+
+/// The value that must not be seen.
+const MARKER: &str = "zqxmarker-s";
+
+/// Statements of one batch, each with the value of its `$1` if it has one. The first word of each
+/// says how it is sent: `Q` as a simple query, `X` by the extended protocol without a Sync.
+type Step<'s> = (char, &'s str, &'s [&'s str]);
+
+fn batch(steps: &[Step<'_>]) -> Batch {
+    let mut batch = Batch::new();
+    let mut open = false;
+    for (how, sql, values) in steps {
+        if *how == 'Q' {
+            batch.query(sql);
+            continue;
+        }
+        let values: Vec<Param> = values.iter().map(|value| Param::text(*value)).collect();
+        batch
+            .parse("", sql, &[])
+            .bind("", "", &values, Format::Text)
+            .execute("", 0);
+        open = true;
+    }
+    if open {
+        batch.sync();
+    }
+    batch
+}
+
+fn is_refused(replies: &[Reply]) -> bool {
+    replies
+        .iter()
+        .any(|reply| matches!(reply, Reply::Error(error) if error.is_refusal()))
+}
+
+/// The server says which settings have changed with ReadyForQuery only. Until then values are read,
+/// and rows written, as the settings are, not as they were.
+#[tokio::test]
+async fn settings_that_are_not_reported_yet_count() {
+    const READ: Step<'_> = ('X', "SELECT born, at FROM moments WHERE id = 1", &[]);
+    const WRITE: Step<'_> = (
+        'X',
+        "INSERT INTO moments (id, born, at) VALUES (1, $1, '2020-03-01 00:00')",
+        &["02/01/2020"],
+    );
+    const DMY: Step<'_> = ('X', "SET DateStyle = 'ISO, DMY'", &[]);
+    const TOKYO: Step<'_> = (
+        'X',
+        "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
+        &[],
+    );
+    let fixture = Fixture::new([Table::new(
+        "public",
+        "moments",
+        [
+            Column::plain("id", "int4"),
+            Column::deterministic("born", "date"),
+            Column::randomized("at", "timestamptz"),
+        ],
+    )])
+    .await;
+    let scenarios: &[&[&[Step<'_>]]] = &[
+        &[&[DMY, TOKYO, WRITE, READ]],
+        &[&[DMY, WRITE], &[TOKYO, READ]],
+        &[&[
+            ('X', "DO $$ BEGIN SET DateStyle = 'ISO, DMY'; END $$", &[]),
+            WRITE,
+        ]],
+        &[&[('Q', "BEGIN", &[]), DMY, ('X', "ROLLBACK", &[]), WRITE]],
+        &[
+            &[('Q', "BEGIN", &[])],
+            &[DMY],
+            &[('X', "ROLLBACK", &[]), WRITE],
+        ],
+        &[&[
+            ('X', "BEGIN", &[]),
+            ('X', "SET LOCAL TIME ZONE 'Asia/Tokyo'", &[]),
+            READ,
+            ('X', "COMMIT", &[]),
+            WRITE,
+        ]],
+        // Simple queries, sent ahead.
+        &[&[
+            ('Q', "BEGIN; SET LOCAL DateStyle = 'ISO, DMY'", &[]),
+            ('Q', "COMMIT", &[]),
+            (
+                'Q',
+                "INSERT INTO moments (id, born, at) VALUES (1, '02/01/2020', NULL)",
+                &[],
+            ),
+        ]],
+        &[
+            &[('Q', "BEGIN; SET LOCAL DateStyle = 'ISO, DMY'", &[])],
+            &[
+                ('Q', "ROLLBACK", &[]),
+                (
+                    'Q',
+                    "INSERT INTO moments (id, born, at) VALUES (1, '02/01/2020', NULL)",
+                    &[],
+                ),
+            ],
+        ],
+    ];
+    for (at, scenario) in scenarios.iter().enumerate() {
+        let mut pair = support::Sealed::new(&fixture, &fixture.url()).await;
+        for steps in *scenario {
+            let (sealed, plain) = pair.exchange(&batch(steps)).await;
+            let difference = difference(&sealed, &plain, &[]);
+            assert_eq!(difference, None, "scenario {at}: {steps:?}");
+        }
+        let look = batch(&[
+            ('Q', "RESET ALL", &[]),
+            ('Q', "SELECT count(*) FROM moments", &[]),
+            ('Q', "SELECT born, at FROM moments", &[]),
+            ('Q', "DELETE FROM moments", &[]),
+        ]);
+        let (sealed, plain) = pair.exchange(&look).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "scenario {at}");
+        assert!(
+            plain
+                .iter()
+                .any(|reply| matches!(reply, Reply::Complete(tag) if tag == "DELETE 1")),
+            "scenario {at} wrote nothing: {plain:?}"
+        );
+    }
+}
+
+/// A text in which a protected name seems to be a part of a string, and is none under settings that
+/// are on their way.
+#[tokio::test]
+async fn a_text_that_will_be_read_otherwise_is_not_taken_for_plain() {
+    // With backslashes the string ends after `' || '`; a byte of `あ` and the backslash are one
+    // character of GBK.
+    const BACKSLASH: &str = r"SELECT '\' || ' , id FROM people WHERE email = $$zqxmarker-s$$ --'";
+    const BACKSLASH_PARAMETER: &str = r"SELECT '\' || ' , id FROM people WHERE email = $1 --'";
+    const CHARACTER: &str = r"SELECT E'あ\', id FROM people WHERE email = $$zqxmarker-s$$ --'";
+    const OFF: &str = "SET standard_conforming_strings = off";
+    let scenarios: &[&[Step<'_>]] = &[
+        &[('Q', OFF, &[]), ('Q', BACKSLASH, &[])],
+        &[('X', OFF, &[]), ('X', BACKSLASH, &[])],
+        &[('X', OFF, &[]), ('X', BACKSLASH_PARAMETER, &[MARKER])],
+        &[
+            (
+                'Q',
+                "SELECT set_config('standard_conforming_strings', 'off', false)",
+                &[],
+            ),
+            ('Q', BACKSLASH, &[]),
+        ],
+        &[
+            (
+                'Q',
+                "DO $$ BEGIN EXECUTE 'SET standard_conforming_' || 'strings = off'; END $$",
+                &[],
+            ),
+            ('Q', BACKSLASH, &[]),
+        ],
+        &[
+            ('Q', "SET client_encoding = GBK", &[]),
+            ('Q', CHARACTER, &[]),
+        ],
+        &[('X', "SET NAMES 'GBK'", &[]), ('X', CHARACTER, &[])],
+    ];
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    for steps in scenarios {
+        let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+        let (sealed, _) = pair.exchange(&batch(steps)).await;
+        assert!(is_refused(&sealed), "{steps:?}: {sealed:?}");
+        // What names nothing protected passes as before.
+        pair.both("RESET ALL").await;
+        let plainly = batch(&[('Q', r"SELECT E'\x61', '\'", &[])]);
+        let (sealed, plain) = pair.exchange(&plainly).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{steps:?}");
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// Code that runs on the server can make a relation with cells under a name that no text has said.
+/// A block has semicolons of its own, and may stand among other statements.
+#[tokio::test]
+async fn what_code_makes_is_known_before_the_next_text() {
+    const LOOK: Step<'_> = ('Q', "SELECT id FROM made WHERE email = 'zqxmarker-s'", &[]);
+    const BLOCK: &str =
+        "DO $$ BEGIN EXECUTE 'CREATE VIEW made AS SELECT id, email FROM peo' || 'ple'; END $$";
+    let scenarios: &[&[&[Step<'_>]]] = &[
+        &[&[('Q', BLOCK, &[]), LOOK]],
+        &[&[('X', BLOCK, &[])], &[LOOK]],
+        &[&[('Q', "DO $$ BEGIN PERFORM make(); END $$", &[])], &[LOOK]],
+        &[&[('Q', "BEGIN; CALL make_it(); COMMIT", &[]), LOOK]],
+    ];
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    for database in [fixture.sealed(), fixture.plain()] {
+        let owner = database.connect().await;
+        owner
+            .batch_execute(
+                "CREATE FUNCTION make() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+                     EXECUTE 'CREATE VIEW made AS SELECT id, email FROM people';
+                 END $$;
+                 CREATE PROCEDURE make_it() LANGUAGE plpgsql AS $$ BEGIN PERFORM make(); END $$",
+            )
+            .await
+            .unwrap();
+    }
+    for scenario in scenarios {
+        let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+        pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+            .await;
+        for steps in *scenario {
+            let (sealed, plain) = pair.exchange(&batch(steps)).await;
+            assert_eq!(difference(&sealed, &plain, &[]), None, "{steps:?}");
+        }
+        pair.both("DELETE FROM people").await;
+        pair.both("DROP VIEW made").await;
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// `SET` finds a setting by any spelling of its name.
+#[tokio::test]
+async fn a_search_path_is_noticed_however_it_is_spelt() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    for sql in [
+        "CREATE VIEW shown AS SELECT id, email FROM people",
+        "CREATE SCHEMA other; CREATE TABLE other.shown (id int8, email text)",
+        "INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')",
+    ] {
+        pair.both(sql).await;
+    }
+    for set in [
+        r#"SET U&"search_path" = {}"#,
+        r#"SET LOCAL U&"search\005fpath" = {}"#,
+        r#"SET "search_path" = {}"#,
+        "SET /* x */ Search_Path TO {}",
+        "SELECT pg_catalog.set_config('search_' || 'path', '{}', false)",
+    ] {
+        pair.both("BEGIN").await;
+        for (path, value) in [("other", "elsewhere"), ("public", MARKER)] {
+            let look = batch(&[
+                ('Q', &*set.replace("{}", path), &[]),
+                ('X', "SELECT id FROM shown WHERE email = $1", &[value]),
+            ]);
+            let (sealed, plain) = pair.exchange(&look).await;
+            assert_eq!(difference(&sealed, &plain, &[]), None, "{set}");
+            assert!(
+                !plain.iter().any(|reply| matches!(reply, Reply::Error(_))),
+                "{set}"
+            );
+        }
+        pair.both("ROLLBACK").await;
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
