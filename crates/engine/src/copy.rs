@@ -125,6 +125,11 @@ impl Codec {
         &self.stream
     }
 
+    /// Bytes of the row that is not whole yet.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held.len()
+    }
+
     /// Where the stream is, in the words of PostgreSQL's error context, which has none for the header
     /// of the binary format.
     pub(crate) fn context(&self) -> Option<String> {

@@ -387,10 +387,11 @@ async fn session<C>(
         let secret = shared.secret(&message.user)?;
         Some(Login::new(secret, binding.0))
     });
-    let mut relay = match login {
+    let relay = match login {
         Some(login) => Relay::with_login(client, server, encryption, login, startup),
         None => Relay::new(client, server, encryption, startup),
     };
+    let mut relay = relay.with_memory(&shared.memory);
     let end = match beginning.wait(relay.start()).await {
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());

@@ -15,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use sealwire::Statistics;
+use sealwire::{MemoryLimit, Statistics};
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -91,9 +91,11 @@ fn seconds() -> Histogram {
 }
 
 impl Metrics {
-    /// `statistics` is what the relays have done, `limit` how many connections there may be.
+    /// `statistics` is what the relays have done, `memory` what they hold, `limit` how many
+    /// connections there may be.
     pub(crate) fn new(
         statistics: impl Fn() -> Statistics + Send + Sync + 'static,
+        memory: MemoryLimit,
         limit: usize,
     ) -> Self {
         let mut registry = Registry::with_prefix("sealwire");
@@ -144,7 +146,10 @@ impl Metrics {
             "Times that it could not be used and the old one stayed",
             failed_reloads.clone(),
         );
-        registry.register_collector(Box::new(Relays(Arc::new(statistics))));
+        registry.register_collector(Box::new(Relays {
+            statistics: Arc::new(statistics),
+            memory,
+        }));
         Self {
             registry,
             connections,
@@ -180,8 +185,11 @@ impl Metrics {
     }
 }
 
-/// What the relays have done, read when it is asked for.
-struct Relays(Arc<dyn Fn() -> Statistics + Send + Sync>);
+/// What the relays have done and what they hold, read when it is asked for.
+struct Relays {
+    statistics: Arc<dyn Fn() -> Statistics + Send + Sync>,
+    memory: MemoryLimit,
+}
 
 impl fmt::Debug for Relays {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,7 +199,7 @@ impl fmt::Debug for Relays {
 
 impl Collector for Relays {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let now = (self.0)();
+        let now = (self.statistics)();
         let done = now.done;
         let mut statements = encoder.encode_descriptor(
             "statements",
@@ -242,7 +250,14 @@ impl Collector for Relays {
             Some(&Unit::Seconds),
             MetricType::Counter,
         )?;
-        ConstCounter::new(now.key_wait.as_secs_f64()).encode(waited)
+        ConstCounter::new(now.key_wait.as_secs_f64()).encode(waited)?;
+        let held = encoder.encode_descriptor(
+            "messages_held",
+            "Messages that connections hold, beside 64 KiB of each",
+            Some(&Unit::Bytes),
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(i64::try_from(self.memory.used()).unwrap_or(i64::MAX)).encode(held)
     }
 }
 

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use sealwire::scram::Secret;
-use sealwire::{ColumnEncryption, Failure, Limits, ManifestSource, Reloaded, Server, Statistics};
+use sealwire::{
+    ColumnEncryption, Failure, Limits, ManifestSource, MemoryLimit, Reloaded, Server, Statistics,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     tls: Option<Mutex<WithClients>>,
     roles: Mutex<Roles>,
     pub(crate) metrics: Metrics,
+    pub(crate) memory: MemoryLimit,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
     beginnings: Arc<Semaphore>,
@@ -297,7 +300,8 @@ impl Proxy {
         let counted: Vec<ColumnEncryption> =
             default.iter().chain(databases.values()).cloned().collect();
         let places = settings.limits.connections.min(Semaphore::MAX_PERMITS);
-        let metrics = Metrics::new(move || sum(counted.iter()), places);
+        let memory = MemoryLimit::new(settings.limits.memory_bytes);
+        let metrics = Metrics::new(move || sum(counted.iter()), memory.clone(), places);
         Ok(Self {
             shared: Arc::new(Shared {
                 server,
@@ -306,6 +310,7 @@ impl Proxy {
                 tls: tls.map(Mutex::new),
                 roles: Mutex::new(roles),
                 metrics,
+                memory,
                 order,
                 places: Arc::new(Semaphore::new(places)),
                 beginnings: Arc::new(Semaphore::new(

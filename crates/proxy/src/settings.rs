@@ -216,6 +216,8 @@ pub struct LimitSettings {
     /// Bytes of a client's messages that are held back while a connection waits for keys or for
     /// the catalogue.
     pub held_bytes: usize,
+    /// Bytes of messages that all connections hold at a time.
+    pub memory_bytes: usize,
 }
 
 impl Default for LimitSettings {
@@ -227,6 +229,7 @@ impl Default for LimitSettings {
             drain_timeout: Duration::from_secs(30),
             message_bytes: 64 << 20,
             held_bytes: 16 << 20,
+            memory_bytes: 1 << 30,
         }
     }
 }
@@ -340,6 +343,11 @@ impl Settings {
         }
         if self.limits.connections == 0 {
             return Err(Error::new("`connections` in `[limits]` must be above zero"));
+        }
+        if self.limits.memory_bytes < self.limits.message_bytes {
+            return Err(Error::new(
+                "`memory_bytes` in `[limits]` is for all messages, and below `message_bytes`, which is for one",
+            ));
         }
         Ok(())
     }

@@ -6,16 +6,19 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use sealwire_engine::{BackendKey, Error as EngineError, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use crate::encryption::ColumnEncryption;
+use crate::memory::{MemoryLimit, Share};
 use crate::scram::Login;
 use crate::sealing::Sealing;
 
@@ -24,6 +27,8 @@ const READ_BYTES: usize = 32 << 10;
 /// Room for bytes to write that a connection keeps in each direction; what a larger result took is
 /// given back once it is written.
 const KEPT_BYTES_MAX: usize = 8 << 10;
+/// How long a client may take to read why its session has ended.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 
 thread_local! {
     /// Holds what one read has brought, while it is handed to a session.
@@ -87,8 +92,11 @@ pub struct Relay<C, S> {
     server_open: bool,
     to_client: Outgoing,
     to_server: Outgoing,
+    memory: Option<Share>,
     stop: Option<Failure>,
     stopped: bool,
+    /// The session has ended, and the client has not read all that there is for it.
+    goodbye: Option<Pin<Box<Sleep>>>,
 }
 
 impl<C, S> fmt::Debug for Relay<C, S> {
@@ -141,9 +149,19 @@ where
             server_open: true,
             to_client: Outgoing::default(),
             to_server: Outgoing::default(),
+            memory: None,
             stop: None,
             stopped: false,
+            goodbye: None,
         }
+    }
+
+    /// Has what this relay holds count towards a limit of several. The relay that would exceed it
+    /// ends, with SQLSTATE 53200.
+    #[must_use]
+    pub fn with_memory(mut self, limit: &MemoryLimit) -> Self {
+        self.memory = Some(limit.share());
+        self
     }
 
     /// Whether the client is authenticated and may send statements.
@@ -225,6 +243,9 @@ where
                     Err(error) => return Poll::Ready(Ended::Server(error)),
                 }
             }
+            if !self.account() {
+                continue;
+            }
             if let Some(why) = self.stop.take() {
                 if self.sealing.session().is_idle() {
                     self.end(why);
@@ -239,19 +260,40 @@ where
         }
     }
 
+    /// Counts what the session holds towards the limit. False when that has ended it.
+    fn account(&mut self) -> bool {
+        let Some(memory) = &mut self.memory else {
+            return true;
+        };
+        let fits = memory.hold(self.sealing.session().buffered_bytes());
+        if fits || self.sealing.fault().is_some() {
+            return true;
+        }
+        self.sealing.end(Failure {
+            sqlstate: "53200",
+            message: "out of memory for messages".into(),
+            hint: Some(
+                "send or fetch less at a time, or raise the limit for the messages of all connections"
+                    .into(),
+            ),
+        });
+        false
+    }
+
     /// Whether it is over, once what there is has been delivered.
     fn ended(&mut self, cx: &mut Context<'_>) -> Option<Poll<Ended>> {
-        if !self.sealing.for_client().is_empty() || self.to_client.dirty {
+        let fault = self.sealing.fault().cloned();
+        let delivered = self.sealing.for_client().is_empty() && !self.to_client.dirty;
+        if !delivered && (fault.is_none() || !self.waited_for_client(cx)) {
             return None;
         }
-        if let Some(fault) = self.sealing.fault() {
-            let fault = Fault(fault.clone());
+        if let Some(fault) = fault {
             // The server's part of the goodbye is best effort: its connection is dropped next.
             self.write_server(cx);
             return Some(Poll::Ready(if self.stopped {
                 Ended::Stopped
             } else {
-                Ended::Fault(fault)
+                Ended::Fault(Fault(fault))
             }));
         }
         if !self.server_open {
@@ -259,6 +301,14 @@ where
             return Some(Poll::Ready(Ended::Closed));
         }
         None
+    }
+
+    /// Whether the client has had the time that it may take for the goodbye.
+    fn waited_for_client(&mut self, cx: &mut Context<'_>) -> bool {
+        let goodbye = self
+            .goodbye
+            .get_or_insert_with(|| Box::pin(sleep(GOODBYE_TIMEOUT)));
+        goodbye.as_mut().poll(cx).is_ready()
     }
 
     fn read_client(&mut self, cx: &mut Context<'_>) -> io::Result<Read> {

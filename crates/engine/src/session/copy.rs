@@ -36,6 +36,14 @@ pub(super) struct Copying {
     stream: Option<Stream>,
 }
 
+impl Copying {
+    /// Bytes of the row that is not whole yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        let stream = self.stream.as_ref();
+        stream.map_or(0, |stream| stream.codec.held_bytes())
+    }
+}
+
 /// A stream under way.
 struct Stream {
     /// Number of its entry.

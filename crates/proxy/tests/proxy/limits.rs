@@ -36,6 +36,45 @@ async fn a_message_that_has_to_be_held_whole_may_be_so_long() {
 }
 
 #[tokio::test]
+async fn messages_of_all_connections_may_take_so_much_memory() {
+    let fixture = Fixture::new(people()).await;
+    let mut settings = settings_without_password(&fixture);
+    settings.limits.message_bytes = 1_000_000;
+    settings.limits.memory_bytes = 1_200_000;
+    let proxy = Running::start(settings).await;
+    let bystander = proxy.client(&fixture).await;
+    let held = async || proxy.metrics().await["sealwire_messages_held_bytes"];
+    let mut batch = Batch::new();
+    batch.query(&format!("SELECT length('{}')", "x".repeat(800_000)));
+    let (most, rest) = batch.bytes().split_at(700_000);
+    let mut patient = proxy.wire(&fixture).await;
+    patient.send_bytes(most).await;
+    until("the first part is held", async || held().await > 600_000.0).await;
+    let mut greedy = proxy.wire(&fixture).await;
+    greedy.send_bytes(most).await;
+    match greedy.reply().await {
+        Reply::Error(error) => {
+            assert_eq!((error.code(), error.get('S')), ("53200", Some("FATAL")));
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(greedy);
+    // Nobody else has lost anything.
+    works(&bystander, 1).await;
+    patient.send_bytes(rest).await;
+    loop {
+        match patient.reply().await {
+            Reply::Row(row) => assert_eq!(row[0].as_deref(), Some(&b"800000"[..])),
+            Reply::Error(error) => panic!("{error:?}"),
+            Reply::Ready(_) => break,
+            _ => {}
+        }
+    }
+    until("nothing is held", async || held().await == 0.0).await;
+    proxy.settle(2.0).await;
+}
+
+#[tokio::test]
 async fn values_are_only_opened_where_that_is_configured() {
     let fixture = Fixture::new(people()).await;
     works(&Running::of(&fixture).await.client(&fixture).await, 1).await;
@@ -97,6 +136,28 @@ async fn a_client_that_does_not_read_makes_the_server_wait_and_nobody_else() {
         }
     }
     assert_eq!(rows, 20_000);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_why_its_session_has_ended_is_not_waited_for() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::start(settings_without_password(&fixture)).await;
+    let stream = proxy.stream().await;
+    let name = [("application_name", "lazy")];
+    let mut lazy = WireClient::start(stream, &fixture.sealed().config(), &name)
+        .await
+        .unwrap();
+    let mut batch = Batch::new();
+    batch.query("SELECT repeat('x', 10000) FROM generate_series(1, 20000)");
+    lazy.send(&batch).await;
+    until("the server waits", async || {
+        waits_for(&fixture, "lazy").await == "ClientWrite"
+    })
+    .await;
+    // A message of no length.
+    lazy.send_bytes(b"Q\0\0\0\0").await;
+    proxy.settle(0.0).await;
+    proxy.have_ended("ClientFault", 1.0).await;
 }
 
 #[tokio::test]
