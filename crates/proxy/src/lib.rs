@@ -19,6 +19,7 @@ mod http;
 mod metrics;
 mod proxy;
 mod roles;
+mod secret_file;
 mod settings;
 mod threads;
 mod tls;

@@ -20,6 +20,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::error::Error;
+use crate::secret_file;
 use crate::settings::{ServerSettings, SslMode, TlsSettings};
 
 /// The protocol's name in TLS, which direct TLS demands
@@ -171,7 +172,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+    let text = secret_file::read(path)?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| {
         Error::new(format_args!(
             "cannot read private key `{}`: {error}",
             path.display()

@@ -1,5 +1,7 @@
 //! Authorities and certificates, and a server in front of PostgreSQL that shows them.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,6 +74,7 @@ impl Issued {
     pub(crate) fn write(&self, certificate: &Path, key: &Path) {
         std::fs::write(certificate, &self.certificate).unwrap();
         std::fs::write(key, &self.key).unwrap();
+        std::fs::set_permissions(key, Permissions::from_mode(0o600)).unwrap();
     }
 
     fn config(&self) -> Arc<ServerConfig> {

@@ -1,12 +1,15 @@
 //! Manifest and certificate read again while connections are open.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
 use sealwire_keys::{ColumnEntry, Manifest, TableName};
 use sealwire_proxy::TlsSettings;
 use sealwire_testkit::fixture::Fixture;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 
-use crate::certificates::{Authority, trusting};
+use crate::certificates::{Authority, trusting, with_tls};
 use crate::support::*;
 
 /// Writes a newer manifest, with a column that the one in use does not have.
@@ -106,6 +109,29 @@ async fn a_manifest_that_cannot_be_used_leaves_the_old_one() {
     // Once it is right again, it is taken again.
     std::fs::write(fixture.manifest_path(), &second).unwrap();
     proxy.handle.reload().await.unwrap();
+}
+
+#[tokio::test]
+async fn files_of_secrets_are_not_for_everybody() {
+    let fixture = Fixture::new(people()).await;
+    let mut settings = with_tls(&fixture, &Authority::new());
+    let roles = fixture.directory().join("roles.toml");
+    std::fs::write(&roles, "").unwrap();
+    let key = settings.listen.tls.as_ref().unwrap().key.clone();
+    settings.auth.roles = Some(roles.clone());
+    for file in [&roles, &key] {
+        for (mode, is_taken) in [(0o604, false), (0o602, false), (0o640, true), (0o400, true)] {
+            std::fs::set_permissions(&roles, Permissions::from_mode(0o600)).unwrap();
+            std::fs::set_permissions(file, Permissions::from_mode(mode)).unwrap();
+            let checked = sealwire_proxy::check(&settings).await;
+            assert_eq!(checked.is_ok(), is_taken, "{mode:o}: {checked:?}");
+            if let Err(error) = checked {
+                let name = file.display().to_string();
+                assert!(error.to_string().contains(&name), "{error}");
+                assert!(error.hint().unwrap().contains("chmod 0600"), "{error:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

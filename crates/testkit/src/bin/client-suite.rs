@@ -115,9 +115,8 @@ impl Proxy {
         let ours = Certificates::make()?;
         let authority = write_file(directory, "proxy-authority.pem", &ours.authority)?;
         let certificate = write_file(directory, "proxy.pem", &ours.server)?;
-        let key = write_file(directory, "proxy.key", &ours.server_key)?;
-        let roles = write_file(directory, "roles.toml", roles)?;
-        fs::set_permissions(&roles, Permissions::from_mode(0o600))?;
+        let key = write_secret(directory, "proxy.key", &ours.server_key)?;
+        let roles = write_secret(directory, "roles.toml", roles)?;
         let to_server = match server.authority_pem() {
             Some(pem) => format!(
                 "sslmode = \"verify-full\"\nsslrootcert = \"{}\"",
@@ -222,5 +221,12 @@ impl Drop for Proxy {
 fn write_file(directory: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = directory.join(name);
     fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// The same, for the user alone.
+fn write_secret(directory: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let path = write_file(directory, name, text)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o600))?;
     Ok(path)
 }
