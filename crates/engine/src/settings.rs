@@ -18,8 +18,6 @@ pub(crate) struct Reported {
     standard_conforming_strings: Option<bool>,
     search_path: Option<Vec<u8>>,
     integer_datetimes: bool,
-    /// Major version, `None` where it is not understood.
-    server_version: Option<u32>,
 }
 
 impl Default for Reported {
@@ -28,12 +26,12 @@ impl Default for Reported {
             settings: Settings {
                 // Unknown until reported, so that nothing is read on a guess.
                 client_encoding: String::new(),
+                server_version: None,
                 ..Settings::default()
             },
             standard_conforming_strings: None,
             search_path: None,
             integer_datetimes: true,
-            server_version: None,
         }
     }
 }
@@ -50,7 +48,7 @@ impl Reported {
             b"standard_conforming_strings" => {
                 self.standard_conforming_strings = Some(value == b"on");
             }
-            b"server_version" => self.server_version = major_version(value),
+            b"server_version" => self.settings.server_version = major_version(value),
             b"integer_datetimes" => self.integer_datetimes = value == b"on",
             // PostgreSQL 18 and later report it.
             b"search_path" => {
@@ -81,11 +79,6 @@ impl Reported {
         } else {
             None
         }
-    }
-
-    /// The server's major version.
-    pub(crate) fn server_version(&self) -> Option<u32> {
-        self.server_version
     }
 
     /// Whether date and time values are 64-bit integers, as every supported server has them.

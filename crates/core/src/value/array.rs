@@ -26,11 +26,14 @@ struct Dimension {
     lower: i32,
 }
 
-/// An array with its elements in row-major order, not yet read as values.
+/// An element, in whatever form: it is or was plaintext.
+type Element = Zeroizing<Vec<u8>>;
+
+/// An array with its elements in row-major order.
 pub struct Array {
     dimensions: Vec<Dimension>,
-    /// The elements in the array's own format; `None` is NULL.
-    pub elements: Vec<Option<Zeroizing<Vec<u8>>>>,
+    /// What was made of the elements; `None` is NULL.
+    pub elements: Vec<Option<Element>>,
     /// The element type that the binary format names.
     pub element_oid: Option<u32>,
 }
@@ -70,30 +73,26 @@ fn count(dimensions: &[Dimension]) -> Result<usize, ValueError> {
 }
 
 impl Array {
-    /// Reads the binary format (`array_recv`).
+    /// Reads the binary format (`array_recv`) from front to back, the element type with `check_type`
+    /// and every element that is not NULL with `element` where they stand, so that of several faults
+    /// it is PostgreSQL's that is found. What `element` makes of an element takes its place.
     ///
     /// # Errors
-    /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits.
-    pub fn read_binary(bytes: &[u8]) -> Result<Self, ValueError> {
-        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
-        Self::receive(bytes, |_| Ok(()), element)
-    }
-
-    /// Reads the binary format from front to back, the element type and every element where they
-    /// stand, so that of several faults it is PostgreSQL's that is found.
-    fn receive(
+    /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits; whatever
+    /// `check_type` and `element` fail with.
+    pub fn read_binary<E: From<ValueError>>(
         bytes: &[u8],
-        check_type: impl FnOnce(u32) -> Result<(), ValueError>,
-        element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
-    ) -> Result<Self, ValueError> {
+        check_type: impl FnOnce(u32) -> Result<(), E>,
+        element: impl FnMut(&[u8]) -> Result<Element, E>,
+    ) -> Result<Self, E> {
         let invalid = |what: &str| ValueError::new("22P03", format!("invalid {what}"));
         let mut parts = Parts::new(bytes);
         let ndim = usize::try_from(parts.i32()?).map_err(|_| invalid("number of dimensions"))?;
         if ndim > DIMENSIONS_MAX {
-            return Err(too_many_dimensions());
+            return Err(too_many_dimensions().into());
         }
         if !matches!(parts.i32()?, 0 | 1) {
-            return Err(invalid("array flags"));
+            return Err(invalid("array flags").into());
         }
         let element_oid = parts.u32()?;
         check_type(element_oid)?;
@@ -114,11 +113,11 @@ impl Array {
         })
     }
 
-    fn read_elements(
+    fn read_elements<E: From<ValueError>>(
         parts: &mut Parts<'_>,
         count: usize,
-        mut element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
-    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, ValueError> {
+        mut element: impl FnMut(&[u8]) -> Result<Element, E>,
+    ) -> Result<Vec<Option<Element>>, E> {
         // `ReadArrayBinary`, which finds a length without its bytes to be another error.
         let truncated = || ValueError::new("22P03", "insufficient data left in message");
         // Every element takes four bytes at least.
@@ -136,14 +135,9 @@ impl Array {
         Ok(elements)
     }
 
-    /// Appends the binary format of an array of the same shape (`array_send`).
-    pub fn write_binary(
-        &self,
-        element_oid: u32,
-        elements: &[Option<impl AsRef<[u8]>>],
-        out: &mut Vec<u8>,
-    ) {
-        let has_null = elements.iter().any(Option::is_none);
+    /// Appends the binary format (`array_send`).
+    pub fn write_binary(&self, element_oid: u32, out: &mut Vec<u8>) {
+        let has_null = self.elements.iter().any(Option::is_none);
         out.extend_from_slice(&len_i32(self.dimensions.len()).to_be_bytes());
         out.extend_from_slice(&i32::from(has_null).to_be_bytes());
         out.extend_from_slice(&element_oid.to_be_bytes());
@@ -151,11 +145,10 @@ impl Array {
             out.extend_from_slice(&dimension.len.to_be_bytes());
             out.extend_from_slice(&dimension.lower.to_be_bytes());
         }
-        for element in elements {
+        for element in &self.elements {
             match element {
                 None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
                 Some(element) => {
-                    let element = element.as_ref();
                     out.extend_from_slice(&len_i32(element.len()).to_be_bytes());
                     out.extend_from_slice(element);
                 }
@@ -175,7 +168,7 @@ impl Array {
             let (len, lower) = (parts.i32().ok()?, parts.i32().ok()?);
             dimensions.push(Dimension { len, lower });
         }
-        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
+        let element = |bytes: &[u8]| Ok::<_, ValueError>(Zeroizing::new(bytes.to_vec()));
         let elements = Self::read_elements(&mut parts, count(&dimensions).ok()?, element).ok()?;
         parts.end().ok()?;
         (elements.is_empty() == dimensions.is_empty()).then_some(Self {
@@ -243,15 +236,8 @@ pub(super) fn canonicalise(
         Err(ValueError::new("42804", message))
     };
     let array = match value.format {
-        Format::Text => {
-            value.text()?;
-            let mut array = Array::read_text(value.bytes)?;
-            for element in array.elements.iter_mut().flatten() {
-                *element = canonical_element(element)?;
-            }
-            array
-        }
-        Format::Binary => Array::receive(value.bytes, check_type, canonical_element)?,
+        Format::Text => Array::read_text(value.bytes, value.settings, canonical_element)?,
+        Format::Binary => Array::read_binary(value.bytes, check_type, canonical_element)?,
     };
     let mut canonical = Zeroizing::new(Vec::new());
     append(
@@ -282,26 +268,20 @@ pub(super) fn render(
     settings: &Settings,
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    let array = Array::from_canonical(canonical)
+    let mut array = Array::from_canonical(canonical)
         .ok_or_else(|| ValueError::malformed(target.ty.scalar()))?;
     let target = Target {
         ty: target.ty.element(),
         ..target
     };
-    let mut elements = Vec::with_capacity(array.elements.len());
-    for element in &array.elements {
-        elements.push(match element {
-            None => None,
-            Some(canonical) => {
-                let mut wire = Zeroizing::new(Vec::new());
-                super::render(target, format, canonical, settings, &mut wire)?;
-                Some(wire)
-            }
-        });
+    for element in array.elements.iter_mut().flatten() {
+        let mut wire = Zeroizing::new(Vec::new());
+        super::render(target, format, element, settings, &mut wire)?;
+        *element = wire;
     }
     match format {
-        Format::Binary => array.write_binary(target.element_oid(), &elements, out),
-        Format::Text => array.write_text(&elements, out),
+        Format::Binary => array.write_binary(target.element_oid(), out),
+        Format::Text => array.write_text(out),
     }
     Ok(())
 }
