@@ -331,8 +331,8 @@ impl Session {
         let row_bytes_max = self.options.limits.copied_row_bytes_max;
         // Taken for a value, the marker is sealed or fails; it never ends the data unnoticed.
         let marker = match self.reported.settings.is_server_at_least(18) {
-            false => Marker::EndsCsv,
-            true => Marker::CsvValue,
+            false => Marker::Loose,
+            true => Marker::Alone,
         };
         Ok(Stream {
             seq,
