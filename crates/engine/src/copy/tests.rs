@@ -383,8 +383,7 @@ fn binary_data_that_is_wrong_fails_where_it_is_wrong() {
         // A trailer is right where it stands, and wrong is what follows.
         let trailer = wrong.starts_with(&[0xff, 0xff]);
         let sent = [&sent[..], if trailer { &wrong[..2] } else { b"" }].concat();
-        let line = if trailer { 3 } else { 2 };
-        let place = format!("COPY t, line {line}{place}");
+        let place = format!("COPY t, line 2{place}");
         check(&stream, OLD, &input, &sent, Some(("22P04", place.as_str())));
     }
     for wrong in [&b"PGCOPX"[..], b"PGCOPY\n\xff\r\n\0\0\x01\0\0\0\0\0\0", b""] {
