@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::wire::{Parts, WireValue, append};
 use super::{Format, Settings, Target, Usage, ValueError, canonicalise_scalar};
-use crate::types::{Family, ScalarType, WireType};
+use crate::types::{DeclaredType, Family, ScalarType, WireType};
 
 /// PostgreSQL's `MAXDIM`.
 const DIMENSIONS_MAX: usize = 6;
@@ -222,11 +222,6 @@ pub(super) fn canonicalise(
         ty: element_type,
         ..target
     };
-    let canonical_element = |bytes: &[u8]| {
-        let mut form = Zeroizing::new(Vec::new());
-        canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
-        Ok(form)
-    };
     let check_type = |oid| {
         let is_variable = oid >= FIRST_VARIABLE_OID || value.ty == ScalarType::Enum;
         if is_variable || oid == value.ty.oid() {
@@ -235,10 +230,28 @@ pub(super) fn canonicalise(
         let message = "binary data has another array element type than expected";
         Err(ValueError::new("42804", message))
     };
-    let array = match value.format {
-        Format::Text => Array::read_text(value.bytes, value.settings, canonical_element)?,
-        Format::Binary => Array::read_binary(value.bytes, check_type, canonical_element)?,
+    let read = |target, usage| {
+        let element = |bytes: &[u8]| {
+            let mut form = Zeroizing::new(Vec::new());
+            canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
+            Ok(form)
+        };
+        match value.format {
+            Format::Text => Array::read_text(value.bytes, value.settings, element),
+            Format::Binary => Array::read_binary(value.bytes, check_type, element),
+        }
     };
+    let array = read(target, usage).or_else(|error| {
+        if value.reads_modifier {
+            return Err(error);
+        }
+        // The whole array is read as one of its own type before any element is cast.
+        let own = Target {
+            ty: DeclaredType::new(value.ty),
+            ..target
+        };
+        read(own, Usage::Assign).and(Err(error))
+    })?;
     let mut canonical = Zeroizing::new(Vec::new());
     append(
         &mut canonical,
@@ -292,7 +305,7 @@ mod tests {
     use crate::policy::Mode;
 
     fn sqlstate(ty: &str, parts: &[&[u8]]) -> &'static str {
-        let ty: crate::types::DeclaredType = ty.parse().expect("a type");
+        let ty: DeclaredType = ty.parse().expect("a type");
         let result = super::super::canonicalise(
             Target::new(ty, Mode::Randomized),
             ty,
@@ -303,6 +316,43 @@ mod tests {
             &mut Zeroizing::new(Vec::new()),
         );
         result.expect_err("a fault").sqlstate
+    }
+
+    #[test]
+    fn elements_are_cast_when_all_have_been_read() {
+        let sqlstate = |ty: &str, wire: WireType, text: &str| {
+            let result = crate::value::canonicalise(
+                Target::new(ty.parse().expect("a type"), Mode::Randomized),
+                wire,
+                Format::Text,
+                Usage::Assign,
+                text.as_bytes(),
+                &Settings::default(),
+                &mut Zeroizing::new(Vec::new()),
+            );
+            result.map_or_else(|error| error.sqlstate, |()| "")
+        };
+        let bits = WireType::array_of(ScalarType::Bit);
+        for (ty, wire, text, expected) in [
+            ("bit(3)[]", bits, "{1,2}", "22P02"),
+            ("bit(3)[]", bits, "{1,11}", "22026"),
+            ("bit(3)[]", bits.literal(), "{1,2}", "22P02"),
+            ("bit(3)[]", bits.copy_field(), "{1,2}", "22026"),
+            (
+                "int4[]",
+                WireType::array_of(ScalarType::Int8),
+                "{99999999999,x}",
+                "22P02",
+            ),
+            (
+                "int4[]",
+                WireType::array_of(ScalarType::Int8),
+                "{99999999999,1}",
+                "22003",
+            ),
+        ] {
+            assert_eq!(sqlstate(ty, wire, text), expected, "{ty} {text}");
+        }
     }
 
     /// What PostgreSQL's receive functions say of the same bytes.
