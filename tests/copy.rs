@@ -17,18 +17,9 @@ use futures_util::{SinkExt, TryStreamExt, pin_mut};
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::schema::{Column, Table};
 use sealwire_testkit::fixture::wire::{Batch, WireClient};
-use support::people;
+use support::{environment, people, server_version};
 use tokio::net::TcpStream;
 use tokio_postgres::Client;
-
-fn environment(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("`{name}={text}` is not a number")),
-        Err(_) => default,
-    }
-}
 
 async fn copy_in(client: &Client, sql: &str, data: &[u8]) -> Result<u64, tokio_postgres::Error> {
     let sink = client.copy_in(sql).await?;
@@ -357,13 +348,6 @@ fn how(rng: &mut Rng) -> Start {
     pick(rng, &[Start::Simple, Start::Extended])
 }
 
-async fn server_version(client: &WireClient<TcpStream>) -> u32 {
-    let settings = client.settings().iter();
-    let version = settings.clone().find(|(name, _)| name == "server_version");
-    let digits = version.unwrap().1.split(|c: char| !c.is_ascii_digit());
-    digits.clone().next().unwrap().parse().unwrap()
-}
-
 /// What a real server prints of a plain table is read into the encrypted one and comes out again,
 /// byte for byte and frame for frame, whatever the options.
 #[tokio::test]
@@ -371,7 +355,7 @@ async fn what_a_plain_table_prints_goes_through_an_encrypted_one() {
     let seed = environment("SEALWIRE_TWIN_SEED", 1);
     let count = environment("SEALWIRE_TWIN_COUNT", 120);
     let mut twins = Twins::new().await;
-    let version = server_version(&twins.plain).await;
+    let version = server_version(&twins.plain);
     for seed in seed..seed + count {
         let mut rng = Rng::with_seed(seed);
         let rows: Vec<String> = (1..=rng.usize(1..12)).map(|id| row(&mut rng, id)).collect();
@@ -534,7 +518,7 @@ async fn spoilt_data_is_taken_or_refused_as_by_a_plain_table() {
     let seed = environment("SEALWIRE_TWIN_SEED", 1);
     let count = environment("SEALWIRE_TWIN_COUNT", 300);
     let mut twins = Twins::new().await;
-    let version = server_version(&twins.plain).await;
+    let version = server_version(&twins.plain);
     let mut errors = std::collections::BTreeMap::new();
     for seed in seed..seed + count {
         let mut rng = Rng::with_seed(seed);

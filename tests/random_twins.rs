@@ -136,15 +136,6 @@ const ERRORS: &[&str] = &["22001", "22003", "22P02", "23502", "23505", "25P02"];
 /// Statements per world.
 const PER_WORLD: usize = 250;
 
-fn environment(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("`{name}={text}` is not a number")),
-        Err(_) => default,
-    }
-}
-
 struct Twins {
     fixture: Fixture,
     proxy: RecordingProxy,
@@ -257,8 +248,8 @@ fn kept_seeds() -> Vec<u64> {
 async fn random_encrypted_and_plain_tables_do_not_differ() {
     let version = version().await;
     let default = u64::try_from(DEFAULT_COUNT).unwrap();
-    let count = usize::try_from(environment("SEALWIRE_TWIN_COUNT", default)).unwrap();
-    let first = environment("SEALWIRE_TWIN_SEED", 1);
+    let count = usize::try_from(support::environment("SEALWIRE_TWIN_COUNT", default)).unwrap();
+    let first = support::environment("SEALWIRE_TWIN_SEED", 1);
     // Who asks for a seed wants that one.
     let kept = match std::env::var_os("SEALWIRE_TWIN_SEED") {
         Some(_) => Vec::new(),

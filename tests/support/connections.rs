@@ -12,6 +12,7 @@ use sealwire_testkit::Postgres;
 use sealwire_testkit::fixture::schema::{Column, Table, quoted};
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use sealwire_testkit::fixture::{Fixture, trap};
+use tokio::net::TcpStream;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -36,6 +37,24 @@ pub(crate) async fn tls() -> MakeRustlsConnect {
         .with_root_certificates(roots)
         .with_no_client_auth();
     MakeRustlsConnect::new(config)
+}
+
+/// A number that the environment sets.
+pub(crate) fn environment(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("`{name}={text}` is not a number")),
+        Err(_) => default,
+    }
+}
+
+/// The major version of the server.
+pub(crate) fn server_version(client: &WireClient<TcpStream>) -> u32 {
+    let mut settings = client.settings().iter();
+    let (_, version) = settings.find(|(name, _)| name == "server_version").unwrap();
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next();
+    digits.unwrap().parse().unwrap()
 }
 
 /// tokio-postgres' own client, through Sealwire.
@@ -141,7 +160,7 @@ pub(crate) fn code(error: &tokio_postgres::Error) -> &str {
 /// Two bare connections, through Sealwire to the encrypted tables and without it to their twins.
 pub(crate) struct Sealed {
     sealed: WireClient<Stream>,
-    pub(crate) plain: WireClient<tokio::net::TcpStream>,
+    pub(crate) plain: WireClient<TcpStream>,
 }
 
 impl Sealed {

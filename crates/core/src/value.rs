@@ -1,7 +1,8 @@
 //! Canonical values: one byte form per value, from and to both wire formats.
 //!
-//! A value is read, coerced, sent and shown as PostgreSQL 15 does it; `tests/vectors/values` holds
-//! what the server does. An application can see these differences:
+//! A value is read, coerced, sent and shown as PostgreSQL 15 does it, the text of an array as the
+//! server's own version does it; `tests/vectors/values` holds what the server does. An application
+//! can see these differences:
 //!
 //! - `float4` and `float8`: -0 becomes 0 and every NaN the same NaN.
 //! - `numeric` without a scale: a deterministic column drops trailing zeros, `1.10` is read back as
@@ -26,6 +27,8 @@
 //! - `xml` is checked to be well-formed content whatever `xmloption` is, and must have no document
 //!   type declaration.
 //! - `array_nulls` is taken to be on.
+//! - Elements of an array at unlike depths, `{{1},{{2}}}`, are refused; PostgreSQL 16 and earlier
+//!   make an array of them that can lack some.
 
 pub mod array;
 mod bits;
@@ -111,6 +114,15 @@ pub struct Settings {
     pub interval_style: String,
     /// `lc_monetary`; not reported by the server.
     pub lc_monetary: String,
+    /// The major version of the server, `None` where it is not understood.
+    pub server_version: Option<u32>,
+}
+
+impl Settings {
+    /// Whether the server is of this major version or a later one, as one is of which nothing is known.
+    pub fn is_server_at_least(&self, major: u32) -> bool {
+        self.server_version.is_none_or(|version| version >= major)
+    }
 }
 
 impl Default for Settings {
@@ -123,6 +135,7 @@ impl Default for Settings {
             extra_float_digits: 1,
             interval_style: "postgres".into(),
             lc_monetary: "C".into(),
+            server_version: Some(15),
         }
     }
 }

@@ -40,13 +40,15 @@ fn bad(message: impl Into<String>) -> Stop {
     Stop::Failed(Report::new(BAD_FORMAT, message))
 }
 
-/// How an end marker inside the data is taken.
+/// How an end marker `\.` inside the data is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marker {
-    /// A line `\.` ends CSV data (PostgreSQL 17 and earlier).
-    EndsCsv,
-    /// It is a value there (PostgreSQL 18 and later).
-    CsvValue,
+    /// In text, what stands before it in its line is the last row; alone on its line it ends CSV
+    /// data too (PostgreSQL 17 and earlier).
+    Loose,
+    /// In text it must be alone on its line, and in CSV data it is a value (PostgreSQL 18 and
+    /// later).
+    Alone,
 }
 
 /// One stream.

@@ -14,7 +14,7 @@ use crate::keys::Keys;
 use crate::message::backend::Row;
 use crate::message::{Malformed, field, frame};
 use crate::poison::Report;
-use crate::seal::Stop;
+use crate::seal::{ArrayStop, Stop};
 
 const MALFORMED_ROW: Error = Error::ServerMisbehaved("malformed DataRow");
 
@@ -109,27 +109,22 @@ impl Opener<'_> {
         cells: Format,
         format: Format,
     ) -> Result<(), Stop> {
-        let spec = self.policy.column(column);
+        let (policy, settings) = (self.policy, self.settings);
+        let spec = policy.column(column);
+        let open = |cell: &[u8]| {
+            self.cell(column, cell, cells, format)?;
+            Ok(self.scratch.value.clone())
+        };
         let array = match cells {
-            Format::Binary => Array::read_binary(array),
-            Format::Text => Array::read_text(array),
+            Format::Binary => Array::read_binary(array, |_| Ok(()), open),
+            Format::Text => Array::read_text(array, settings, open),
         }
-        .map_err(|_| Stop::Failed(not_a_cell(&spec.path())))?;
-        let mut values = Vec::with_capacity(array.elements.len());
-        for element in &array.elements {
-            values.push(match element {
-                None => None,
-                Some(cell) => {
-                    self.cell(column, cell, cells, format)?;
-                    Some(self.scratch.value.clone())
-                }
-            });
-        }
+        .map_err(|stop: ArrayStop| stop.into_stop(|_| not_a_cell(&spec.path())))?;
         let value = &mut self.scratch.value;
         value.clear();
         match format {
-            Format::Binary => array.write_binary(spec.element_oid(), &values, value),
-            Format::Text => array.write_text(&values, value),
+            Format::Binary => array.write_binary(spec.element_oid(), value),
+            Format::Text => array.write_text(value),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Sealing: parameters of a Bind, literals of a text.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use sealwire_core::policy::{ColumnId, ColumnSpec, KeyId, Policy};
 use sealwire_core::types::{Family, ScalarType, WireType};
 use sealwire_core::value::array::Array;
 use sealwire_core::value::{
-    self, Coercion, Format, Settings, Usage, canonicalise, coercion_of, needs_explicit_cast,
+    self, Coercion, Format, Settings, Usage, ValueError, canonicalise, coercion_of,
+    needs_explicit_cast,
 };
 use sealwire_sql::{CopyStream, Param, Plan, Replacement};
 use zeroize::Zeroizing;
@@ -17,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::catalogue::push_hex;
 use crate::error::Error;
 use crate::keys::{Keys, Unavailable};
-use crate::message::array::{write_cells, write_cells_text};
+use crate::message::array::write_cells_text;
 use crate::message::frontend::Bind;
 use crate::message::{field, frame};
 use crate::poison::Report;
@@ -47,6 +49,35 @@ impl From<Unavailable> for Stop {
         match unavailable {
             Unavailable::Awaited => Self::Awaited,
             Unavailable::Failed(failure) => Self::Failed(Report::from(&failure)),
+        }
+    }
+}
+
+/// Why the reading of an array stopped.
+pub(crate) enum ArrayStop {
+    /// It is no array.
+    Array(ValueError),
+    Element(Stop),
+}
+
+impl From<ValueError> for ArrayStop {
+    fn from(error: ValueError) -> Self {
+        Self::Array(error)
+    }
+}
+
+impl From<Stop> for ArrayStop {
+    fn from(stop: Stop) -> Self {
+        Self::Element(stop)
+    }
+}
+
+impl ArrayStop {
+    /// The same with what is said of the array itself.
+    pub(crate) fn into_stop(self, report: impl FnOnce(&ValueError) -> Report) -> Stop {
+        match self {
+            Self::Array(error) => Stop::Failed(report(&error)),
+            Self::Element(stop) => stop,
         }
     }
 }
@@ -238,9 +269,6 @@ impl fmt::Debug for Scratch {
     }
 }
 
-/// The cells of an array's elements; NULL stays NULL.
-type Cells = Vec<Option<Vec<u8>>>;
-
 /// What sealing takes.
 pub(crate) struct Sealer<'a> {
     pub(crate) policy: &'a Policy,
@@ -356,53 +384,46 @@ impl Sealer<'_> {
         ))
     }
 
-    /// Reads an array; its elements' cells come with it.
+    /// Reads an array, and seals its elements.
     fn array(
         &mut self,
         column: ColumnId,
         usage: Usage,
         value: Wire<'_>,
         client_oid: u32,
-    ) -> Result<(Array, Cells), Stop> {
-        let failed = |error| {
-            let path = self.policy.column(column).path();
-            Stop::Failed(Report::value(&error, &path))
+    ) -> Result<Array, Stop> {
+        let (policy, settings) = (self.policy, self.settings);
+        let mut seal = |ty, bytes: &[u8]| {
+            let mut cell = Zeroizing::new(Vec::new());
+            self.cell(column, usage, Wire { ty, bytes, ..value }, &mut cell)?;
+            Ok(cell)
         };
         let array = match value.format {
-            Format::Text => Array::read_text(value.bytes),
-            Format::Binary => Array::read_binary(value.bytes),
-        }
-        .map_err(failed)?;
-        let mut ty = value.ty;
-        if let Some(oid) = array.element_oid
-            && oid != ty.oid()
-            && ty.scalar() != ScalarType::Enum
-        {
-            // Like `array_recv`, but a client that declared nothing may send what it likes.
-            ty = match (client_oid, ScalarType::from_oid(oid)) {
-                (0, Some(ty)) => ty.into(),
-                _ => {
-                    let report = Report::new("42804", "wrong element type in binary array");
-                    let path = self.policy.column(column).path();
-                    return Err(Stop::Failed(
-                        report.with_detail(format!("value for encrypted column `{path}`")),
-                    ));
-                }
-            };
-        }
-        let mut cells = Vec::with_capacity(array.elements.len());
-        for element in &array.elements {
-            cells.push(match element {
-                None => None,
-                Some(bytes) => {
-                    let mut cell = Vec::new();
-                    let element = Wire { ty, bytes, ..value };
-                    self.cell(column, usage, element, &mut cell)?;
-                    Some(cell)
-                }
-            });
-        }
-        Ok((array, cells))
+            Format::Text => Array::read_text(value.bytes, settings, |bytes| seal(value.ty, bytes)),
+            Format::Binary => {
+                let ty = Cell::new(value.ty);
+                let check_type = |oid| {
+                    if oid == value.ty.oid() || value.ty.scalar() == ScalarType::Enum {
+                        return Ok(());
+                    }
+                    // Like `array_recv`, but a client that declared nothing may send what it likes.
+                    match (client_oid, ScalarType::from_oid(oid)) {
+                        (0, Some(sent)) => ty.set(sent.into()),
+                        _ => {
+                            let report = Report::new("42804", "wrong element type in binary array");
+                            let path = policy.column(column).path();
+                            let detail = format!("value for encrypted column `{path}`");
+                            return Err(Stop::Failed(report.with_detail(detail)).into());
+                        }
+                    }
+                    Ok(())
+                };
+                Array::read_binary(value.bytes, check_type, |bytes| seal(ty.get(), bytes))
+            }
+        };
+        array.map_err(|stop: ArrayStop| {
+            stop.into_stop(|error| Report::value(error, &policy.column(column).path()))
+        })
     }
 
     /// Appends the Bind that goes to the server. The caller has seen to it that the number of
@@ -451,8 +472,8 @@ impl Sealer<'_> {
                     };
                     self.cell(column, usage, value, &mut cells)?;
                 } else if array {
-                    let (array, sealed) = self.array(column, usage, value, client_oid)?;
-                    write_cells(&array, &sealed, &mut cells);
+                    let array = self.array(column, usage, value, client_oid)?;
+                    array.write_binary(ScalarType::Bytea.oid(), &mut cells);
                 } else {
                     self.cell(column, usage, value, &mut cells)?;
                 }
@@ -531,9 +552,9 @@ impl Sealer<'_> {
                         bytes: value.expose().as_bytes(),
                     };
                     if *array {
-                        let (array, cells) = self.array(*column, *usage, value, 0)?;
+                        let array = self.array(*column, *usage, value, 0)?;
                         out.push('\'');
-                        write_cells_text(&array, &cells, &mut out);
+                        write_cells_text(array, &mut out);
                         out.push_str("'::pg_catalog.bytea[]");
                         continue;
                     }

@@ -29,8 +29,6 @@ pub(crate) struct Reported {
     pub(crate) lagging: bool,
     /// One of them has changed in the transaction, whose end may change it back.
     pub(crate) changed_in_transaction: bool,
-    /// Major version, `None` where it is not understood.
-    server_version: Option<u32>,
 }
 
 impl Default for Reported {
@@ -39,6 +37,7 @@ impl Default for Reported {
             settings: Settings {
                 // Unknown until reported, so that nothing is read on a guess.
                 client_encoding: String::new(),
+                server_version: None,
                 ..Settings::default()
             },
             standard_conforming_strings: None,
@@ -46,7 +45,6 @@ impl Default for Reported {
             integer_datetimes: true,
             lagging: false,
             changed_in_transaction: false,
-            server_version: None,
         }
     }
 }
@@ -69,7 +67,7 @@ impl Reported {
         }
         match name {
             b"standard_conforming_strings" => self.note_strings(value == b"on"),
-            b"server_version" => self.server_version = major_version(value),
+            b"server_version" => self.settings.server_version = major_version(value),
             b"integer_datetimes" => self.integer_datetimes = value == b"on",
             // PostgreSQL 18 and later report it.
             b"search_path" => {
@@ -123,11 +121,6 @@ impl Reported {
         } else {
             None
         }
-    }
-
-    /// The server's major version.
-    pub(crate) fn server_version(&self) -> Option<u32> {
-        self.server_version
     }
 
     /// Whether date and time values are 64-bit integers, as every supported server has them.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::wire::{Parts, WireValue, append};
 use super::{Format, Settings, Target, Usage, ValueError, canonicalise_scalar};
-use crate::types::{Family, ScalarType, WireType};
+use crate::types::{DeclaredType, Family, ScalarType, WireType};
 
 /// PostgreSQL's `MAXDIM`.
 const DIMENSIONS_MAX: usize = 6;
@@ -26,11 +26,14 @@ struct Dimension {
     lower: i32,
 }
 
-/// An array with its elements in row-major order, not yet read as values.
+/// An element, in whatever form: it is or was plaintext.
+type Element = Zeroizing<Vec<u8>>;
+
+/// An array with its elements in row-major order.
 pub struct Array {
     dimensions: Vec<Dimension>,
-    /// The elements in the array's own format; `None` is NULL.
-    pub elements: Vec<Option<Zeroizing<Vec<u8>>>>,
+    /// What was made of the elements; `None` is NULL.
+    pub elements: Vec<Option<Element>>,
     /// The element type that the binary format names.
     pub element_oid: Option<u32>,
 }
@@ -70,30 +73,26 @@ fn count(dimensions: &[Dimension]) -> Result<usize, ValueError> {
 }
 
 impl Array {
-    /// Reads the binary format (`array_recv`).
+    /// Reads the binary format (`array_recv`) from front to back, the element type with `check_type`
+    /// and every element that is not NULL with `element` where they stand, so that of several faults
+    /// it is PostgreSQL's that is found. What `element` makes of an element takes its place.
     ///
     /// # Errors
-    /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits.
-    pub fn read_binary(bytes: &[u8]) -> Result<Self, ValueError> {
-        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
-        Self::receive(bytes, |_| Ok(()), element)
-    }
-
-    /// Reads the binary format from front to back, the element type and every element where they
-    /// stand, so that of several faults it is PostgreSQL's that is found.
-    fn receive(
+    /// [`ValueError`] where the bytes are not an array, or one beyond PostgreSQL's limits; whatever
+    /// `check_type` and `element` fail with.
+    pub fn read_binary<E: From<ValueError>>(
         bytes: &[u8],
-        check_type: impl FnOnce(u32) -> Result<(), ValueError>,
-        element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
-    ) -> Result<Self, ValueError> {
+        check_type: impl FnOnce(u32) -> Result<(), E>,
+        element: impl FnMut(&[u8]) -> Result<Element, E>,
+    ) -> Result<Self, E> {
         let invalid = |what: &str| ValueError::new("22P03", format!("invalid {what}"));
         let mut parts = Parts::new(bytes);
         let ndim = usize::try_from(parts.i32()?).map_err(|_| invalid("number of dimensions"))?;
         if ndim > DIMENSIONS_MAX {
-            return Err(too_many_dimensions());
+            return Err(too_many_dimensions().into());
         }
         if !matches!(parts.i32()?, 0 | 1) {
-            return Err(invalid("array flags"));
+            return Err(invalid("array flags").into());
         }
         let element_oid = parts.u32()?;
         check_type(element_oid)?;
@@ -114,11 +113,11 @@ impl Array {
         })
     }
 
-    fn read_elements(
+    fn read_elements<E: From<ValueError>>(
         parts: &mut Parts<'_>,
         count: usize,
-        mut element: impl FnMut(&[u8]) -> Result<Zeroizing<Vec<u8>>, ValueError>,
-    ) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, ValueError> {
+        mut element: impl FnMut(&[u8]) -> Result<Element, E>,
+    ) -> Result<Vec<Option<Element>>, E> {
         // `ReadArrayBinary`, which finds a length without its bytes to be another error.
         let truncated = || ValueError::new("22P03", "insufficient data left in message");
         // Every element takes four bytes at least.
@@ -136,14 +135,9 @@ impl Array {
         Ok(elements)
     }
 
-    /// Appends the binary format of an array of the same shape (`array_send`).
-    pub fn write_binary(
-        &self,
-        element_oid: u32,
-        elements: &[Option<impl AsRef<[u8]>>],
-        out: &mut Vec<u8>,
-    ) {
-        let has_null = elements.iter().any(Option::is_none);
+    /// Appends the binary format (`array_send`).
+    pub fn write_binary(&self, element_oid: u32, out: &mut Vec<u8>) {
+        let has_null = self.elements.iter().any(Option::is_none);
         out.extend_from_slice(&len_i32(self.dimensions.len()).to_be_bytes());
         out.extend_from_slice(&i32::from(has_null).to_be_bytes());
         out.extend_from_slice(&element_oid.to_be_bytes());
@@ -151,11 +145,10 @@ impl Array {
             out.extend_from_slice(&dimension.len.to_be_bytes());
             out.extend_from_slice(&dimension.lower.to_be_bytes());
         }
-        for element in elements {
+        for element in &self.elements {
             match element {
                 None => out.extend_from_slice(&(-1_i32).to_be_bytes()),
                 Some(element) => {
-                    let element = element.as_ref();
                     out.extend_from_slice(&len_i32(element.len()).to_be_bytes());
                     out.extend_from_slice(element);
                 }
@@ -175,7 +168,7 @@ impl Array {
             let (len, lower) = (parts.i32().ok()?, parts.i32().ok()?);
             dimensions.push(Dimension { len, lower });
         }
-        let element = |bytes: &[u8]| Ok(Zeroizing::new(bytes.to_vec()));
+        let element = |bytes: &[u8]| Ok::<_, ValueError>(Zeroizing::new(bytes.to_vec()));
         let elements = Self::read_elements(&mut parts, count(&dimensions).ok()?, element).ok()?;
         parts.end().ok()?;
         (elements.is_empty() == dimensions.is_empty()).then_some(Self {
@@ -229,11 +222,6 @@ pub(super) fn canonicalise(
         ty: element_type,
         ..target
     };
-    let canonical_element = |bytes: &[u8]| {
-        let mut form = Zeroizing::new(Vec::new());
-        canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
-        Ok(form)
-    };
     let check_type = |oid| {
         let is_variable = oid >= FIRST_VARIABLE_OID || value.ty == ScalarType::Enum;
         if is_variable || oid == value.ty.oid() {
@@ -242,17 +230,28 @@ pub(super) fn canonicalise(
         let message = "binary data has another array element type than expected";
         Err(ValueError::new("42804", message))
     };
-    let array = match value.format {
-        Format::Text => {
-            value.text()?;
-            let mut array = Array::read_text(value.bytes)?;
-            for element in array.elements.iter_mut().flatten() {
-                *element = canonical_element(element)?;
-            }
-            array
+    let read = |target, usage| {
+        let element = |bytes: &[u8]| {
+            let mut form = Zeroizing::new(Vec::new());
+            canonicalise_scalar(target, WireValue { bytes, ..value }, usage, &mut form)?;
+            Ok(form)
+        };
+        match value.format {
+            Format::Text => Array::read_text(value.bytes, value.settings, element),
+            Format::Binary => Array::read_binary(value.bytes, check_type, element),
         }
-        Format::Binary => Array::receive(value.bytes, check_type, canonical_element)?,
     };
+    let array = read(target, usage).or_else(|error| {
+        if value.reads_modifier {
+            return Err(error);
+        }
+        // The whole array is read as one of its own type before any element is cast.
+        let own = Target {
+            ty: DeclaredType::new(value.ty),
+            ..target
+        };
+        read(own, Usage::Assign).and(Err(error))
+    })?;
     let mut canonical = Zeroizing::new(Vec::new());
     append(
         &mut canonical,
@@ -282,26 +281,20 @@ pub(super) fn render(
     settings: &Settings,
     out: &mut Vec<u8>,
 ) -> Result<(), ValueError> {
-    let array = Array::from_canonical(canonical)
+    let mut array = Array::from_canonical(canonical)
         .ok_or_else(|| ValueError::malformed(target.ty.scalar()))?;
     let target = Target {
         ty: target.ty.element(),
         ..target
     };
-    let mut elements = Vec::with_capacity(array.elements.len());
-    for element in &array.elements {
-        elements.push(match element {
-            None => None,
-            Some(canonical) => {
-                let mut wire = Zeroizing::new(Vec::new());
-                super::render(target, format, canonical, settings, &mut wire)?;
-                Some(wire)
-            }
-        });
+    for element in array.elements.iter_mut().flatten() {
+        let mut wire = Zeroizing::new(Vec::new());
+        super::render(target, format, element, settings, &mut wire)?;
+        *element = wire;
     }
     match format {
-        Format::Binary => array.write_binary(target.element_oid(), &elements, out),
-        Format::Text => array.write_text(&elements, out),
+        Format::Binary => array.write_binary(target.element_oid(), out),
+        Format::Text => array.write_text(out),
     }
     Ok(())
 }
@@ -312,7 +305,7 @@ mod tests {
     use crate::policy::Mode;
 
     fn sqlstate(ty: &str, parts: &[&[u8]]) -> &'static str {
-        let ty: crate::types::DeclaredType = ty.parse().expect("a type");
+        let ty: DeclaredType = ty.parse().expect("a type");
         let result = super::super::canonicalise(
             Target::new(ty, Mode::Randomized),
             ty,
@@ -323,6 +316,43 @@ mod tests {
             &mut Zeroizing::new(Vec::new()),
         );
         result.expect_err("a fault").sqlstate
+    }
+
+    #[test]
+    fn elements_are_cast_when_all_have_been_read() {
+        let sqlstate = |ty: &str, wire: WireType, text: &str| {
+            let result = crate::value::canonicalise(
+                Target::new(ty.parse().expect("a type"), Mode::Randomized),
+                wire,
+                Format::Text,
+                Usage::Assign,
+                text.as_bytes(),
+                &Settings::default(),
+                &mut Zeroizing::new(Vec::new()),
+            );
+            result.map_or_else(|error| error.sqlstate, |()| "")
+        };
+        let bits = WireType::array_of(ScalarType::Bit);
+        for (ty, wire, text, expected) in [
+            ("bit(3)[]", bits, "{1,2}", "22P02"),
+            ("bit(3)[]", bits, "{1,11}", "22026"),
+            ("bit(3)[]", bits.literal(), "{1,2}", "22P02"),
+            ("bit(3)[]", bits.copy_field(), "{1,2}", "22026"),
+            (
+                "int4[]",
+                WireType::array_of(ScalarType::Int8),
+                "{99999999999,x}",
+                "22P02",
+            ),
+            (
+                "int4[]",
+                WireType::array_of(ScalarType::Int8),
+                "{99999999999,1}",
+                "22003",
+            ),
+        ] {
+            assert_eq!(sqlstate(ty, wire, text), expected, "{ty} {text}");
+        }
     }
 
     /// What PostgreSQL's receive functions say of the same bytes.

@@ -18,13 +18,9 @@ pub(super) struct WireValue<'a> {
 }
 
 impl<'a> WireValue<'a> {
-    /// The bytes of a text-format value, which the server would transcode before the type's input
-    /// function sees them. ASCII is the same in every client encoding that PostgreSQL knows.
+    /// The bytes of a text-format value.
     pub(super) fn text(&self) -> Result<&'a str, ValueError> {
-        if !self.bytes.is_ascii() {
-            require_utf8(self.settings)?;
-        }
-        valid_text(self.bytes)
+        wire_text(self.bytes, self.settings)
     }
 
     /// The bytes of a binary value of a type of `N` bytes.
@@ -35,6 +31,15 @@ impl<'a> WireValue<'a> {
             Some(_) => Err(ValueError::binary_format()),
         }
     }
+}
+
+/// The bytes of a text-format value, which the server would transcode before the type's input
+/// function sees them. ASCII is the same in every client encoding that PostgreSQL knows.
+pub(super) fn wire_text<'a>(bytes: &'a [u8], settings: &Settings) -> Result<&'a str, ValueError> {
+    if !bytes.is_ascii() {
+        require_utf8(settings)?;
+    }
+    valid_text(bytes)
 }
 
 /// PostgreSQL's text: UTF-8 without the zero byte.

@@ -95,9 +95,9 @@ impl Binary {
                 Found::Tuple(len) => {
                     work.row(|work| write(&rest[..len], work))?;
                     start += len;
+                    self.done += 1;
                 }
             }
-            self.done += 1;
         }
     }
 }

@@ -225,7 +225,12 @@ impl Lines {
 
     /// `\.` at `self.at` in the text format, where it can be nothing but the end.
     fn text_marker(&self, line: &[u8], at_end: bool) -> Result<Found, Stop> {
-        let corrupt = || bad("end-of-copy marker corrupt");
+        let corrupt = || {
+            bad(match self.marker {
+                Marker::Loose => "end-of-copy marker corrupt",
+                Marker::Alone => "end-of-copy marker is not alone on its line",
+            })
+        };
         let unlike = || bad("end-of-copy marker does not match previous newline style");
         let mut next = self.at + 2;
         if self.ending == Ending::Both {
@@ -245,6 +250,9 @@ impl Lines {
         if !fits {
             return Err(unlike());
         }
+        if self.marker == Marker::Alone && self.at > 0 {
+            return Err(corrupt());
+        }
         Ok(Found::Marker {
             content: self.at,
             next: next + 1,
@@ -263,7 +271,7 @@ impl Lines {
             if self.at == 0
                 && byte == b'\\'
                 && self.direction == CopyDirection::In
-                && self.marker == Marker::EndsCsv
+                && self.marker == Marker::Loose
             {
                 match self.csv_marker(line, at_end)? {
                     Ahead::Unknown => return Ok(Found::Nothing),

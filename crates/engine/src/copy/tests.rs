@@ -138,8 +138,8 @@ fn check(
     }
 }
 
-const OLD: Marker = Marker::EndsCsv;
-const NEW: Marker = Marker::CsvValue;
+const OLD: Marker = Marker::Loose;
+const NEW: Marker = Marker::Alone;
 
 #[test]
 fn text_rows_are_rewritten_however_they_are_cut() {
@@ -175,6 +175,14 @@ fn an_end_marker_ends_the_data_and_what_follows_goes_nowhere() {
     let lines = stream_in(CopyFormat::Text(text()));
     check(&lines, OLD, b"1\ta\n\\.\n2\tsecret", b"1\t<a>\n\\.\n", None);
     check(&lines, OLD, b"1\ta\\.\n2\tsecret", b"1\t<a>\\.\n", None);
+    check(&lines, NEW, b"1\ta\n\\.\n2\tsecret", b"1\t<a>\n\\.\n", None);
+    check(
+        &lines,
+        NEW,
+        b"1\ta\n2\tb\\.\n3\tsecret",
+        b"1\t<a>\n",
+        Some(("22P04", "COPY t, line 2")),
+    );
     check(&lines, OLD, b"1\ta\r\n\\.\r\nx", b"1\t<a>\r\n\\.\r\n", None);
     let csv = stream_in(csv());
     check(&csv, OLD, b"1,a\n\\.\nsecret", b"1,<a>\n\\.\n", None);
@@ -193,13 +201,10 @@ fn an_end_marker_ends_the_data_and_what_follows_goes_nowhere() {
         Some(("22P04", "COPY t, line 2")),
     );
     for corrupt in [&b"1\ta\n\\.secret\n"[..], b"1\ta\n\\.", b"1\ta\n\\.\r\n"] {
-        check(
-            &lines,
-            OLD,
-            corrupt,
-            b"1\t<a>\n",
-            Some(("22P04", "COPY t, line 2")),
-        );
+        for marker in [OLD, NEW] {
+            let place = Some(("22P04", "COPY t, line 2"));
+            check(&lines, marker, corrupt, b"1\t<a>\n", place);
+        }
     }
 }
 
@@ -378,8 +383,7 @@ fn binary_data_that_is_wrong_fails_where_it_is_wrong() {
         // A trailer is right where it stands, and wrong is what follows.
         let trailer = wrong.starts_with(&[0xff, 0xff]);
         let sent = [&sent[..], if trailer { &wrong[..2] } else { b"" }].concat();
-        let line = if trailer { 3 } else { 2 };
-        let place = format!("COPY t, line {line}{place}");
+        let place = format!("COPY t, line 2{place}");
         check(&stream, OLD, &input, &sent, Some(("22P04", place.as_str())));
     }
     for wrong in [&b"PGCOPX"[..], b"PGCOPY\n\xff\r\n\0\0\x01\0\0\0\0\0\0", b""] {

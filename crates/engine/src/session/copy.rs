@@ -338,9 +338,9 @@ impl Session {
     fn begin_stream(&self, seq: u64, stream: Arc<CopyStream>) -> Result<Stream, Error> {
         let row_bytes_max = self.options.limits.copied_row_bytes_max;
         // Taken for a value, the marker is sealed or fails; it never ends the data unnoticed.
-        let marker = match self.reported.server_version() {
-            Some(..=17) => Marker::EndsCsv,
-            _ => Marker::CsvValue,
+        let marker = match self.reported.settings.is_server_at_least(18) {
+            false => Marker::Loose,
+            true => Marker::Alone,
         };
         Ok(Stream {
             seq,

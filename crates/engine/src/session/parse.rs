@@ -178,14 +178,14 @@ impl Session {
             match self.ready_to_analyse()? {
                 Readiness::Ready => {}
                 Readiness::Wait => return Ok(Look::Wait),
-                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+                Readiness::Refused(report) => return self.unready(bytes, protocol, report),
             }
         }
         if self.may_be_read_otherwise(bytes)? {
             match self.ready_to_analyse()? {
                 Readiness::Ready => {}
                 Readiness::Wait => return Ok(Look::Wait),
-                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+                Readiness::Refused(report) => return self.unready(bytes, protocol, report),
             }
         }
         let text = str::from_utf8(bytes);
@@ -234,7 +234,7 @@ impl Session {
         match self.ready_to_analyse()? {
             Readiness::Ready => {}
             Readiness::Wait => return Ok(Look::Wait),
-            Readiness::Refused(report) => return Ok(Look::Refused(report)),
+            Readiness::Refused(report) => return self.unready(bytes, protocol, report),
         }
         if let (Some(oids), Some(Known::Planned(list, _))) = (oids, self.analysis()?.known(text)) {
             let same = list.iter().find(|known| oids.are(&known.client_oids));
@@ -243,7 +243,7 @@ impl Session {
             }
         }
         Ok(match self.verdict(text, protocol)? {
-            Err(Readiness::Refused(report)) => Look::Refused(report),
+            Err(Readiness::Refused(report)) => return self.unready(bytes, protocol, report),
             Err(_) => Look::Wait,
             Ok(Verdict::Untouched) => Look::Untouched(effect),
             Ok(Verdict::Planned(plan)) => match self.refuse_sealing(&plan) {
@@ -268,6 +268,21 @@ impl Session {
         Ok(doubtful
             && (ambiguous || self.reported.unreadable().is_some())
             && self.analysis()?.may_mention(bytes))
+    }
+
+    /// A text for which the server does not tell what names mean, in an aborted transaction for
+    /// example. What its grammar does not accept it finds out before that.
+    fn unready(&self, bytes: &[u8], protocol: Protocol, report: Report) -> Result<Look, Error> {
+        let analysis = self.analysis()?;
+        let syntax = str::from_utf8(bytes).ok().and_then(|text| {
+            match analysis.analyse(text, protocol, &self.names(), false) {
+                Verdict::Refused(refusal) if refusal.kind == RefusalKind::Syntax => {
+                    Some(Report::refusal(&refusal, text))
+                }
+                _ => None,
+            }
+        });
+        Ok(Look::Refused(syntax.unwrap_or(report)))
     }
 
     /// In results-only mode nothing is sealed.

@@ -291,6 +291,11 @@ impl Model {
     }
 
     fn check_transaction(&self, text: &str) -> Outcome<()> {
+        // The grammar comes first; commands are written in capital letters here.
+        let is_word = text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        if is_word && !text.is_empty() {
+            return Err(("42601", format!("syntax error at or near \"{text}\"")));
+        }
         if self.transaction == Transaction::Failed && !matches!(text, "ROLLBACK" | "COMMIT") {
             return Err(aborted());
         }

@@ -203,6 +203,31 @@ fn in_an_aborted_transaction_the_error_is_the_usual_one_and_rollback_works() {
     });
 }
 
+/// The server's grammar comes before the transaction's state, so what it does not accept is told
+/// without the catalogue.
+#[test]
+fn in_an_aborted_transaction_a_syntax_error_is_one_though_the_catalogue_cannot_be_read() {
+    every_cut(|mut pair| {
+        pair.send(&query("SET search_path = public"));
+        pair.send(&query("BEGIN"));
+        pair.send(&query("SELECT 1/0"));
+        pair.take();
+        for (text, sqlstate) in [
+            ("SELEC email FROM users", "42601"),
+            ("PREPARE p AS TRUNCATE users", "42601"),
+            (SELECT_ALL, "25P02"),
+        ] {
+            for batch in [query(text), [parse("", text, &[]), sync()].concat()] {
+                let frames = pair.ask(&batch);
+                assert_eq!(tags(&frames), "EZ", "{text}");
+                assert_eq!(frames[0].error_field('C').unwrap(), sqlstate, "{text}");
+            }
+        }
+        assert_eq!(pair.tags(&query("ROLLBACK")), "CZ");
+        assert_eq!(pair.tags(&query(SELECT_ALL)), "TCZ");
+    });
+}
+
 /// A Query may follow extended messages without a Sync; its error has a ReadyForQuery of its own.
 #[test]
 fn a_query_inside_a_batch_whose_load_fails_is_answered_in_full() {

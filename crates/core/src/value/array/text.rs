@@ -1,64 +1,30 @@
-//! The text format of arrays, with the delimiter `,`, as PostgreSQL 15 reads and writes it.
+//! The text format of arrays, with the delimiter `,`, as PostgreSQL reads and writes it.
 
-use zeroize::Zeroizing;
+mod reader;
 
-use super::{Array, DIMENSIONS_MAX, Dimension, count, too_many_dimensions};
-use crate::value::ValueError;
-use crate::value::wire::is_space;
-
-fn malformed() -> ValueError {
-    ValueError::new("22P02", "malformed array literal")
-}
+use super::{Array, Dimension, Element};
+use crate::value::wire::{is_space, wire_text};
+use crate::value::{Settings, ValueError};
 
 impl Array {
-    /// Reads the text format (`array_in`) with the delimiter `,`.
+    /// Reads the text format (`array_in`) with the delimiter `,`, and turns each element that is
+    /// not NULL into another with `element`. Of several faults it is the server's that is found:
+    /// PostgreSQL 17 and later convert an element where it stands, the earlier ones when the whole
+    /// text is known to be an array.
     ///
     /// # Errors
-    /// [`ValueError`] where the text is not an array, or one beyond PostgreSQL's limits.
-    pub fn read_text(text: &[u8]) -> Result<Self, ValueError> {
-        let mut parser = Parser {
-            rest: text,
-            lengths: Vec::new(),
-            elements: Vec::new(),
-        };
-        let bounds = parser.bounds()?;
-        parser.level(0)?;
-        parser.skip_space();
-        if !parser.rest.is_empty() {
-            return Err(malformed());
-        }
-        let mut lengths = parser.lengths;
-        if parser.elements.is_empty() {
-            lengths.clear();
-        }
-        if !bounds.is_empty() && bounds.len() != lengths.len() {
-            return Err(malformed());
-        }
-        let mut dimensions = Vec::with_capacity(lengths.len());
-        for (at, len) in lengths.iter().enumerate() {
-            let len = len.and_then(|len| i32::try_from(len).ok());
-            let len = len.ok_or_else(malformed)?;
-            let lower = match bounds.get(at) {
-                Some(&(lower, upper))
-                    if i64::from(upper) - i64::from(lower) + 1 == i64::from(len) =>
-                {
-                    lower
-                }
-                None => 1,
-                Some(_) => return Err(malformed()),
-            };
-            dimensions.push(Dimension { len, lower });
-        }
-        count(&dimensions)?;
-        Ok(Self {
-            dimensions,
-            elements: parser.elements,
-            element_oid: None,
-        })
+    /// [`ValueError`] where the text is not an array, or one beyond PostgreSQL's limits; whatever
+    /// `element` fails with.
+    pub fn read_text<E: From<ValueError>>(
+        text: &[u8],
+        settings: &Settings,
+        element: impl FnMut(&[u8]) -> Result<Element, E>,
+    ) -> Result<Self, E> {
+        reader::read(wire_text(text, settings)?, settings, element)
     }
 
-    /// Appends the text format of an array of the same shape (`array_out`).
-    pub fn write_text(&self, elements: &[Option<impl AsRef<[u8]>>], out: &mut Vec<u8>) {
+    /// Appends the text format (`array_out`).
+    pub fn write_text(&self, out: &mut Vec<u8>) {
         if self.dimensions.is_empty() {
             out.extend_from_slice(b"{}");
             return;
@@ -70,16 +36,11 @@ impl Array {
             }
             out.push(b'=');
         }
-        let mut rest = elements;
+        let mut rest = self.elements.as_slice();
         self.write_level(0, &mut rest, out);
     }
 
-    fn write_level<E: AsRef<[u8]>>(
-        &self,
-        depth: usize,
-        rest: &mut &[Option<E>],
-        out: &mut Vec<u8>,
-    ) {
+    fn write_level(&self, depth: usize, rest: &mut &[Option<Element>], out: &mut Vec<u8>) {
         out.push(b'{');
         let len = self.dimensions.get(depth).map_or(0, |level| level.len);
         for at in 0..len {
@@ -96,7 +57,7 @@ impl Array {
             *rest = after;
             match first {
                 None => out.extend_from_slice(b"NULL"),
-                Some(element) => write_element(element.as_ref(), out),
+                Some(element) => write_element(element, out),
             }
         }
         out.push(b'}');
@@ -122,210 +83,49 @@ fn write_element(element: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-struct Parser<'a> {
-    rest: &'a [u8],
-    /// Length of each dimension, once known.
-    lengths: Vec<Option<usize>>,
-    elements: Vec<Option<Zeroizing<Vec<u8>>>>,
-}
-
-impl Parser<'_> {
-    fn skip_space(&mut self) {
-        let blanks = self.rest.iter().take_while(|b| is_space(**b)).count();
-        self.rest = &self.rest[blanks..];
-    }
-
-    fn take(&mut self, byte: u8) -> bool {
-        match self.rest.split_first() {
-            Some((&first, rest)) if first == byte => {
-                self.rest = rest;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn integer(&mut self) -> Result<i32, ValueError> {
-        let is_part = |b: &u8| b.is_ascii_digit() || matches!(b, b'+' | b'-');
-        let len = self.rest.iter().take_while(|b| is_part(b)).count();
-        let (digits, rest) = self.rest.split_at(len);
-        self.rest = rest;
-        let text = str::from_utf8(digits).map_err(|_| malformed())?;
-        text.parse().map_err(|_| malformed())
-    }
-
-    /// `[1:2][0:3]=` before the braces.
-    fn bounds(&mut self) -> Result<Vec<(i32, i32)>, ValueError> {
-        let mut bounds = Vec::new();
-        self.skip_space();
-        while self.take(b'[') {
-            if bounds.len() >= DIMENSIONS_MAX {
-                return Err(too_many_dimensions());
-            }
-            let first = self.integer()?;
-            let (lower, upper) = if self.take(b':') {
-                (first, self.integer()?)
-            } else {
-                (1, first)
-            };
-            if !self.take(b']') {
-                return Err(malformed());
-            }
-            if upper < lower {
-                let message = "upper bound cannot be less than lower bound";
-                return Err(ValueError::new("2202E", message));
-            }
-            bounds.push((lower, upper));
-            self.skip_space();
-        }
-        if !bounds.is_empty() {
-            if !self.take(b'=') {
-                return Err(malformed());
-            }
-            self.skip_space();
-        }
-        Ok(bounds)
-    }
-
-    /// One pair of braces; recursion ends at `DIMENSIONS_MAX`.
-    fn level(&mut self, depth: usize) -> Result<(), ValueError> {
-        if !self.take(b'{') {
-            return Err(malformed());
-        }
-        if depth >= DIMENSIONS_MAX {
-            return Err(too_many_dimensions());
-        }
-        if self.lengths.len() == depth {
-            // The first element has settled how many levels there are.
-            if !self.elements.is_empty() {
-                return Err(malformed());
-            }
-            self.lengths.push(None);
-        }
-        self.skip_space();
-        if self.take(b'}') {
-            // Only the outermost braces may have nothing between them.
-            self.lengths[depth] = Some(0);
-            return if depth == 0 { Ok(()) } else { Err(malformed()) };
-        }
-        let mut count = 0;
-        loop {
-            self.skip_space();
-            if self.rest.first() == Some(&b'{') {
-                self.level(depth + 1)?;
-            } else {
-                // An element must stand at the deepest level only.
-                if self.lengths.len() != depth + 1 {
-                    return Err(malformed());
-                }
-                let element = self.element()?;
-                self.elements.push(element);
-            }
-            count += 1;
-            self.skip_space();
-            if self.take(b'}') {
-                break;
-            }
-            if !self.take(b',') {
-                return Err(malformed());
-            }
-        }
-        match self.lengths[depth] {
-            Some(len) if len != count => Err(malformed()),
-            _ => {
-                self.lengths[depth] = Some(count);
-                Ok(())
-            }
-        }
-    }
-
-    /// The bytes that the next element takes at most.
-    fn element_len(&self) -> usize {
-        let is_quoted = self.rest.first() == Some(&b'"');
-        let mut is_escaped = false;
-        let ends = |&byte: &u8| {
-            let ends = match byte {
-                _ if is_escaped => false,
-                b'"' => true,
-                b',' | b'}' => !is_quoted,
-                _ => false,
-            };
-            is_escaped = byte == b'\\' && !is_escaped;
-            ends
-        };
-        let text = &self.rest[usize::from(is_quoted)..];
-        text.iter().position(ends).unwrap_or(text.len())
-    }
-
-    fn element(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, ValueError> {
-        // Room for everything, so that no copy is left behind by a reallocation.
-        let mut out = Zeroizing::new(Vec::with_capacity(self.element_len()));
-        if self.take(b'"') {
-            loop {
-                let (&byte, rest) = self.rest.split_first().ok_or_else(malformed)?;
-                self.rest = rest;
-                match byte {
-                    b'"' => return Ok(Some(out)),
-                    b'\\' => out.push(self.escaped()?),
-                    _ => out.push(byte),
-                }
-            }
-        }
-        let mut quoted = false;
-        // Length without trailing unescaped space.
-        let mut end = 0;
-        while let Some((&byte, rest)) = self.rest.split_first() {
-            match byte {
-                b',' | b'}' => break,
-                b'{' | b'"' => return Err(malformed()),
-                b'\\' => {
-                    self.rest = rest;
-                    out.push(self.escaped()?);
-                    quoted = true;
-                    end = out.len();
-                }
-                _ => {
-                    self.rest = rest;
-                    out.push(byte);
-                    if !is_space(byte) {
-                        end = out.len();
-                    }
-                }
-            }
-        }
-        out.truncate(end);
-        if out.is_empty() {
-            return Err(malformed());
-        }
-        let null = !quoted && out.eq_ignore_ascii_case(b"NULL");
-        Ok((!null).then_some(out))
-    }
-
-    fn escaped(&mut self) -> Result<u8, ValueError> {
-        let (&byte, rest) = self.rest.split_first().ok_or_else(malformed)?;
-        self.rest = rest;
-        Ok(byte)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn server(version: u32) -> Settings {
+        Settings {
+            server_version: Some(version),
+            ..Settings::default()
+        }
+    }
+
+    fn copy(bytes: &[u8]) -> Result<Element, ValueError> {
+        Ok(Element::new(bytes.to_vec()))
+    }
+
     fn read(text: &str) -> Array {
-        Array::read_text(text.as_bytes()).unwrap()
+        Array::read_text(text.as_bytes(), &server(15), copy).unwrap()
+    }
+
+    /// SQLSTATE and message, or the empty string twice; elements with an `x` are wrong.
+    fn fault(text: &str, version: u32) -> (&'static str, String) {
+        let element = |bytes: &[u8]| match bytes.contains(&b'x') {
+            true => Err(ValueError::new("22007", "wrong element")),
+            false => copy(bytes),
+        };
+        match Array::read_text(text.as_bytes(), &server(version), element) {
+            Ok(_) => ("", String::new()),
+            Err(error) => (error.sqlstate, error.message),
+        }
     }
 
     #[track_caller]
     fn check(text: &str, expected: &[Option<&str>], dimensions: &[(i32, i32)]) {
-        let array = read(text);
-        let elements = array.elements.iter();
-        let elements: Vec<_> = elements
-            .map(|e| e.as_ref().map(|bytes| str::from_utf8(bytes).unwrap()))
-            .collect();
-        assert_eq!(elements, expected, "{text}");
-        let found: Vec<_> = array.dimensions.iter().map(|d| (d.len, d.lower)).collect();
-        assert_eq!(found, dimensions, "{text}");
+        for version in [16, 17] {
+            let array = Array::read_text(text.as_bytes(), &server(version), copy).unwrap();
+            let elements = array.elements.iter();
+            let elements: Vec<_> = elements
+                .map(|e| e.as_ref().map(|bytes| str::from_utf8(bytes).unwrap()))
+                .collect();
+            assert_eq!(elements, expected, "{text}");
+            let found: Vec<_> = array.dimensions.iter().map(|d| (d.len, d.lower)).collect();
+            assert_eq!(found, dimensions, "{text}");
+        }
     }
 
     #[test]
@@ -348,6 +148,11 @@ mod tests {
             &[(2, 1), (2, 1)],
         );
         check("[0:1]={a,b}", &[Some("a"), Some("b")], &[(2, 0)]);
+        check(
+            " [2] [-1:-1] = {{a},{\"b\" }}",
+            &[Some("a"), Some("b")],
+            &[(2, 1), (1, -1)],
+        );
     }
 
     #[test]
@@ -361,19 +166,79 @@ mod tests {
             "{,a}",
             "{a}b",
             "{\"a",
+            "{\"a\"b}",
             "{a\\",
             "{{a},{b,c}}",
             "{a,{b}}",
+            "{a{b}}",
             "{{a},b}",
+            "{{a}{b}}",
+            "{{a},{{b}}}",
+            "{{{a}},{b}}",
             "[0:2]={a,b}",
             "[0:1]{a,b}",
-            "{{{{{{{a}}}}}}}",
+            "[:1]={a}",
+            "[1:]={a}",
+            "[1={a}",
+            "[1]={{a}}",
+            "[1][1]={a}",
             "{a\"b\"}",
-            "{{}}",
             "[1:1]={}",
-            "[1:0]={}",
         ] {
-            assert!(Array::read_text(text.as_bytes()).is_err(), "{text}");
+            for version in [13, 18] {
+                let (code, message) = fault(text, version);
+                assert_eq!(
+                    (code, message.as_str()),
+                    ("22P02", "malformed array literal"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    /// What PostgreSQL 13, 15 and 18 answer.
+    #[test]
+    fn from_17_on_elements_are_converted_where_they_stand() {
+        for (text, before, since) in [
+            ("{x}", "22007", "22007"),
+            ("{{x},a}", "22P02", "22007"),
+            ("{x,a", "22P02", "22007"),
+            ("{x}y", "22P02", "22007"),
+            ("{x", "22P02", "22P02"),
+            ("{\"x\"y", "22P02", "22P02"),
+            ("{x{", "22P02", "22P02"),
+            ("{NULL,{x", "22P02", "22P02"),
+            ("[1:2]={x}", "22P02", "22007"),
+            ("[1][1]={x}", "22P02", "22007"),
+            ("{{a},{{{{{{{x", "54000", "22P02"),
+            ("{{{{{{{x", "54000", "54000"),
+            // Empty arrays inside of an array.
+            ("{{},{}}", "22P02", ""),
+            ("{{{}}}", "22P02", ""),
+            ("{{},{a}}", "22P02", "22P02"),
+            ("{{},x}", "22P02", "22007"),
+            ("[1:2][1:1]={{},{}}", "22P02", "22P02"),
+            // Numbers that are no bounds.
+            ("[1-2:3]={a,b,c}", "", "22P02"),
+            ("[+-1:0]={a}", "", "22P02"),
+            ("[1:0]={}", "2202E", "2202E"),
+            ("[4294967297:1]={a}", "", "54000"),
+            ("[99999999999999999999:-1]={a}", "", "54000"),
+            ("[0:2147483647]={a}", "22P02", "54000"),
+            ("[-2147483648:2147483646]={a}", "22P02", "54000"),
+            ("[2147483647:2147483647]={a}", "54000", "54000"),
+            ("[1][1][1][1][1][1][1]={a}", "54000", "54000"),
+        ] {
+            for version in [13, 16] {
+                assert_eq!(fault(text, version).0, before, "{text}, {version}");
+            }
+            for version in [17, 18] {
+                assert_eq!(fault(text, version).0, since, "{text}, {version}");
+            }
+        }
+        for (version, words) in [(16, "dimensions (7) exceeds"), (17, "dimensions exceeds")] {
+            let (_, message) = fault("{{{{{{{x", version);
+            assert!(message.contains(words), "{message}");
         }
     }
 
@@ -389,7 +254,7 @@ mod tests {
         ] {
             let array = read(text);
             let mut out = Vec::new();
-            array.write_text(&array.elements, &mut out);
+            array.write_text(&mut out);
             assert_eq!(String::from_utf8_lossy(&out), text);
         }
     }
@@ -398,14 +263,14 @@ mod tests {
     fn binary_arrays_round_trip() {
         let array = read("{{a,NULL}}");
         let mut bytes = Vec::new();
-        array.write_binary(17, &[Some(vec![1, 2]), None], &mut bytes);
-        let back = Array::read_binary(&bytes).unwrap();
+        array.write_binary(17, &mut bytes);
+        let read = |bytes: &[u8]| Array::read_binary(bytes, |_| Ok(()), copy);
+        let back = read(&bytes).unwrap();
         assert_eq!(back.element_oid, Some(17));
         assert_eq!(back.dimensions, array.dimensions);
-        assert_eq!(back.elements.len(), 2);
-        assert!(back.elements[1].is_none());
+        assert_eq!(back.elements, array.elements);
         for cut in 0..bytes.len() {
-            assert!(Array::read_binary(&bytes[..cut]).is_err());
+            assert!(read(&bytes[..cut]).is_err());
         }
     }
 
@@ -417,7 +282,7 @@ mod tests {
             [2, 0, 25, 1, i32::MAX, 1, 1],
         ] {
             let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
-            assert!(Array::read_binary(&bytes).is_err());
+            assert!(Array::read_binary(&bytes, |_| Ok(()), copy).is_err());
         }
     }
 }
