@@ -155,7 +155,7 @@ fn fault(fault: Fault) -> Stop {
 
 fn script(
     text: &str,
-    tokens: &Tokens,
+    tokens: &Tokens<'_>,
     protocol: Protocol,
     matcher: &Matcher,
     resolver: &mut Resolver<'_>,
@@ -335,7 +335,7 @@ pub(crate) fn view(
 /// One statement of a text.
 struct One<'a, 'c, 'r> {
     text: &'a str,
-    tokens: &'a Tokens,
+    tokens: &'a Tokens<'a>,
     script: &'a Script,
     statement: &'a Statement,
     matcher: &'a Matcher,
@@ -439,7 +439,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
 /// Grounds a statement and looks for names that the resolver has not seen.
 fn finish(
     text: &str,
-    tokens: &Tokens,
+    tokens: &Tokens<'_>,
     script: &Script,
     statement: &Statement,
     analyser: &mut Analyser<'_, '_, '_>,
@@ -459,7 +459,7 @@ fn finish(
 /// understood as some name by the resolver. It catches what the resolver does not know of, for
 /// example a word that is a column to an older server and a function to the newer grammar.
 fn tripwire(
-    tokens: &Tokens,
+    tokens: &Tokens<'_>,
     script: &Script,
     statement: &Statement,
     analyser: &Analyser<'_, '_, '_>,

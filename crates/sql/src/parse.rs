@@ -45,7 +45,7 @@ pub(crate) fn is_keyword(word: &str) -> bool {
 }
 
 /// Parses a text whose tokens are known.
-pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Script> {
+pub(crate) fn parse(text: &str, tokens: &Tokens<'_>, depth_max: usize) -> Result<Script> {
     let (list, _notices) = rupg_sql::parse(text).map_err(|error| {
         let at = error.location;
         let constant = at
@@ -110,7 +110,7 @@ pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Scr
 /// Walks the raw tree of one text.
 struct Lower<'t> {
     text: &'t str,
-    tokens: &'t Tokens,
+    tokens: &'t Tokens<'t>,
     names: Vec<Box<str>>,
     settled: Vec<u32>,
     relations: Vec<RelationRef>,

@@ -284,7 +284,7 @@ fn misdeclared(number: usize, path: &str, ty: DeclaredType, at: usize) -> Refusa
 type Range = std::ops::Range<usize>;
 
 /// Where the name of a `PREPARE` stands, each of its types, and where name and types end.
-fn written_types(tokens: &Tokens, start: usize) -> Option<(Range, Vec<Range>, usize)> {
+fn written_types(tokens: &Tokens<'_>, start: usize) -> Option<(Range, Vec<Range>, usize)> {
     let first = tokens.iter().position(|token| token.start >= start)?;
     if !tokens.get(first)?.is_keyword("prepare") {
         return None;
