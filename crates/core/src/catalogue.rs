@@ -114,14 +114,14 @@ pub struct SessionFacts {
 }
 
 /// What a relation name means to a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolution {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution<'c> {
     /// The name has not been asked for yet.
     NotLoaded,
     /// The server has no such relation on this search path.
     Missing,
     /// The relation.
-    Found(Arc<Relation>),
+    Found(&'c Relation),
 }
 
 /// Catalogue rows, loaded by bare relation name, whatever the schema, so that a changed search
@@ -166,7 +166,7 @@ impl Catalogue {
 
     /// Resolves a name as `RangeVarGetRelid` does: the schema named, or the first schema of the
     /// search path that has it.
-    pub fn resolve(&self, facts: &SessionFacts, schema: Option<&str>, name: &str) -> Resolution {
+    pub fn resolve(&self, facts: &SessionFacts, schema: Option<&str>, name: &str) -> Resolution<'_> {
         if !self.asked.contains(name) {
             return Resolution::NotLoaded;
         }
@@ -175,7 +175,7 @@ impl Catalogue {
             .get(name)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let in_schema = |schema: &str| candidates.iter().find(|r| r.schema == schema).cloned();
+        let in_schema = |schema: &str| candidates.iter().find(|r| r.schema == schema);
         let found = match schema {
             Some("pg_temp") => facts
                 .search_path
@@ -188,6 +188,6 @@ impl Catalogue {
                 .iter()
                 .find_map(|schema| in_schema(schema)),
         };
-        found.map_or(Resolution::Missing, Resolution::Found)
+        found.map_or(Resolution::Missing, |relation| Resolution::Found(relation))
     }
 }

@@ -333,7 +333,7 @@ pub(crate) fn view(
 }
 
 /// One statement of a text.
-struct One<'a, 'c, 'r> {
+struct One<'a, 'c: 'a, 'r> {
     text: &'a str,
     tokens: &'a Tokens<'a>,
     script: &'a Script,
@@ -347,7 +347,7 @@ struct One<'a, 'c, 'r> {
     uses_cursor: bool,
 }
 
-impl<'a, 'c> One<'a, 'c, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     fn outcome(&mut self) -> Result<Outcome, Stop> {
         let mut protected = false;
         for relation in &self.statement.relations {

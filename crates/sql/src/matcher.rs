@@ -105,7 +105,11 @@ impl Matcher {
     }
 
     /// [`Matcher::mentions`] for a part of a text whose tokens are known, without its strings.
-    pub(crate) fn mentions_between(&self, tokens: &Tokens<'_>, range: &std::ops::Range<usize>) -> bool {
+    pub(crate) fn mentions_between(
+        &self,
+        tokens: &Tokens<'_>,
+        range: &std::ops::Range<usize>,
+    ) -> bool {
         tokens
             .iter()
             .filter(|token| range.contains(&token.start))

@@ -230,7 +230,7 @@ fn param(
 /// The output columns of a statement that returns rows to the client.
 pub(crate) fn outputs(
     analyser: &mut Analyser<'_, '_, '_>,
-    columns: &[OutColumn],
+    columns: &[OutColumn<'_>],
 ) -> Result<Vec<Output>, Refusal> {
     columns
         .iter()
@@ -254,7 +254,7 @@ pub(crate) fn outputs(
 /// manifest does not list has no other way to be known as encrypted, and those of COPY.
 pub(crate) fn single_outputs(
     analyser: &mut Analyser<'_, '_, '_>,
-    columns: &[OutColumn],
+    columns: &[OutColumn<'_>],
     what: &'static str,
 ) -> Result<Vec<Output>, Refusal> {
     let outputs = outputs(analyser, columns)?;

@@ -27,7 +27,7 @@ enum Format {
     Impossible,
 }
 
-impl<'a> One<'a, '_, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     pub(super) fn copy(&mut self, copy: &'a Copy) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
@@ -42,7 +42,7 @@ impl<'a> One<'a, '_, '_> {
                 let outputs = splice::single_outputs(&mut analyser, &columns, "COPY")?;
                 let columns = columns.into_iter().zip(outputs);
                 let columns = columns.map(|(named, output)| CopyColumn {
-                    name: named.name,
+                    name: named.name.into_owned(),
                     column: output.column,
                     force_quote: false,
                     force_not_null: false,
@@ -58,7 +58,7 @@ impl<'a> One<'a, '_, '_> {
                 if let Some(filter) = &copy.filter {
                     analyser.plain(&scope, filter, Why::Clause("a condition"))?;
                 }
-                (info.name.clone(), listed)
+                (info.name.to_owned(), listed)
             }
         };
         for option in &copy.options {
@@ -120,7 +120,7 @@ impl<'a> One<'a, '_, '_> {
 fn table_columns<'a>(
     analyser: &mut Analyser<'a, '_, '_>,
     copy: &Copy,
-    info: &RelationInfo,
+    info: &RelationInfo<'a>,
     list: &'a [Name],
 ) -> Result<Vec<CopyColumn>, Stop> {
     let at = copy.at;
@@ -129,7 +129,7 @@ fn table_columns<'a>(
         // Rows that come are checked cell by cell; rows that go are sealed by their place alone.
         if copy.from && info.is_encrypted() && !info.pinned {
             let what = "COPY FROM without a column list";
-            return Err(unpinned(&info.path, info.order_differs, what, at).into());
+            return Err(unpinned(info.path(), info.order_differs, what, at).into());
         }
         let all = info.columns.iter().filter(|column| !column.computed);
         all.collect::<Vec<_>>()
@@ -147,8 +147,8 @@ fn table_columns<'a>(
     }
     if copy.from {
         if let Some(column) = listed.iter().find(|column| column.unlisted) {
-            let path = format!("{}.{}", info.path, column.name);
-            return Err(refuse::unlisted_value(&path, at).into());
+            let path = info.column_path(column.name);
+            return Err(refuse::unlisted_value(path, at).into());
         }
         let may_default = copy.options.iter().any(|option| option.name == "default");
         for column in info.columns.iter().filter(|column| column.has_default) {
@@ -159,7 +159,7 @@ fn table_columns<'a>(
         }
     }
     let columns = listed.into_iter().map(|column| CopyColumn {
-        name: column.name.clone(),
+        name: column.name.to_owned(),
         column: column.column,
         force_quote: false,
         force_not_null: false,

@@ -16,7 +16,7 @@ use crate::session::{Definition, Named, Names};
 use crate::splice::suits;
 use crate::types::Site;
 
-impl<'a> One<'a, '_, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// `PREPARE`: the statement behind `AS` is planned, and its sealed parameters are declared as the
     /// cells that `EXECUTE` will pass.
     pub(super) fn prepare(
@@ -170,7 +170,7 @@ impl<'a> One<'a, '_, '_> {
                     }
                     analyser.types.unify(ty, cells, site)?;
                 }
-                _ => analyser.plain(&scope, arg, Why::Argument("EXECUTE".to_owned()))?,
+                _ => analyser.plain(&scope, arg, Why::Argument("EXECUTE"))?,
             }
         }
         if !analyser.params.is_empty() {

@@ -60,7 +60,7 @@ fn as_it_is(protected: bool) -> Outcome {
     }
 }
 
-impl<'a> One<'a, '_, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     pub(super) fn utility(
         &mut self,
         utility: &'a Utility,
@@ -242,7 +242,7 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// A relation that a statement creates: its own columns, and the policy's say on them.
-    fn created(&self, table: &Table, parts: &[Part]) -> Rc<RelationInfo> {
+    fn created(&self, table: &'a Table, parts: &'a [Part]) -> Rc<RelationInfo<'a>> {
         let policy = self.resolver.context.policy;
         let name = &table.name.text;
         let spec = match &table.schema {
@@ -253,7 +253,7 @@ impl<'a> One<'a, '_, '_> {
         };
         let columns = parts.iter().filter_map(|part| match part {
             Part::NewColumn { name, .. } => Some(RelationColumn {
-                name: name.text.clone(),
+                name: &name.text,
                 column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
                 others: Vec::new(),
                 unlisted: false,
@@ -264,14 +264,13 @@ impl<'a> One<'a, '_, '_> {
             _ => None,
         });
         let schema = match (&table.schema, spec) {
-            (Some(schema), _) => schema.text.clone(),
-            (None, Some(spec)) => spec.schema.clone(),
-            (None, None) => String::new(),
+            (Some(schema), _) => schema.text.as_str(),
+            (None, Some(spec)) => &spec.schema,
+            (None, None) => "",
         };
         Rc::new(RelationInfo {
-            path: format!("{schema}.{name}"),
             schema,
-            name: name.clone(),
+            name,
             oid: 0,
             columns: columns.collect(),
             pinned: true,
@@ -284,8 +283,8 @@ impl<'a> One<'a, '_, '_> {
 
 fn define_part<'a>(
     analyser: &mut Analyser<'a, '_, '_>,
-    scope: &Scope<'_>,
-    info: &Rc<RelationInfo>,
+    scope: &Scope<'_, 'a>,
+    info: &Rc<RelationInfo<'a>>,
     part: &'a Part,
     what: &'static str,
 ) -> Result<(), Stop> {
@@ -305,7 +304,7 @@ fn define_part<'a>(
             for item in &scope.items {
                 for name in ["old", "new"] {
                     let mut item = item.clone();
-                    item.name = Some(name.to_owned());
+                    item.name = Some(name);
                     item.relation = None;
                     rows.items.push(item);
                 }
@@ -351,8 +350,8 @@ fn define_part<'a>(
             analyser.account(name);
             match sealed(&name.text) {
                 None if unlisted(&name.text) => {
-                    let path = format!("{}.{}", info.path, name.text);
-                    Err(refuse::unlisted_value(&path, *at).into())
+                    let path = info.column_path(&name.text);
+                    Err(refuse::unlisted_value(path, *at).into())
                 }
                 None => Ok(()),
                 Some(id) => Err(refuse(
@@ -382,8 +381,8 @@ fn define_part<'a>(
                     ty.as_ref().is_some_and(|ty| is_type(ty, domain))
                 };
                 if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
-                    let path = format!("{}.{}", info.path, name.text);
-                    return Err(refuse::unlisted_value(&path, *at).into());
+                    let path = info.column_path(&name.text);
+                    return Err(refuse::unlisted_value(path, *at).into());
                 }
                 return Ok(());
             };

@@ -1,5 +1,6 @@
 //! SELECT, VALUES, set operations and WITH.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::expr::Shape;
@@ -10,14 +11,14 @@ use crate::ir::{
     Target, With,
 };
 use crate::plan::RefusalKind;
-use crate::refuse::{self, Finish, Why, invalid, refuse};
+use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{CteInfo, Ctes, Found, Holds, Item, Scope, ScopeColumn};
 use crate::types::Site;
 
 /// A common table expression that its own query refers to.
-pub(super) struct Recursion<'n, 'a> {
-    name: &'n str,
+pub(super) struct Recursion<'a> {
+    name: &'a str,
     aliases: &'a [crate::ir::Name],
 }
 
@@ -26,9 +27,9 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(crate) fn query(
         &mut self,
         query: &'a Query,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-    ) -> Result<Vec<OutColumn>> {
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         match query {
             Query::Select(select) => self.select(select, parent, ctes, None),
             Query::Insert(insert) => self.insert(insert, ctes),
@@ -42,15 +43,15 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn with(
         &mut self,
         with: Option<&'a With>,
-        parent: Option<&Scope<'_>>,
-        ctes: &mut Ctes<'_>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &mut Ctes<'_, 'a>,
     ) -> Result<()> {
         let Some(with) = with else { return Ok(()) };
         if with.recursive {
             // Every name is visible to every query; one that is not read yet must not be taken for
             // a table.
             ctes.list.extend(with.ctes.iter().map(|cte| CteInfo {
-                name: cte.name.text.clone(),
+                name: &cte.name.text,
                 columns: None,
             }));
         }
@@ -67,8 +68,8 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
                 query => self.query(query, parent, ctes)?,
             };
-            let what = format!("WITH query \"{}\"", cte.name.text);
-            let mut columns = self.renamed(&what, columns, &cte.columns, cte.at)?;
+            let what = format_args!("WITH query \"{}\"", cte.name.text);
+            let mut columns = self.renamed(what, columns, &cte.columns, cte.at)?;
             self.tracking(cte, parent, ctes, &mut columns)?;
             let columns = Rc::new(columns);
             if with.recursive {
@@ -78,7 +79,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
             } else {
                 ctes.list.push(CteInfo {
-                    name: cte.name.text.clone(),
+                    name: &cte.name.text,
                     columns: Some(columns),
                 });
             }
@@ -91,9 +92,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn tracking(
         &mut self,
         cte: &'a Cte,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-        columns: &mut Vec<ScopeColumn>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+        columns: &mut Vec<ScopeColumn<'a>>,
     ) -> Result<()> {
         self.account_all(&cte.tracked);
         self.account_all(&cte.added);
@@ -109,10 +110,10 @@ impl<'a> Analyser<'a, '_, '_> {
             }
         }
         let scope = Scope::new(parent, ctes);
-        self.plain_all(&scope, &cte.marks, &Why::Clause("SEARCH or CYCLE"))?;
+        self.plain_all(&scope, &cte.marks, Why::Clause("SEARCH or CYCLE"))?;
         columns.extend(cte.added.iter().map(|name| ScopeColumn {
-            name: name.text.clone(),
-            holds: Holds::Plain,
+            name: name.text.as_str().into(),
+            holds: Holds::Plain(Path::Name(&name.text)),
             by_catalogue: false,
             unpinned: false,
             source: None,
@@ -123,11 +124,11 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Output columns as columns of a scope, under other names where an alias list gives them.
     pub(super) fn renamed(
         &mut self,
-        what: &str,
-        columns: Vec<OutColumn>,
+        what: fmt::Arguments<'_>,
+        columns: Vec<OutColumn<'a>>,
         aliases: &'a [crate::ir::Name],
         at: usize,
-    ) -> Result<Vec<ScopeColumn>> {
+    ) -> Result<Vec<ScopeColumn<'a>>> {
         self.account_all(aliases);
         if aliases.len() > columns.len() {
             return Err(too_many_aliases(what, columns.len(), aliases.len(), at).into());
@@ -140,7 +141,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let alias = aliases.get(index);
             renamed.push(ScopeColumn {
                 by_catalogue: column.by_catalogue && alias.is_none(),
-                name: alias.map_or(column.name, |alias| alias.text.clone()),
+                name: alias.map_or(column.name, |alias| alias.text.as_str().into()),
                 holds: Holds::Of(column.ty),
                 unpinned: column.unpinned,
                 source: None,
@@ -152,10 +153,10 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn select(
         &mut self,
         select: &'a Select,
-        parent: Option<&Scope<'_>>,
-        outer: &Ctes<'_>,
-        recursion: Option<&Recursion<'_, 'a>>,
-    ) -> Result<Vec<OutColumn>> {
+        parent: Option<&Scope<'_, 'a>>,
+        outer: &Ctes<'_, 'a>,
+        recursion: Option<&Recursion<'a>>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -189,7 +190,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 columns
             }
         };
-        self.plain_all(&scope, &select.limits, &Why::Clause("LIMIT"))?;
+        self.plain_all(&scope, &select.limits, Why::Clause("LIMIT"))?;
         Ok(columns)
     }
 
@@ -200,20 +201,20 @@ impl<'a> Analyser<'a, '_, '_> {
         all: bool,
         left: &'a Select,
         right: &'a Select,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-        recursion: Option<&Recursion<'_, 'a>>,
-    ) -> Result<Vec<OutColumn>> {
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+        recursion: Option<&Recursion<'a>>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut columns = self.select(left, parent, ctes, None)?;
         let others = match recursion {
             Some(recursion) if word == "UNION" => {
                 // The recursive arm sees the columns of the other arm under the name of the CTE.
-                let what = format!("WITH query \"{}\"", recursion.name);
-                let own = self.renamed(&what, columns.clone(), recursion.aliases, left.at)?;
+                let what = format_args!("WITH query \"{}\"", recursion.name);
+                let own = self.renamed(what, columns.clone(), recursion.aliases, left.at)?;
                 let ctes = Ctes {
                     parent: Some(ctes),
                     list: vec![CteInfo {
-                        name: recursion.name.to_owned(),
+                        name: recursion.name,
                         columns: Some(Rc::new(own)),
                     }],
                 };
@@ -249,10 +250,10 @@ impl<'a> Analyser<'a, '_, '_> {
     fn values(
         &mut self,
         rows: &'a [Vec<Expr>],
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         at: usize,
-    ) -> Result<Vec<OutColumn>> {
-        let mut columns: Vec<OutColumn> = Vec::new();
+    ) -> Result<Vec<OutColumn<'a>>> {
+        let mut columns: Vec<OutColumn<'a>> = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             if index > 0 && row.len() != columns.len() {
                 return Err(uneven_values(at));
@@ -268,7 +269,7 @@ impl<'a> Analyser<'a, '_, '_> {
                         self.types.unify(ty, column.ty, site)?;
                     }
                     _ => columns.push(OutColumn {
-                        name: format!("column{}", position + 1),
+                        name: format!("column{}", position + 1).into(),
                         ty,
                         by_catalogue: false,
                         unpinned: false,
@@ -279,7 +280,11 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(columns)
     }
 
-    fn simple(&mut self, simple: &'a Simple, scope: &mut Scope<'_>) -> Result<Vec<OutColumn>> {
+    fn simple(
+        &mut self,
+        simple: &'a Simple,
+        scope: &mut Scope<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         self.read_from(scope, &simple.from)?;
         let columns = self.targets(scope, &simple.targets)?;
         self.condition(scope, simple.filter.as_ref())?;
@@ -315,9 +320,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// A select list, or a RETURNING list, with `*` expanded.
     pub(super) fn targets(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         targets: &'a [Target],
-    ) -> Result<Vec<OutColumn>> {
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut columns = Vec::with_capacity(targets.len());
         for target in targets {
             if let Some(alias) = &target.alias {
@@ -343,9 +348,10 @@ impl<'a> Analyser<'a, '_, '_> {
             let ty = self.value(scope, &target.expr)?;
             columns.push(OutColumn {
                 name: match &target.alias {
-                    Some(alias) => alias.text.clone(),
+                    Some(alias) => &alias.text,
                     None => figure_name(&target.expr),
-                },
+                }
+                .into(),
                 ty,
                 by_catalogue: false,
                 unpinned: false,
@@ -356,13 +362,13 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn star(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         parts: &'a [crate::ir::Name],
         at: usize,
-        columns: &mut Vec<OutColumn>,
+        columns: &mut Vec<OutColumn<'a>>,
     ) -> Result<()> {
         self.account_all(parts);
-        let items: Vec<&Item> = match parts {
+        let items: Vec<&Item<'a>> = match parts {
             [] => scope
                 .items
                 .iter()
@@ -416,7 +422,7 @@ impl<'a> Analyser<'a, '_, '_> {
     fn output(
         &mut self,
         expr: &'a Expr,
-        columns: &[OutColumn],
+        columns: &[OutColumn<'a>],
         targets: Option<&'a [Target]>,
         clause: &'static str,
     ) -> Result<Option<crate::types::TypeId>> {
@@ -439,12 +445,12 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(self.ordinal(expr, columns, clause)?.map(|column| column.ty))
     }
 
-    fn ordinal<'c>(
+    fn ordinal<'o>(
         &mut self,
         expr: &Expr,
-        columns: &'c [OutColumn],
+        columns: &'o [OutColumn<'a>],
         clause: &'static str,
-    ) -> Result<Option<&'c OutColumn>> {
+    ) -> Result<Option<&'o OutColumn<'a>>> {
         let ExprKind::Literal(Literal {
             class: LiteralClass::Integer,
             value,
@@ -470,9 +476,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn order_by(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         order: &'a [Expr],
-        columns: &[OutColumn],
+        columns: &[OutColumn<'a>],
         targets: Option<&'a [Target]>,
     ) -> Result<()> {
         for expr in order {
@@ -493,9 +499,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// GROUP BY takes a bare name for a column of FROM first, then for an output column.
     fn group_by(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         expr: &'a Expr,
-        columns: &[OutColumn],
+        columns: &[OutColumn<'a>],
         targets: &'a [Target],
     ) -> Result<()> {
         let by_output = match &expr.kind {
@@ -552,23 +558,19 @@ fn uneven_values(at: usize) -> Stop {
 }
 
 /// The name of an output column without an alias (`FigureColname`).
-pub(super) fn figure_name(expr: &Expr) -> String {
-    named(expr).unwrap_or_else(|| "?column?".to_owned())
+pub(super) fn figure_name(expr: &Expr) -> &str {
+    named(expr).unwrap_or("?column?")
 }
 
-fn named(expr: &Expr) -> Option<String> {
-    let word = match &expr.kind {
-        ExprKind::Column { parts, star: false } => return Some(parts.last()?.text.clone()),
-        ExprKind::Call(call) => return call.parts.last().cloned(),
-        ExprKind::Cast { arg, ty, .. } => {
-            return named(arg).or_else(|| Some(ty.parts.last()?.text.clone()));
-        }
-        ExprKind::Case { default, .. } => {
-            return default
-                .as_deref()
-                .and_then(named)
-                .or_else(|| Some("case".to_owned()));
-        }
+fn named(expr: &Expr) -> Option<&str> {
+    Some(match &expr.kind {
+        ExprKind::Column { parts, star: false } => &parts.last()?.text,
+        ExprKind::Call(call) => call.parts.last()?,
+        ExprKind::Cast { arg, ty, .. } => match named(arg) {
+            Some(name) => name,
+            None => &ty.parts.last()?.text,
+        },
+        ExprKind::Case { default, .. } => default.as_deref().and_then(named).unwrap_or("case"),
         ExprKind::Sublink { kind, query, .. } => match kind {
             crate::ir::Sublink::Exists => "exists",
             crate::ir::Sublink::Array => "array",
@@ -577,13 +579,13 @@ fn named(expr: &Expr) -> Option<String> {
                     return None;
                 };
                 let SelectBody::Simple(simple) = &select.body else {
-                    return Some("column1".to_owned());
+                    return Some("column1");
                 };
                 let target = simple.targets.first()?;
-                return match &target.alias {
-                    Some(alias) => Some(alias.text.clone()),
-                    None => named(&target.expr),
-                };
+                match &target.alias {
+                    Some(alias) => &alias.text,
+                    None => named(&target.expr)?,
+                }
             }
             _ => return None,
         },
@@ -599,12 +601,11 @@ fn named(expr: &Expr) -> Option<String> {
         ExprKind::Plain {
             what: "COLLATE",
             args,
-        } => return args.first().and_then(named),
+        } => args.first().and_then(named)?,
         ExprKind::Literal(Literal {
             class: LiteralClass::Boolean,
             ..
         }) => "bool",
         _ => return None,
-    };
-    Some(word.to_owned())
+    })
 }

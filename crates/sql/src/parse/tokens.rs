@@ -195,7 +195,12 @@ impl<'t> Tokens<'t> {
     }
 
     /// The last such keyword between two parentheses, but not between others in them.
-    pub(crate) fn last_at_depth_one(&self, open: usize, close: usize, word: &str) -> Option<&Tok<'t>> {
+    pub(crate) fn last_at_depth_one(
+        &self,
+        open: usize,
+        close: usize,
+        word: &str,
+    ) -> Option<&Tok<'t>> {
         let mut depth = 0usize;
         let mut found = None;
         for tok in self.0.get(open..close)? {

@@ -19,7 +19,7 @@ impl One<'_, '_, '_> {
             // The server says that there is none.
             return Ok(());
         };
-        match self.check_rename(&relation, renamed) {
+        match self.check_rename(relation, renamed) {
             None => Ok(()),
             Some(refusal) => Err(refusal.at(table.at).into()),
         }
