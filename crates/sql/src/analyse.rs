@@ -160,7 +160,8 @@ fn script(
     matcher: &Matcher,
     resolver: &mut Resolver<'_>,
 ) -> Result<Verdict, Stop> {
-    let script = parse::parse(text, tokens, resolver.depth_max).map_err(fault)?;
+    let tree = parse::parse(text, tokens).map_err(fault)?;
+    let script = parse::lower(text, tokens, &tree, resolver.depth_max).map_err(fault)?;
     if protocol == Protocol::Extended && script.statements.len() > 1 {
         let words = "cannot insert multiple commands into a prepared statement";
         return Err(refuse::invalid("42601", words).into());
@@ -277,19 +278,18 @@ fn script(
 }
 
 /// Asks for every relation of a text at once.
-fn load(script: &Script, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
+fn load(script: &Script<'_>, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
     let mut needs = Vec::new();
     for relation in script.statements.iter().flat_map(|s| &s.relations) {
-        match resolver.is_loaded(relation.schema.as_deref(), &relation.name) {
-            true => {}
-            false if needs.contains(&relation.name) => {}
-            false => needs.push(relation.name.clone()),
+        let is_loaded = resolver.is_loaded(relation.schema, relation.name);
+        if !is_loaded && !needs.contains(&relation.name) {
+            needs.push(relation.name);
         }
     }
     if needs.is_empty() {
         Ok(())
     } else {
-        Err(Stop::Needs(needs))
+        Err(Stop::Needs(needs.into_iter().map(str::to_owned).collect()))
     }
 }
 
@@ -305,7 +305,8 @@ pub(crate) fn view(
     if tokens.len() > TOKENS_MAX {
         return Err(too_complex("tokens", TOKENS_MAX).into());
     }
-    let script = parse::parse(definition, &tokens, resolver.depth_max).map_err(fault)?;
+    let tree = parse::parse(definition, &tokens).map_err(fault)?;
+    let script = parse::lower(definition, &tokens, &tree, resolver.depth_max).map_err(fault)?;
     let [statement] = script.statements.as_slice() else {
         return Err(refuse::construct("a view like this", None).into());
     };
@@ -314,7 +315,7 @@ pub(crate) fn view(
     };
     let mut protected = false;
     for relation in &statement.relations {
-        protected |= resolver.is_protected(relation.schema.as_deref(), &relation.name)?;
+        protected |= resolver.is_protected(relation.schema, relation.name)?;
     }
     if !protected {
         return Ok(None);
@@ -336,8 +337,8 @@ pub(crate) fn view(
 struct One<'a, 'c: 'a, 'r> {
     text: &'a str,
     tokens: &'a Tokens<'a>,
-    script: &'a Script,
-    statement: &'a Statement,
+    script: &'a Script<'a>,
+    statement: &'a Statement<'a>,
     matcher: &'a Matcher,
     resolver: &'r mut Resolver<'c>,
     /// Prepared statements and cursors as the statements before leave them.
@@ -351,14 +352,12 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     fn outcome(&mut self) -> Result<Outcome, Stop> {
         let mut protected = false;
         for relation in &self.statement.relations {
-            protected |= self
-                .resolver
-                .is_protected(relation.schema.as_deref(), &relation.name)?;
+            protected |= self.resolver.is_protected(relation.schema, relation.name)?;
         }
         self.kind(&self.statement.kind, protected)
     }
 
-    fn kind(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+    fn kind(&mut self, kind: &'a StatementKind<'a>, protected: bool) -> Result<Outcome, Stop> {
         match kind {
             StatementKind::Unsupported(Unsupported { what, at }) => {
                 let mentioned = self
@@ -406,7 +405,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 
     /// What `EXPLAIN` is about: it does not define the names that the statement would.
-    fn explained(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+    fn explained(&mut self, kind: &'a StatementKind<'a>, protected: bool) -> Result<Outcome, Stop> {
         let outcome = self.kind(kind, protected);
         self.definition = None;
         outcome
@@ -421,7 +420,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         )
     }
 
-    fn query(&mut self, query: &'a Query) -> Result<Outcome, Stop> {
+    fn query(&mut self, query: &'a Query<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
@@ -440,8 +439,8 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
 fn finish(
     text: &str,
     tokens: &Tokens<'_>,
-    script: &Script,
-    statement: &Statement,
+    script: &Script<'_>,
+    statement: &Statement<'_>,
     analyser: &mut Analyser<'_, '_, '_>,
     outputs: Vec<Output>,
 ) -> Result<Outcome, Stop> {
@@ -460,8 +459,8 @@ fn finish(
 /// example a word that is a column to an older server and a function to the newer grammar.
 fn tripwire(
     tokens: &Tokens<'_>,
-    script: &Script,
-    statement: &Statement,
+    script: &Script<'_>,
+    statement: &Statement<'_>,
     analyser: &Analyser<'_, '_, '_>,
 ) -> Result<(), Refusal> {
     let mut unaccounted: HashMap<&str, (usize, usize)> = HashMap::new();
@@ -481,7 +480,7 @@ fn tripwire(
         else {
             continue;
         };
-        if let Some((count, _)) = unaccounted.get_mut(name.as_ref()) {
+        if let Some((count, _)) = unaccounted.get_mut(name) {
             *count = count.saturating_sub(1);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) struct LiteralUse<'a> {
 #[derive(Debug)]
 pub(crate) struct CastUse<'a> {
     pub(crate) ty: TypeId,
-    pub(crate) target: &'a TypeName,
+    pub(crate) target: &'a TypeName<'a>,
     pub(crate) form: &'a CastForm,
     pub(crate) operand: CastOperand<'a>,
     pub(crate) at: usize,
@@ -142,13 +142,13 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
         }
     }
 
-    pub(crate) fn account(&mut self, name: &Name) {
+    pub(crate) fn account(&mut self, name: &Name<'_>) {
         if let Some(slot) = self.accounted.get_mut(name.id as usize) {
             *slot = true;
         }
     }
 
-    pub(crate) fn account_all<'n>(&mut self, names: impl IntoIterator<Item = &'n Name>) {
+    pub(crate) fn account_all<'n>(&mut self, names: impl IntoIterator<Item = &'n Name<'n>>) {
         for name in names {
             self.account(name);
         }
@@ -169,9 +169,9 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
     /// alias list gives them.
     pub(crate) fn scope_columns(
         info: &Rc<RelationInfo<'a>>,
-        aliases: &'a [Name],
+        aliases: &'a [Name<'a>],
     ) -> Vec<ScopeColumn<'a>> {
-        let mut aliases = aliases.iter().map(|alias| alias.text.as_str());
+        let mut aliases = aliases.iter().map(|alias| alias.text);
         info.columns
             .iter()
             .enumerate()

@@ -21,7 +21,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// cells that `EXECUTE` will pass.
     pub(super) fn prepare(
         &mut self,
-        prepare: &'a Prepare,
+        prepare: &'a Prepare<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let name = prepare.name.clone();
@@ -66,7 +66,11 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 
     /// The name and the types of `PREPARE`, written anew with `bytea` for what is sealed.
-    fn declaration(&self, prepare: &'a Prepare, params: &[Param]) -> Result<Option<Edit>, Refusal> {
+    fn declaration(
+        &self,
+        prepare: &'a Prepare<'a>,
+        params: &[Param],
+    ) -> Result<Option<Edit>, Refusal> {
         if !params.iter().any(|p| matches!(p, Param::Sealed { .. })) {
             return Ok(None);
         }
@@ -116,7 +120,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 
     /// `EXECUTE`: an argument for a sealed parameter is a literal, and is sealed where it stands.
-    pub(super) fn execute(&mut self, execute: &'a Execute) -> Result<Outcome, Stop> {
+    pub(super) fn execute(&mut self, execute: &'a Execute<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let start = statement.range.start;
@@ -218,7 +222,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// `DECLARE`: its query is planned, and `FETCH` will show what it says.
     pub(super) fn declare(
         &mut self,
-        declare: &'a Declare,
+        declare: &'a Declare<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let mut outcome = match protected {
@@ -266,8 +270,8 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 }
 
-fn is_unknown(ty: &crate::ir::TypeName) -> bool {
-    let last = ty.parts.last().map(|part| part.text.as_str());
+fn is_unknown(ty: &crate::ir::TypeName<'_>) -> bool {
+    let last = ty.parts.last().map(|part| part.text);
     !ty.array && !ty.odd && ty.modifiers.is_empty() && last == Some("unknown")
 }
 

@@ -20,7 +20,7 @@ use crate::types::Ground;
 mod rename;
 
 /// The statement, in words, if a name may mean something else after it.
-pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
+pub(super) fn changes_names(kind: &StatementKind<'_>) -> Option<&'static str> {
     match kind {
         StatementKind::Utility(utility) if utility.changes_names => Some(utility.what),
         StatementKind::Unsupported(_) => Some("a statement that is not understood"),
@@ -29,17 +29,17 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
 }
 
 /// Whether a statement ends a transaction or a part of one, which takes back what `SET` did in it.
-pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
+pub(super) fn ends_transaction(kind: &StatementKind<'_>) -> bool {
     matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::End))
 }
 
 /// Whether a statement sets anything that the end of a transaction may take back.
-pub(super) fn sets(kind: &StatementKind) -> bool {
+pub(super) fn sets(kind: &StatementKind<'_>) -> bool {
     matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set { .. }))
 }
 
 /// Whether literals may be read otherwise after a statement.
-pub(super) fn reads_otherwise(kind: &StatementKind) -> bool {
+pub(super) fn reads_otherwise(kind: &StatementKind<'_>) -> bool {
     let StatementKind::Utility(utility) = kind else {
         return false;
     };
@@ -63,7 +63,7 @@ fn as_it_is(protected: bool) -> Outcome {
 impl<'a, 'c: 'a> One<'a, 'c, '_> {
     pub(super) fn utility(
         &mut self,
-        utility: &'a Utility,
+        utility: &'a Utility<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let what = utility.what;
@@ -129,16 +129,16 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 
     /// Whether the manifest lists a relation of this name.
-    fn is_listed(&self, target: &RelationRef) -> bool {
+    fn is_listed(&self, target: &RelationRef<'a>) -> bool {
         let policy = self.resolver.context.policy;
         match &target.schema {
-            Some(schema) => policy.table(schema, &target.name).is_some(),
-            None => policy.tables_named(&target.name).next().is_some(),
+            Some(schema) => policy.table(schema, target.name).is_some(),
+            None => policy.tables_named(target.name).next().is_some(),
         }
     }
 
     /// `CALL`: a procedure computes on the server, so that its arguments must be plain.
-    fn procedure(&mut self, call: &'a Expr) -> Result<Outcome, Stop> {
+    fn procedure(&mut self, call: &'a Expr<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
@@ -161,7 +161,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// they are encrypted.
     fn stored_query(
         &mut self,
-        query: &'a Query,
+        query: &'a Query<'a>,
         what: &'static str,
         unlisted: bool,
         params: bool,
@@ -197,8 +197,8 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// DDL on one relation: what it says about encrypted columns must be harmless.
     fn define(
         &mut self,
-        table: &'a Table,
-        parts: &'a [Part],
+        table: &'a Table<'a>,
+        parts: &'a [Part<'a>],
         creates: bool,
         what: &'static str,
     ) -> Result<Outcome, Stop> {
@@ -207,12 +207,12 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         let info = if creates {
             self.created(table, parts)
         } else {
-            let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-            if !self.resolver.is_protected(schema, &table.name.text)? {
+            let schema = table.schema.as_ref().map(|schema| schema.text);
+            if !self.resolver.is_protected(schema, table.name.text)? {
                 // Only a relation that it refers to is protected.
                 return Ok(as_it_is(true));
             }
-            self.resolver.resolve(schema, &table.name.text, table.at)?
+            self.resolver.resolve(schema, table.name.text, table.at)?
         };
         let mut analyser = self.analyser();
         analyser.account_all(&table.schema);
@@ -242,19 +242,19 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     }
 
     /// A relation that a statement creates: its own columns, and the policy's say on them.
-    fn created(&self, table: &'a Table, parts: &'a [Part]) -> Rc<RelationInfo<'a>> {
+    fn created(&self, table: &'a Table<'a>, parts: &'a [Part<'a>]) -> Rc<RelationInfo<'a>> {
         let policy = self.resolver.context.policy;
-        let name = &table.name.text;
+        let name = table.name.text;
         let spec = match &table.schema {
-            Some(schema) => policy.table(&schema.text, name),
+            Some(schema) => policy.table(schema.text, name),
             // Where an unqualified name will be created is the search path's say: take the
             // protected table of that name, if there is one.
             None => policy.tables_named(name).next(),
         };
         let columns = parts.iter().filter_map(|part| match part {
             Part::NewColumn { name, .. } => Some(RelationColumn {
-                name: &name.text,
-                column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                name: name.text,
+                column: spec.and_then(|spec| policy.column_of(spec, name.text)),
                 others: Vec::new(),
                 unlisted: false,
                 has_default: false,
@@ -264,7 +264,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             _ => None,
         });
         let schema = match (&table.schema, spec) {
-            (Some(schema), _) => schema.text.as_str(),
+            (Some(schema), _) => schema.text,
             (None, Some(spec)) => &spec.schema,
             (None, None) => "",
         };
@@ -285,7 +285,7 @@ fn define_part<'a>(
     analyser: &mut Analyser<'a, '_, '_>,
     scope: &Scope<'_, 'a>,
     info: &Rc<RelationInfo<'a>>,
-    part: &'a Part,
+    part: &'a Part<'a>,
     what: &'static str,
 ) -> Result<(), Stop> {
     let policy = analyser.resolver.context.policy;
@@ -320,7 +320,7 @@ fn define_part<'a>(
                 .as_deref()
                 .is_none_or(|method| matches!(method, "btree" | "hash"));
             if let crate::ir::IndexKey::Column(name) = &key.key {
-                match sealed(&name.text) {
+                match sealed(name.text) {
                     Some(id) if !by_equality => {
                         let path = policy.column(id).path();
                         return Err(refuse(
@@ -348,9 +348,9 @@ fn define_part<'a>(
             at,
         } => {
             analyser.account(name);
-            match sealed(&name.text) {
-                None if unlisted(&name.text) => {
-                    let path = info.column_path(&name.text);
+            match sealed(name.text) {
+                None if unlisted(name.text) => {
+                    let path = info.column_path(name.text);
                     Err(refuse::unlisted_value(path, *at).into())
                 }
                 None => Ok(()),
@@ -374,14 +374,14 @@ fn define_part<'a>(
             at,
         } => {
             analyser.account(name);
-            let spec = sealed(&name.text).map(|id| policy.column(id));
+            let spec = sealed(name.text).map(|id| policy.column(id));
             let Some(spec) = spec else {
                 let is = |mode| {
                     let domain = sealwire_core::ddl::domain(mode);
                     ty.as_ref().is_some_and(|ty| is_type(ty, domain))
                 };
                 if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
-                    let path = info.column_path(&name.text);
+                    let path = info.column_path(name.text);
                     return Err(refuse::unlisted_value(path, *at).into());
                 }
                 return Ok(());
@@ -411,8 +411,8 @@ fn define_part<'a>(
     }
 }
 
-fn is_type(ty: &TypeName, path: &str) -> bool {
-    let parts: Vec<&str> = ty.parts.iter().map(|part| part.text.as_str()).collect();
+fn is_type(ty: &TypeName<'_>, path: &str) -> bool {
+    let parts: Vec<&str> = ty.parts.iter().map(|part| part.text).collect();
     !ty.array && !ty.odd && ty.modifiers.is_empty() && parts.join(".") == path
 }
 

@@ -20,7 +20,7 @@ pub(crate) enum Shape {
 }
 
 /// Whether an expression is a constant, with a cast or without.
-fn literal_of(expr: &Expr) -> bool {
+fn literal_of(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Literal(_) => true,
         ExprKind::Cast { arg, .. } => literal_of(arg),
@@ -29,7 +29,7 @@ fn literal_of(expr: &Expr) -> bool {
 }
 
 /// The parameter that an expression is, if it is one.
-fn param_of(expr: &Expr) -> Option<u32> {
+fn param_of(expr: &Expr<'_>) -> Option<u32> {
     match &expr.kind {
         ExprKind::Param { number, .. } => Some(*number),
         ExprKind::Cast { arg, .. } => param_of(arg),
@@ -38,7 +38,7 @@ fn param_of(expr: &Expr) -> Option<u32> {
 }
 
 /// Whether an expression is a value of the client's.
-fn is_value(expr: &Expr) -> bool {
+fn is_value(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Literal(_) | ExprKind::Param { .. } | ExprKind::Null => true,
         ExprKind::Cast { arg, .. } => is_value(arg),
@@ -46,7 +46,7 @@ fn is_value(expr: &Expr) -> bool {
     }
 }
 
-fn site(expr: &Expr) -> Site {
+fn site(expr: &Expr<'_>) -> Site {
     Site {
         at: expr.at,
         param: param_of(expr),
@@ -55,7 +55,7 @@ fn site(expr: &Expr) -> Site {
 
 impl<'a> Analyser<'a, '_, '_> {
     /// An expression that must give one value.
-    pub(crate) fn value(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr) -> Result<TypeId> {
+    pub(crate) fn value(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> Result<TypeId> {
         match self.shape(scope, expr)? {
             Shape::Value(ty) => Ok(ty),
             row @ Shape::Row(_) => {
@@ -79,7 +79,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(crate) fn plain(
         &mut self,
         scope: &Scope<'_, 'a>,
-        expr: &'a Expr,
+        expr: &'a Expr<'a>,
         why: Why<'a>,
     ) -> Result<()> {
         let shape = self.shape(scope, expr)?;
@@ -89,7 +89,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn plain_all(
         &mut self,
         scope: &Scope<'_, 'a>,
-        exprs: &'a [Expr],
+        exprs: &'a [Expr<'a>],
         why: Why<'a>,
     ) -> Result<()> {
         exprs
@@ -101,7 +101,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn condition(
         &mut self,
         scope: &Scope<'_, 'a>,
-        expr: Option<&'a Expr>,
+        expr: Option<&'a Expr<'a>>,
     ) -> Result<()> {
         match expr {
             Some(expr) => self.plain(scope, expr, Why::Clause("a condition")),
@@ -114,7 +114,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Expressions of which one is the result.
-    fn same_all(&mut self, scope: &Scope<'_, 'a>, exprs: &[&'a Expr]) -> Result<TypeId> {
+    fn same_all(&mut self, scope: &Scope<'_, 'a>, exprs: &[&'a Expr<'a>]) -> Result<TypeId> {
         let result = self.types.unknown();
         for expr in exprs {
             let ty = self.value(scope, expr)?;
@@ -154,7 +154,7 @@ impl<'a> Analyser<'a, '_, '_> {
         Shape::Value(self.types.plain(Why::OperatorResult(what)))
     }
 
-    pub(super) fn shape(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr) -> Result<Shape> {
+    pub(super) fn shape(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> Result<Shape> {
         let ty = match &expr.kind {
             ExprKind::Param { number, .. } => self.param(*number),
             ExprKind::Null => self.types.unknown(),
@@ -243,11 +243,11 @@ impl<'a> Analyser<'a, '_, '_> {
                 default,
             } => self.case(scope, arg.as_deref(), whens, default.as_deref())?,
             ExprKind::Coalesce(args) => {
-                let args: Vec<&Expr> = args.iter().collect();
+                let args: Vec<&Expr<'a>> = args.iter().collect();
                 self.same_all(scope, &args)?
             }
             ExprKind::Array(elements) => {
-                let elements: Vec<&Expr> = elements.iter().collect();
+                let elements: Vec<&Expr<'a>> = elements.iter().collect();
                 let element = self.same_all(scope, &elements)?;
                 self.types.array(element)
             }
@@ -286,8 +286,8 @@ impl<'a> Analyser<'a, '_, '_> {
     fn equal_exprs(
         &mut self,
         scope: &Scope<'_, 'a>,
-        left: &'a Expr,
-        right: &'a Expr,
+        left: &'a Expr<'a>,
+        right: &'a Expr<'a>,
         what: &'static str,
     ) -> Result<Shape> {
         let a = self.shape(scope, left)?;
@@ -299,9 +299,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn binary(
         &mut self,
         scope: &Scope<'_, 'a>,
-        operator: &'a Operator,
-        left: Option<&'a Expr>,
-        right: &'a Expr,
+        operator: &'a Operator<'a>,
+        left: Option<&'a Expr<'a>>,
+        right: &'a Expr<'a>,
         at: usize,
     ) -> Result<Shape> {
         // `(a, b) = (SELECT …)` is a row comparison, not one with a single value
@@ -327,14 +327,14 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.equal(&a, &b, what, operator.schema.is_some(), site)?;
             }
             _ => {
-                let why = Why::Operand(&operator.name);
+                let why = Why::Operand(operator.name);
                 if let Some(left) = left {
                     self.plain(scope, left, why)?;
                 }
                 self.plain(scope, right, why)?;
             }
         }
-        Ok(self.operator_result(&operator.name))
+        Ok(self.operator_result(operator.name))
     }
 
     /// `x IN (…)`. PostgreSQL makes an array of the values of a list, and so one type of theirs and
@@ -342,9 +342,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn in_list(
         &mut self,
         scope: &Scope<'_, 'a>,
-        operator: &'a Operator,
-        left: &'a Expr,
-        list: &'a [Expr],
+        operator: &'a Operator<'a>,
+        left: &'a Expr<'a>,
+        list: &'a [Expr<'a>],
     ) -> Result<Shape> {
         let shape = self.shape(scope, left)?;
         let what = equality_word(operator, "IN");
@@ -373,9 +373,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn quantified(
         &mut self,
         scope: &Scope<'_, 'a>,
-        operator: &'a Operator,
-        left: &'a Expr,
-        array: &'a Expr,
+        operator: &'a Operator<'a>,
+        left: &'a Expr<'a>,
+        array: &'a Expr<'a>,
         at: usize,
     ) -> Result<Shape> {
         if operator.is_equality() {
@@ -394,20 +394,20 @@ impl<'a> Analyser<'a, '_, '_> {
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;
         } else {
-            let why = Why::Operand(&operator.name);
+            let why = Why::Operand(operator.name);
             self.plain(scope, left, why)?;
             self.plain(scope, array, why)?;
         }
-        Ok(self.operator_result(&operator.name))
+        Ok(self.operator_result(operator.name))
     }
 
     fn sublink(
         &mut self,
         scope: &Scope<'_, 'a>,
         kind: Sublink,
-        test: Option<&'a Expr>,
-        operator: Option<&'a Operator>,
-        query: &'a Query,
+        test: Option<&'a Expr<'a>>,
+        operator: Option<&'a Operator<'a>>,
+        query: &'a Query<'a>,
         at: usize,
     ) -> Result<Shape> {
         let test = match test {
@@ -454,7 +454,7 @@ impl<'a> Analyser<'a, '_, '_> {
                     let what = operator.map_or("IN", |operator| equality_word(operator, "="));
                     self.equal(&left, &right, what, qualified, site)?;
                 } else {
-                    let why = Why::Operand(operator.map_or("", |operator| &operator.name));
+                    let why = Why::Operand(operator.map_or("", |operator| operator.name));
                     self.plain_shape(&left, why, site)?;
                     self.plain_shape(&right, why, site)?;
                 }
@@ -467,9 +467,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn case(
         &mut self,
         scope: &Scope<'_, 'a>,
-        arg: Option<&'a Expr>,
-        whens: &'a [(Expr, Expr)],
-        default: Option<&'a Expr>,
+        arg: Option<&'a Expr<'a>>,
+        whens: &'a [(Expr<'a>, Expr<'a>)],
+        default: Option<&'a Expr<'a>>,
     ) -> Result<TypeId> {
         let arg = match arg {
             Some(arg) => Some((self.shape(scope, arg)?, arg)),
@@ -505,8 +505,8 @@ impl<'a> Analyser<'a, '_, '_> {
     fn cast(
         &mut self,
         scope: &Scope<'_, 'a>,
-        arg: &'a Expr,
-        target: &'a TypeName,
+        arg: &'a Expr<'a>,
+        target: &'a TypeName<'a>,
         form: &'a CastForm,
         at: usize,
     ) -> Result<TypeId> {
@@ -523,7 +523,7 @@ impl<'a> Analyser<'a, '_, '_> {
             _ => None,
         };
         self.check_row_type(target)?;
-        let name = target.parts.last().map_or("", |part| part.text.as_str());
+        let name = target.parts.last().map_or("", |part| part.text);
         if let Some(operand) = operand {
             let ty = self.value(scope, arg)?;
             if let Some(scalar) = ScalarType::from_typname(name) {
@@ -561,13 +561,13 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Refuses the row type of a protected relation as the type of a value.
-    fn check_row_type(&mut self, target: &TypeName) -> Result<()> {
+    fn check_row_type(&mut self, target: &TypeName<'a>) -> Result<()> {
         let name = match target.parts.as_slice() {
             [name] => (None, name),
-            [schema, name] => (Some(schema.text.as_str()), name),
+            [schema, name] => (Some(schema.text), name),
             _ => return Ok(()),
         };
-        let (schema, name) = (name.0, name.1.text.as_str());
+        let (schema, name) = (name.0, name.1.text);
         let policy = self.resolver.context.policy;
         let protected = match schema {
             Some(schema) => policy.table(schema, name).is_some(),
@@ -598,7 +598,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn column(
         &mut self,
         scope: &Scope<'_, 'a>,
-        parts: &'a [Name],
+        parts: &'a [Name<'a>],
         star: bool,
         at: usize,
     ) -> Result<TypeId> {
@@ -608,20 +608,20 @@ impl<'a> Analyser<'a, '_, '_> {
         self.account_all(parts);
         let (qualifier, name) = match parts {
             [name] => {
-                return match scope.column(&name.text) {
+                return match scope.column(name.text) {
                     Found::Nothing => self.whole_row(scope, None, name, at),
                     found => self.found(found, name, at),
                 };
             }
             [relation, name] => ((None, relation), name),
             [schema, relation, name] | [_, schema, relation, name] => {
-                ((Some(schema.text.as_str()), relation), name)
+                ((Some(schema.text), relation), name)
             }
             _ => return Err(unknown_name(parts, at).into()),
         };
         let (schema, relation) = qualifier;
-        match scope.relation(schema, &relation.text) {
-            Ok(Some(item)) => match item.column(&name.text) {
+        match scope.relation(schema, relation.text) {
+            Ok(Some(item)) => match item.column(name.text) {
                 Found::Nothing => Err(attribute_notation(item, name, at).into()),
                 found => self.found(found, name, at),
             },
@@ -634,12 +634,10 @@ impl<'a> Analyser<'a, '_, '_> {
         }
     }
 
-    fn found(&mut self, found: Found<'_, 'a>, name: &'a Name, at: usize) -> Result<TypeId> {
+    fn found(&mut self, found: Found<'_, 'a>, name: &'a Name<'a>, at: usize) -> Result<TypeId> {
         match found {
             Found::Column(column) => self.reference(column, at),
-            Found::System | Found::Open => {
-                Ok(self.types.plain(Why::Column(Path::Name(&name.text))))
-            }
+            Found::System | Found::Open => Ok(self.types.plain(Why::Column(Path::Name(name.text)))),
             Found::Ambiguous => {
                 let words = format!("column reference \"{}\" is ambiguous", name.text);
                 Err(invalid("42702", words).at(at).into())
@@ -665,11 +663,11 @@ impl<'a> Analyser<'a, '_, '_> {
     fn whole_row(
         &mut self,
         scope: &Scope<'_, 'a>,
-        schema: Option<&'a Name>,
-        relation: &'a Name,
+        schema: Option<&'a Name<'a>>,
+        relation: &'a Name<'a>,
         at: usize,
     ) -> Result<TypeId> {
-        let found = scope.relation(schema.map(|schema| schema.text.as_str()), &relation.text);
+        let found = scope.relation(schema.map(|schema| schema.text), relation.text);
         let Ok(Some(item)) = found else {
             return Err(unknown_name(std::slice::from_ref(relation), at).into());
         };
@@ -681,7 +679,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 return Err(refuse::whole_row(item.row_path, at).into());
             }
         }
-        Ok(self.types.plain(Why::Column(Path::Name(&relation.text))))
+        Ok(self.types.plain(Why::Column(Path::Name(relation.text))))
     }
 
     /// `(relation).field` is the column `relation.field`. Where the name is a column, it is one of a
@@ -689,11 +687,11 @@ impl<'a> Analyser<'a, '_, '_> {
     fn field(
         &mut self,
         scope: &Scope<'_, 'a>,
-        relation: &'a Name,
-        field: Option<&'a Name>,
+        relation: &'a Name<'a>,
+        field: Option<&'a Name<'a>>,
         at: usize,
     ) -> Result<TypeId> {
-        let found = scope.column(&relation.text);
+        let found = scope.column(relation.text);
         let Some(field) = field else {
             return Err(refuse::construct("expansion of a composite value", Some(at)).into());
         };
@@ -706,8 +704,8 @@ impl<'a> Analyser<'a, '_, '_> {
             self.require_plain(ty, Why::Operand(what), site)?;
             return Ok(self.types.plain(Why::OperatorResult(what)));
         }
-        match scope.relation(None, &relation.text) {
-            Ok(Some(item)) => match item.column(&field.text) {
+        match scope.relation(None, relation.text) {
+            Ok(Some(item)) => match item.column(field.text) {
                 Found::Nothing => Err(attribute_notation(item, field, at).into()),
                 found => {
                     self.account(field);
@@ -719,13 +717,13 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Whether an expression is a relation's row and nothing else; its names are accounted for then.
-    fn is_row(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr) -> bool {
+    fn is_row(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> bool {
         let ExprKind::Column { parts, star } = &expr.kind else {
             return false;
         };
         let relation = match parts.as_slice() {
-            [name] if *star || matches!(scope.column(&name.text), Found::Nothing) => {
-                scope.relation(None, &name.text)
+            [name] if *star || matches!(scope.column(name.text), Found::Nothing) => {
+                scope.relation(None, name.text)
             }
             _ => return false,
         };
@@ -736,11 +734,11 @@ impl<'a> Analyser<'a, '_, '_> {
         is_row
     }
 
-    fn call(&mut self, scope: &Scope<'_, 'a>, call: &'a Call, at: usize) -> Result<TypeId> {
-        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+    fn call(&mut self, scope: &Scope<'_, 'a>, call: &'a Call<'a>, at: usize) -> Result<TypeId> {
+        let name = call.parts.last().copied().unwrap_or_default();
         let schema = match call.parts.as_slice() {
             [_] => None,
-            [schema, _] => Some(schema.as_str()),
+            [schema, _] => Some(*schema),
             _ => Some(""),
         };
         let single = call.args.len() == 1
@@ -837,7 +835,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn window(
         &mut self,
         scope: &Scope<'_, 'a>,
-        window: &'a crate::ir::Window,
+        window: &'a crate::ir::Window<'a>,
     ) -> Result<()> {
         self.account_all(&window.names);
         for expr in &window.partition {
@@ -849,7 +847,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 }
 
-const fn is_column(expr: &Expr) -> bool {
+const fn is_column(expr: &Expr<'_>) -> bool {
     matches!(
         expr.kind,
         ExprKind::Column { star: false, .. } | ExprKind::Field { .. }
@@ -857,12 +855,12 @@ const fn is_column(expr: &Expr) -> bool {
 }
 
 /// The arguments of a function of an array behind the array: none, or a dimension.
-const fn single_or_dimension(rest: &[Expr]) -> bool {
+const fn single_or_dimension(rest: &[Expr<'_>]) -> bool {
     rest.len() <= 1
 }
 
 /// The site of an operation on two expressions, for messages.
-fn either(left: &Expr, right: &Expr) -> Site {
+fn either(left: &Expr<'_>, right: &Expr<'_>) -> Site {
     Site {
         at: right.at,
         param: param_of(left).or_else(|| param_of(right)),
@@ -870,8 +868,8 @@ fn either(left: &Expr, right: &Expr) -> Site {
 }
 
 /// The word under which a comparison is reported.
-fn equality_word(operator: &Operator, otherwise: &'static str) -> &'static str {
-    match operator.name.as_str() {
+fn equality_word(operator: &Operator<'_>, otherwise: &'static str) -> &'static str {
+    match operator.name {
         "=" if otherwise == "IN" => "IN",
         "<>" if otherwise == "IN" => "NOT IN",
         "<>" => "<>",
@@ -880,8 +878,8 @@ fn equality_word(operator: &Operator, otherwise: &'static str) -> &'static str {
 }
 
 /// `bytea` or one of the domains.
-fn is_cell_type(target: &TypeName) -> bool {
-    let parts: Vec<&str> = target.parts.iter().map(|part| part.text.as_str()).collect();
+fn is_cell_type(target: &TypeName<'_>) -> bool {
+    let parts: Vec<&str> = target.parts.iter().map(|part| part.text).collect();
     !target.odd
         && target.modifiers.is_empty()
         && matches!(
@@ -895,8 +893,8 @@ fn is_cell_type(target: &TypeName) -> bool {
 
 /// A name that is no column: it does not exist, or its relation is none of the statement's
 /// (`transformColumnRef`).
-fn unknown_name(parts: &[Name], at: usize) -> Refusal {
-    let path: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+fn unknown_name(parts: &[Name<'_>], at: usize) -> Refusal {
+    let path: Vec<&str> = parts.iter().map(|part| part.text).collect();
     let refusal = match path.as_slice() {
         [name] => invalid("42703", format!("column \"{name}\" does not exist")),
         [relation, ..] => {
@@ -917,7 +915,7 @@ pub(super) fn missing_relation(name: &str) -> Refusal {
 }
 
 /// `u.label` where `u` has no such column: the server would then look for a function of that name.
-fn attribute_notation(item: &Item<'_>, name: &Name, at: usize) -> Refusal {
+fn attribute_notation(item: &Item<'_>, name: &Name<'_>, at: usize) -> Refusal {
     let relation = item.name.map_or(item.row_path, Path::Name);
     invalid(
         "42703",

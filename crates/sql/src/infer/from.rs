@@ -41,7 +41,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn read_from(
         &mut self,
         scope: &mut Scope<'_, 'a>,
-        list: &'a [FromItem],
+        list: &'a [FromItem<'a>],
     ) -> Result<()> {
         for item in list {
             set_lateral(&mut scope.items, true, true);
@@ -55,7 +55,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn read_item(
         &mut self,
         scope: &mut Scope<'_, 'a>,
-        item: &'a FromItem,
+        item: &'a FromItem<'a>,
     ) -> Result<Vec<Item<'a>>> {
         match item {
             FromItem::Table(table) => Ok(vec![self.read_table(scope, table)?]),
@@ -94,7 +94,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 checked?;
                 self.account_all(columns);
                 let columns = columns.iter().map(|name| OutColumn {
-                    name: name.text.as_str().into(),
+                    name: name.text.into(),
                     ty: self.types.plain(Why::Result(what)),
                     by_catalogue: false,
                     unpinned: false,
@@ -111,23 +111,23 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Looks the relation of a table reference up and notes its use.
-    pub(crate) fn relation(&mut self, table: &'a Table) -> Result<Rc<RelationInfo<'a>>> {
+    pub(crate) fn relation(&mut self, table: &'a Table<'a>) -> Result<Rc<RelationInfo<'a>>> {
         self.account_all(&table.schema);
         self.account(&table.name);
         if let Some(alias) = &table.alias {
             self.account(&alias.name);
             self.account_all(&alias.columns);
         }
-        let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-        let info = self.resolver.resolve(schema, &table.name.text, table.at)?;
+        let schema = table.schema.as_ref().map(|schema| schema.text);
+        let info = self.resolver.resolve(schema, table.name.text, table.at)?;
         self.use_relation(&info);
         Ok(info)
     }
 
-    fn read_table(&mut self, scope: &Scope<'_, 'a>, table: &'a Table) -> Result<Item<'a>> {
+    fn read_table(&mut self, scope: &Scope<'_, 'a>, table: &'a Table<'a>) -> Result<Item<'a>> {
         let cte = match table.schema {
             Some(_) => None,
-            None => scope.ctes.find(&table.name.text),
+            None => scope.ctes.find(table.name.text),
         };
         let Some(cte) = cte else {
             let info = self.relation(table)?;
@@ -151,7 +151,7 @@ impl<'a> Analyser<'a, '_, '_> {
             .collect::<Result<_>>()?;
         let mut item = self.derived(columns, table.alias.as_ref(), table.at)?;
         if item.name.is_none() {
-            item.name = Some(&table.name.text);
+            item.name = Some(table.name.text);
         }
         Ok(item)
     }
@@ -160,7 +160,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(crate) fn table_item(
         &mut self,
         info: &Rc<RelationInfo<'a>>,
-        table: &'a Table,
+        table: &'a Table<'a>,
     ) -> Result<Item<'a>> {
         let aliases = table.alias.as_ref().map(|alias| alias.columns.as_slice());
         let aliases = aliases.unwrap_or_default();
@@ -170,15 +170,15 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         if aliases.len() > info.columns.len() {
             let name = match &table.alias {
-                Some(alias) => &alias.name.text,
-                None => &table.name.text,
+                Some(alias) => alias.name.text,
+                None => table.name.text,
             };
             let what = format_args!("table \"{name}\"");
             return Err(too_many_aliases(what, info.columns.len(), aliases.len(), table.at).into());
         }
         Ok(Item {
             name: Some(match &table.alias {
-                Some(alias) => &alias.name.text,
+                Some(alias) => alias.name.text,
                 None => info.name,
             }),
             relation: table.alias.is_none().then(|| Rc::clone(info)),
@@ -196,7 +196,7 @@ impl<'a> Analyser<'a, '_, '_> {
     fn derived(
         &mut self,
         columns: Vec<OutColumn<'a>>,
-        alias: Option<&'a Alias>,
+        alias: Option<&'a Alias<'a>>,
         at: usize,
     ) -> Result<Item<'a>> {
         if let Some(alias) = alias {
@@ -205,7 +205,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let aliases = alias
             .map(|alias| alias.columns.as_slice())
             .unwrap_or_default();
-        let name = alias.map(|alias| alias.name.text.as_str());
+        let name = alias.map(|alias| alias.name.text);
         let what = format_args!("table \"{}\"", name.unwrap_or_default());
         let columns = self.renamed(what, columns, aliases, at)?;
         Ok(Item {
@@ -225,9 +225,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn functions(
         &mut self,
         scope: &Scope<'_, 'a>,
-        functions: &'a [TableFunction],
+        functions: &'a [TableFunction<'a>],
         ordinality: bool,
-        alias: Option<&'a Alias>,
+        alias: Option<&'a Alias<'a>>,
         at: usize,
     ) -> Result<Item<'a>> {
         let mut columns = Vec::new();
@@ -258,7 +258,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let named = functions
             .first()
             .and_then(|function| match &function.call.kind {
-                ExprKind::Call(call) => call.parts.last().map(String::as_str),
+                ExprKind::Call(call) => call.parts.last().copied(),
                 _ => None,
             });
         let mut item = self.derived(columns, alias, at)?;
@@ -285,23 +285,23 @@ impl<'a> Analyser<'a, '_, '_> {
     fn function_columns(
         &mut self,
         scope: &Scope<'_, 'a>,
-        function: &'a TableFunction,
-        alias: Option<&'a Alias>,
+        function: &'a TableFunction<'a>,
+        alias: Option<&'a Alias<'a>>,
     ) -> Result<Option<Vec<OutColumn<'a>>>> {
         let ExprKind::Call(call) = &function.call.kind else {
             let why = Why::Clause("a function in FROM");
             self.plain(scope, &function.call, why)?;
             // `CURRENT_DATE` and the like: one column.
-            let name = alias.map_or_else(|| figure_name(&function.call), |a| &a.name.text);
+            let name = alias.map_or_else(|| figure_name(&function.call), |a| a.name.text);
             return Ok(Some(vec![self.function_column(name)]));
         };
-        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+        let name = call.parts.last().copied().unwrap_or_default();
         let builtin = match call.parts.as_slice() {
             [_] => true,
-            [schema, _] => schema == "pg_catalog",
+            [schema, _] => *schema == "pg_catalog",
             _ => false,
         };
-        let column_name = alias.map_or(name, |alias| alias.name.text.as_str());
+        let column_name = alias.map_or(name, |alias| alias.name.text);
         if builtin && name == "unnest" && !call.args.is_empty() && !call.variadic {
             self.account_all(&call.names);
             let mut columns = Vec::with_capacity(call.args.len());
@@ -330,7 +330,7 @@ impl<'a> Analyser<'a, '_, '_> {
             self.account_all(names);
             let columns = names
                 .iter()
-                .map(|name| self.function_column(&name.text))
+                .map(|name| self.function_column(name.text))
                 .collect();
             return Ok(Some(columns));
         }
@@ -343,7 +343,7 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(None)
     }
 
-    fn join(&mut self, scope: &mut Scope<'_, 'a>, join: &'a Join) -> Result<Vec<Item<'a>>> {
+    fn join(&mut self, scope: &mut Scope<'_, 'a>, join: &'a Join<'a>) -> Result<Vec<Item<'a>>> {
         let mut left = self.read_item(scope, &join.left)?;
         // The right side may refer to the left one laterally, unless rows of it may be missing.
         let lateral_ok = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
@@ -365,10 +365,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 .map(|column| column.name.clone())
                 .collect()
         } else {
-            join.using
-                .iter()
-                .map(|name| name.text.as_str().into())
-                .collect()
+            join.using.iter().map(|name| name.text.into()).collect()
         };
         let width = visible_columns(&left)
             .chain(visible_columns(&right))
@@ -403,7 +400,7 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         if let Some(name) = &join.using_alias {
             self.account(name);
-            left.push(join_item(Some(&name.text), using_columns));
+            left.push(join_item(Some(name.text), using_columns));
             if let Some(item) = left.last_mut() {
                 item.columns_visible = false;
             }
@@ -419,7 +416,7 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(left)
     }
 
-    fn aliased_join(&mut self, mut item: Item<'a>, alias: &'a Alias) -> Result<Item<'a>> {
+    fn aliased_join(&mut self, mut item: Item<'a>, alias: &'a Alias<'a>) -> Result<Item<'a>> {
         self.account(&alias.name);
         self.account_all(&alias.columns);
         if !alias.columns.is_empty() {
@@ -433,13 +430,13 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             let mut columns = item.columns.as_ref().clone();
             for (column, alias) in columns.iter_mut().zip(&alias.columns) {
-                column.name = alias.text.as_str().into();
+                column.name = alias.text.into();
             }
             item.columns = Rc::new(columns);
         }
         item.relation_visible = true;
-        item.row_path = Path::Name(&alias.name.text);
-        item.name = Some(&alias.name.text);
+        item.row_path = Path::Name(alias.name.text);
+        item.name = Some(alias.name.text);
         Ok(item)
     }
 
@@ -546,7 +543,7 @@ fn set_lateral(items: &mut [Item<'_>], only: bool, ok: bool) {
 
 /// A parameter, an array constructor, or one of these under a cast: not a column of an unknown
 /// array type.
-fn is_array_expression(expr: &Expr) -> bool {
+fn is_array_expression(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Param { .. } | ExprKind::Array(_) | ExprKind::Literal(_) | ExprKind::Null => true,
         ExprKind::Cast { arg, .. } => is_array_expression(arg),

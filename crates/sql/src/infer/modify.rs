@@ -27,7 +27,7 @@ struct Written<'a> {
 }
 
 impl<'a> Analyser<'a, '_, '_> {
-    fn target(&mut self, table: &'a Table) -> Result<(Rc<RelationInfo<'a>>, Item<'a>)> {
+    fn target(&mut self, table: &'a Table<'a>) -> Result<(Rc<RelationInfo<'a>>, Item<'a>)> {
         let info = self.relation(table)?;
         let item = self.table_item(&info, table)?;
         Ok((info, item))
@@ -36,10 +36,10 @@ impl<'a> Analyser<'a, '_, '_> {
     fn written(
         &mut self,
         info: &RelationInfo<'a>,
-        column: &'a TargetColumn,
+        column: &'a TargetColumn<'a>,
     ) -> Result<Written<'a>> {
         self.account(&column.name);
-        let name = column.name.text.as_str();
+        let name = column.name.text;
         let Some(found) = info.columns.iter().find(|own| own.name == name) else {
             return Err(unknown_target(name, info, column.at).into());
         };
@@ -74,7 +74,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         info: &RelationInfo<'a>,
-        list: &'a [TargetColumn],
+        list: &'a [TargetColumn<'a>],
         positional: bool,
         at: usize,
     ) -> Result<Vec<Written<'a>>> {
@@ -128,7 +128,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         target: &Written<'a>,
-        expr: &'a Expr,
+        expr: &'a Expr<'a>,
     ) -> Result<()> {
         if matches!(expr.kind, ExprKind::Default) {
             return self.assign_default(target, expr.at);
@@ -187,7 +187,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn insert(
         &mut self,
-        insert: &'a Insert,
+        insert: &'a Insert<'a>,
         outer: &Ctes<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
@@ -214,10 +214,10 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn insert_source(
         &mut self,
-        select: &'a Select,
+        select: &'a Select<'a>,
         targets: &[Written<'a>],
         info: &RelationInfo<'a>,
-        insert: &'a Insert,
+        insert: &'a Insert<'a>,
         ctes: &Ctes<'_, 'a>,
     ) -> Result<()> {
         let at = insert.target.at;
@@ -267,7 +267,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn conflict(
         &mut self,
-        conflict: &'a Conflict,
+        conflict: &'a Conflict<'a>,
         info: &Rc<RelationInfo<'a>>,
         target: &Item<'a>,
         scope: &mut Scope<'_, 'a>,
@@ -292,7 +292,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         info: &RelationInfo<'a>,
-        part: &'a IndexPart,
+        part: &'a IndexPart<'a>,
         what: &'static str,
     ) -> Result<()> {
         let name = match &part.key {
@@ -322,7 +322,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         info: &RelationInfo<'a>,
-        sets: &'a [Set],
+        sets: &'a [Set<'a>],
     ) -> Result<()> {
         for set in sets {
             match set {
@@ -351,7 +351,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         targets: &[Written<'a>],
-        source: &'a Expr,
+        source: &'a Expr<'a>,
     ) -> Result<()> {
         let mismatch = || -> Stop {
             let words = "number of columns does not match number of values";
@@ -396,7 +396,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn update(
         &mut self,
-        update: &'a Update,
+        update: &'a Update<'a>,
         outer: &Ctes<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
@@ -418,7 +418,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &mut Scope<'_, 'a>,
         target: Item<'a>,
-        list: &'a [crate::ir::FromItem],
+        list: &'a [crate::ir::FromItem<'a>],
     ) -> Result<()> {
         self.read_from(scope, list)?;
         scope.items.insert(0, target);
@@ -427,7 +427,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn delete(
         &mut self,
-        delete: &'a Delete,
+        delete: &'a Delete<'a>,
         outer: &Ctes<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
@@ -448,7 +448,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         mut scope: Scope<'_, 'a>,
         target: &Item<'a>,
-        list: &'a [crate::ir::Target],
+        list: &'a [crate::ir::Target<'a>],
     ) -> Result<Vec<OutColumn<'a>>> {
         for name in ["old", "new"] {
             if scope.items.iter().all(|item| item.name != Some(name)) {
@@ -464,7 +464,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn merge(
         &mut self,
-        merge: &'a Merge,
+        merge: &'a Merge<'a>,
         outer: &Ctes<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {

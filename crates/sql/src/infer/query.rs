@@ -19,14 +19,14 @@ use crate::types::Site;
 /// A common table expression that its own query refers to.
 pub(super) struct Recursion<'a> {
     name: &'a str,
-    aliases: &'a [crate::ir::Name],
+    aliases: &'a [crate::ir::Name<'a>],
 }
 
 impl<'a> Analyser<'a, '_, '_> {
     /// The output columns of a query, or of the `RETURNING` list of one that writes.
     pub(crate) fn query(
         &mut self,
-        query: &'a Query,
+        query: &'a Query<'a>,
         parent: Option<&Scope<'_, 'a>>,
         ctes: &Ctes<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
@@ -42,7 +42,7 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Reads a WITH clause into `ctes`.
     pub(super) fn with(
         &mut self,
-        with: Option<&'a With>,
+        with: Option<&'a With<'a>>,
         parent: Option<&Scope<'_, 'a>>,
         ctes: &mut Ctes<'_, 'a>,
     ) -> Result<()> {
@@ -51,7 +51,7 @@ impl<'a> Analyser<'a, '_, '_> {
             // Every name is visible to every query; one that is not read yet must not be taken for
             // a table.
             ctes.list.extend(with.ctes.iter().map(|cte| CteInfo {
-                name: &cte.name.text,
+                name: cte.name.text,
                 columns: None,
             }));
         }
@@ -61,7 +61,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let columns = match &cte.query {
                 Query::Select(select) if with.recursive => {
                     let recursion = Recursion {
-                        name: &cte.name.text,
+                        name: cte.name.text,
                         aliases: &cte.columns,
                     };
                     self.select(select, parent, ctes, Some(&recursion))?
@@ -79,7 +79,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
             } else {
                 ctes.list.push(CteInfo {
-                    name: &cte.name.text,
+                    name: cte.name.text,
                     columns: Some(columns),
                 });
             }
@@ -91,7 +91,7 @@ impl<'a> Analyser<'a, '_, '_> {
     /// columns of their own.
     fn tracking(
         &mut self,
-        cte: &'a Cte,
+        cte: &'a Cte<'a>,
         parent: Option<&Scope<'_, 'a>>,
         ctes: &Ctes<'_, 'a>,
         columns: &mut Vec<ScopeColumn<'a>>,
@@ -112,8 +112,8 @@ impl<'a> Analyser<'a, '_, '_> {
         let scope = Scope::new(parent, ctes);
         self.plain_all(&scope, &cte.marks, Why::Clause("SEARCH or CYCLE"))?;
         columns.extend(cte.added.iter().map(|name| ScopeColumn {
-            name: name.text.as_str().into(),
-            holds: Holds::Plain(Path::Name(&name.text)),
+            name: name.text.into(),
+            holds: Holds::Plain(Path::Name(name.text)),
             by_catalogue: false,
             unpinned: false,
             source: None,
@@ -126,7 +126,7 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         what: fmt::Arguments<'_>,
         columns: Vec<OutColumn<'a>>,
-        aliases: &'a [crate::ir::Name],
+        aliases: &'a [crate::ir::Name<'a>],
         at: usize,
     ) -> Result<Vec<ScopeColumn<'a>>> {
         self.account_all(aliases);
@@ -141,7 +141,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let alias = aliases.get(index);
             renamed.push(ScopeColumn {
                 by_catalogue: column.by_catalogue && alias.is_none(),
-                name: alias.map_or(column.name, |alias| alias.text.as_str().into()),
+                name: alias.map_or(column.name, |alias| alias.text.into()),
                 holds: Holds::Of(column.ty),
                 unpinned: column.unpinned,
                 source: None,
@@ -152,7 +152,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn select(
         &mut self,
-        select: &'a Select,
+        select: &'a Select<'a>,
         parent: Option<&Scope<'_, 'a>>,
         outer: &Ctes<'_, 'a>,
         recursion: Option<&Recursion<'a>>,
@@ -199,8 +199,8 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         word: &'static str,
         all: bool,
-        left: &'a Select,
-        right: &'a Select,
+        left: &'a Select<'a>,
+        right: &'a Select<'a>,
         parent: Option<&Scope<'_, 'a>>,
         ctes: &Ctes<'_, 'a>,
         recursion: Option<&Recursion<'a>>,
@@ -249,7 +249,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn values(
         &mut self,
-        rows: &'a [Vec<Expr>],
+        rows: &'a [Vec<Expr<'a>>],
         scope: &Scope<'_, 'a>,
         at: usize,
     ) -> Result<Vec<OutColumn<'a>>> {
@@ -282,7 +282,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn simple(
         &mut self,
-        simple: &'a Simple,
+        simple: &'a Simple<'a>,
         scope: &mut Scope<'_, 'a>,
     ) -> Result<Vec<OutColumn<'a>>> {
         self.read_from(scope, &simple.from)?;
@@ -321,7 +321,7 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn targets(
         &mut self,
         scope: &Scope<'_, 'a>,
-        targets: &'a [Target],
+        targets: &'a [Target<'a>],
     ) -> Result<Vec<OutColumn<'a>>> {
         let mut columns = Vec::with_capacity(targets.len());
         for target in targets {
@@ -338,7 +338,7 @@ impl<'a> Analyser<'a, '_, '_> {
             } = &target.expr.kind
             {
                 let at = target.expr.at;
-                if !matches!(scope.column(&relation.text), Found::Nothing) {
+                if !matches!(scope.column(relation.text), Found::Nothing) {
                     let what = "expansion of a composite value";
                     return Err(refuse::construct(what, Some(at)).into());
                 }
@@ -348,7 +348,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let ty = self.value(scope, &target.expr)?;
             columns.push(OutColumn {
                 name: match &target.alias {
-                    Some(alias) => &alias.text,
+                    Some(alias) => alias.text,
                     None => figure_name(&target.expr),
                 }
                 .into(),
@@ -363,7 +363,7 @@ impl<'a> Analyser<'a, '_, '_> {
     fn star(
         &mut self,
         scope: &Scope<'_, 'a>,
-        parts: &'a [crate::ir::Name],
+        parts: &'a [crate::ir::Name<'a>],
         at: usize,
         columns: &mut Vec<OutColumn<'a>>,
     ) -> Result<()> {
@@ -375,13 +375,13 @@ impl<'a> Analyser<'a, '_, '_> {
                 .filter(|item| item.columns_visible)
                 .collect(),
             [relation] => scope
-                .relation(None, &relation.text)
+                .relation(None, relation.text)
                 .ok()
                 .flatten()
                 .into_iter()
                 .collect(),
             [schema, relation] | [_, schema, relation] => scope
-                .relation(Some(&schema.text), &relation.text)
+                .relation(Some(schema.text), relation.text)
                 .ok()
                 .flatten()
                 .into_iter()
@@ -390,7 +390,7 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         if items.is_empty() {
             let refusal = match parts.last() {
-                Some(relation) => super::expr::missing_relation(&relation.text),
+                Some(relation) => super::expr::missing_relation(relation.text),
                 None => invalid("42601", "SELECT * with no tables specified is not valid"),
             };
             return Err(refusal.at(at).into());
@@ -421,9 +421,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// bare name is an output column before it is one of FROM, an integer is a position.
     fn output(
         &mut self,
-        expr: &'a Expr,
+        expr: &'a Expr<'a>,
         columns: &[OutColumn<'a>],
-        targets: Option<&'a [Target]>,
+        targets: Option<&'a [Target<'a>]>,
         clause: &'static str,
     ) -> Result<Option<crate::types::TypeId>> {
         if let ExprKind::Column { parts, star: false } = &expr.kind
@@ -435,7 +435,7 @@ impl<'a> Analyser<'a, '_, '_> {
             };
             // Several output columns of one name are fine for the server when they are the same
             // expression; only equal references are taken for that here.
-            if matches.next().is_some() && !same_references(targets, &name.text) {
+            if matches.next().is_some() && !same_references(targets, name.text) {
                 let words = format!("{clause} \"{}\" is ambiguous", name.text);
                 return Err(invalid("42702", words).at(expr.at).into());
             }
@@ -447,7 +447,7 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn ordinal<'o>(
         &mut self,
-        expr: &Expr,
+        expr: &Expr<'a>,
         columns: &'o [OutColumn<'a>],
         clause: &'static str,
     ) -> Result<Option<&'o OutColumn<'a>>> {
@@ -477,9 +477,9 @@ impl<'a> Analyser<'a, '_, '_> {
     fn order_by(
         &mut self,
         scope: &Scope<'_, 'a>,
-        order: &'a [Expr],
+        order: &'a [Expr<'a>],
         columns: &[OutColumn<'a>],
-        targets: Option<&'a [Target]>,
+        targets: Option<&'a [Target<'a>]>,
     ) -> Result<()> {
         for expr in order {
             match self.output(expr, columns, targets, "ORDER BY")? {
@@ -500,13 +500,13 @@ impl<'a> Analyser<'a, '_, '_> {
     fn group_by(
         &mut self,
         scope: &Scope<'_, 'a>,
-        expr: &'a Expr,
+        expr: &'a Expr<'a>,
         columns: &[OutColumn<'a>],
-        targets: &'a [Target],
+        targets: &'a [Target<'a>],
     ) -> Result<()> {
         let by_output = match &expr.kind {
             ExprKind::Column { parts, star: false } => match parts.as_slice() {
-                [name] => matches!(scope.own_column(&name.text), Found::Nothing | Found::Open),
+                [name] => matches!(scope.own_column(name.text), Found::Nothing | Found::Open),
                 _ => false,
             },
             _ => true,
@@ -529,7 +529,7 @@ impl<'a> Analyser<'a, '_, '_> {
 }
 
 /// Whether all targets of a name are the same column reference.
-fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
+fn same_references(targets: Option<&[Target<'_>]>, name: &str) -> bool {
     let Some(targets) = targets else { return false };
     let mut references = targets
         .iter()
@@ -538,12 +538,9 @@ fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
             None => figure_name(&target.expr) == name,
         })
         .map(|target| match &target.expr.kind {
-            ExprKind::Column { parts, star: false } => Some(
-                parts
-                    .iter()
-                    .map(|part| part.text.as_str())
-                    .collect::<Vec<_>>(),
-            ),
+            ExprKind::Column { parts, star: false } => {
+                Some(parts.iter().map(|part| part.text).collect::<Vec<_>>())
+            }
             _ => None,
         });
     let Some(Some(first)) = references.next() else {
@@ -558,17 +555,17 @@ fn uneven_values(at: usize) -> Stop {
 }
 
 /// The name of an output column without an alias (`FigureColname`).
-pub(super) fn figure_name(expr: &Expr) -> &str {
+pub(super) fn figure_name<'a>(expr: &'a Expr<'_>) -> &'a str {
     named(expr).unwrap_or("?column?")
 }
 
-fn named(expr: &Expr) -> Option<&str> {
+fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
     Some(match &expr.kind {
-        ExprKind::Column { parts, star: false } => &parts.last()?.text,
+        ExprKind::Column { parts, star: false } => parts.last()?.text,
         ExprKind::Call(call) => call.parts.last()?,
         ExprKind::Cast { arg, ty, .. } => match named(arg) {
             Some(name) => name,
-            None => &ty.parts.last()?.text,
+            None => ty.parts.last()?.text,
         },
         ExprKind::Case { default, .. } => default.as_deref().and_then(named).unwrap_or("case"),
         ExprKind::Sublink { kind, query, .. } => match kind {
@@ -583,7 +580,7 @@ fn named(expr: &Expr) -> Option<&str> {
                 };
                 let target = simple.targets.first()?;
                 match &target.alias {
-                    Some(alias) => &alias.text,
+                    Some(alias) => alias.text,
                     None => named(&target.expr)?,
                 }
             }

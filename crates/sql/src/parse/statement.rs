@@ -28,7 +28,7 @@ const READING_SETTINGS: [&str; 5] = [
     "lc_monetary",
 ];
 
-fn utility(what: &'static str, action: Action, changes_names: bool) -> StatementKind {
+fn utility<'t>(what: &'static str, action: Action<'t>, changes_names: bool) -> StatementKind<'t> {
     StatementKind::Utility(Utility {
         what,
         action,
@@ -36,8 +36,8 @@ fn utility(what: &'static str, action: Action, changes_names: bool) -> Statement
     })
 }
 
-impl Lower<'_> {
-    pub(super) fn statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+impl<'t> Lower<'t> {
+    pub(super) fn statement(&mut self, node: &'t pg::Node) -> Result<StatementKind<'t>> {
         if let Some(kind) = self.session_statement(node)? {
             return Ok(kind);
         }
@@ -147,7 +147,7 @@ impl Lower<'_> {
     }
 
     /// Statements on relations that are not queries.
-    fn relation_statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+    fn relation_statement(&mut self, node: &'t pg::Node) -> Result<StatementKind<'t>> {
         Ok(match node {
             pg::Node::TruncateStmt(n) => {
                 self.named_relations(&n.relations)?;
@@ -320,8 +320,8 @@ impl Lower<'_> {
     /// The relation that a statement creates from a query.
     pub(super) fn new_relation(
         &mut self,
-        into: Option<&pg::IntoClause>,
-    ) -> Result<(RelationRef, usize)> {
+        into: Option<&'t pg::IntoClause>,
+    ) -> Result<(RelationRef<'t>, usize)> {
         let relation = into.and_then(|into| into.rel.as_deref());
         let (Some(into), Some(relation)) = (into, relation) else {
             return Err(unsupported("a new relation without a name", None));
@@ -335,13 +335,13 @@ impl Lower<'_> {
         }
         self.settled_list(&into.colNames)?;
         let target = RelationRef {
-            schema: relation.schemaname.as_ref().map(ToString::to_string),
-            name: name.to_string(),
+            schema: relation.schemaname.as_deref(),
+            name,
         };
         Ok((target, offset(relation.location).unwrap_or(0)))
     }
 
-    fn named_relations(&mut self, list: &pg::List) -> Result<()> {
+    fn named_relations(&mut self, list: &'t pg::List) -> Result<()> {
         for node in list {
             match node {
                 Some(pg::Node::RangeVar(relation)) => {
@@ -353,7 +353,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn copy(&mut self, node: &pg::CopyStmt) -> Result<StatementKind> {
+    fn copy(&mut self, node: &'t pg::CopyStmt) -> Result<StatementKind<'t>> {
         let pg::CopyStmt {
             relation,
             query,
@@ -390,7 +390,7 @@ impl Lower<'_> {
         }))
     }
 
-    fn copy_options(&mut self, list: &pg::List) -> Result<Vec<CopyOption>> {
+    fn copy_options(&mut self, list: &'t pg::List) -> Result<Vec<CopyOption<'t>>> {
         let odd = |location| unsupported("an option of COPY like this", offset(location));
         let mut options = Vec::new();
         for node in list {
@@ -433,13 +433,13 @@ impl Lower<'_> {
         Ok(options)
     }
 
-    fn index(&mut self, node: &pg::IndexStmt) -> Result<StatementKind> {
+    fn index(&mut self, node: &'t pg::IndexStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         if !node.excludeOpNames.is_empty() {
             return Err(unsupported("an index of a constraint", Some(table.at)));
         }
         let method = node.accessMethod.as_deref().map(str::to_owned);
-        let mut parts: Vec<Part> = self
+        let mut parts: Vec<Part<'t>> = self
             .index_parts(&node.indexParams)?
             .into_iter()
             .map(|part| Part::Key(part, method.clone()))
@@ -456,7 +456,7 @@ impl Lower<'_> {
         Ok(define("CREATE INDEX", table, parts))
     }
 
-    fn alter_table(&mut self, node: &pg::AlterTableStmt) -> Result<StatementKind> {
+    fn alter_table(&mut self, node: &'t pg::AlterTableStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         let mut parts = Vec::new();
         for command in &node.cmds {
@@ -475,9 +475,9 @@ impl Lower<'_> {
 
     fn alter_command(
         &mut self,
-        command: &pg::AlterTableCmd,
+        command: &'t pg::AlterTableCmd,
         at: usize,
-        parts: &mut Vec<Part>,
+        parts: &mut Vec<Part<'t>>,
     ) -> Result<()> {
         use pg::AlterTableType as Type;
         let plain_column = |lower: &mut Self, what: &'static str| {
@@ -571,7 +571,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn create_table(&mut self, node: &pg::CreateStmt) -> Result<StatementKind> {
+    fn create_table(&mut self, node: &'t pg::CreateStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         self.named_relations(&node.inhRelations)?;
         let mut parts = Vec::new();
@@ -611,7 +611,11 @@ impl Lower<'_> {
         Ok(utility("CREATE TABLE", action, true))
     }
 
-    fn column_definition(&mut self, node: &pg::ColumnDef, parts: &mut Vec<Part>) -> Result<()> {
+    fn column_definition(
+        &mut self,
+        node: &'t pg::ColumnDef,
+        parts: &mut Vec<Part<'t>>,
+    ) -> Result<()> {
         let Some(colname) = &node.colname else {
             return Err(unsupported(
                 "a column without a name",
@@ -620,7 +624,7 @@ impl Lower<'_> {
         };
         let at = offset(node.location).unwrap_or(0);
         let name = self.name(colname);
-        let ty: Option<TypeName> = match &node.typeName {
+        let ty: Option<TypeName<'t>> = match &node.typeName {
             Some(ty) => Some(self.type_name(ty)?),
             None => None,
         };
@@ -652,9 +656,9 @@ impl Lower<'_> {
     /// A constraint of a table, or of one column.
     fn constraint(
         &mut self,
-        node: &pg::Constraint,
-        column: Option<&crate::ir::Name>,
-        parts: &mut Vec<Part>,
+        node: &'t pg::Constraint,
+        column: Option<&crate::ir::Name<'t>>,
+        parts: &mut Vec<Part<'t>>,
     ) -> Result<()> {
         use pg::ConstrType as Type;
         let at = offset(node.location).unwrap_or(0);
@@ -694,11 +698,12 @@ impl Lower<'_> {
             }
             Type::CONSTR_EXCLUSION => {
                 for pair in &node.exclusions {
+                    let unknown = || unsupported("an exclusion constraint like this", Some(at));
                     let Some(pg::Node::List(pair)) = pair else {
-                        return Err(unsupported("an exclusion constraint like this", Some(at)));
+                        return Err(unknown());
                     };
-                    let element = pair.first().cloned();
-                    for part in self.index_parts(&vec![element.flatten()])? {
+                    let element = pair.get(..1).ok_or_else(unknown)?;
+                    for part in self.index_parts(element)? {
                         parts.push(match part.key {
                             IndexKey::Column(name) => Part::PlainColumn {
                                 name,
@@ -722,7 +727,11 @@ impl Lower<'_> {
     }
 }
 
-fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> StatementKind {
+fn define<'t>(
+    what: &'static str,
+    table: crate::ir::Table<'t>,
+    parts: Vec<Part<'t>>,
+) -> StatementKind<'t> {
     let action = Action::Define {
         table,
         parts,
@@ -731,11 +740,11 @@ fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> Stat
     utility(what, action, false)
 }
 
-fn rename(
+fn rename<'t>(
     what: &'static str,
-    table: Option<crate::ir::Table>,
+    table: Option<crate::ir::Table<'t>>,
     renamed: Option<Renamed>,
-) -> StatementKind {
+) -> StatementKind<'t> {
     let action = match (table, renamed) {
         (Some(table), Some(renamed)) => Action::Rename { table, renamed },
         _ => Action::Harmless,
@@ -743,14 +752,14 @@ fn rename(
     utility(what, action, true)
 }
 
-fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {
+fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind<'static> {
     utility(what, Action::Code { strings, tokens }, true)
 }
 
 /// Every string among the options of `DO` and `CREATE FUNCTION`.
-fn code_strings(list: &pg::List) -> Vec<String> {
+fn code_strings(list: &'_ pg::List) -> Vec<String> {
     let mut strings = Vec::new();
-    let mut open: Vec<&pg::Node> = list.iter().flatten().collect();
+    let mut open: Vec<&'_ pg::Node> = list.iter().flatten().collect();
     while let Some(node) = open.pop() {
         match node {
             pg::Node::DefElem(option) => open.extend(&option.arg),
