@@ -2,7 +2,7 @@
 //!
 //! The catalogue may add protection (a partition inherits its parent's), never remove it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::ddl;
@@ -128,30 +128,37 @@ pub enum Resolution<'c> {
 /// path needs no new rows.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    by_name: HashMap<String, Vec<Arc<Relation>>>,
+    by_name: HashMap<String, Named>,
     by_oid: HashMap<u32, Arc<Relation>>,
-    asked: HashSet<String>,
+}
+
+/// The relations of one name.
+#[derive(Clone, Debug, Default)]
+struct Named {
+    relations: Vec<Arc<Relation>>,
+    /// There are no others.
+    asked: bool,
 }
 
 impl Catalogue {
     /// Records that every relation of these names in any schema is among the rows inserted so far
     /// or does not exist.
     pub fn mark_asked(&mut self, names: impl IntoIterator<Item = String>) {
-        self.asked.extend(names);
+        for name in names {
+            self.by_name.entry(name).or_default().asked = true;
+        }
     }
 
     /// Adds or replaces a relation.
     pub fn insert(&mut self, relation: Relation) {
         let relation = Arc::new(relation);
         if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation))
-            && let Some(list) = self.by_name.get_mut(&old.name)
+            && let Some(named) = self.by_name.get_mut(&old.name)
         {
-            list.retain(|other| other.oid != old.oid);
+            named.relations.retain(|other| other.oid != old.oid);
         }
-        self.by_name
-            .entry(relation.name.clone())
-            .or_default()
-            .push(relation);
+        let named = self.by_name.entry(relation.name.clone()).or_default();
+        named.relations.push(relation);
     }
 
     /// The relation with this object identifier.
@@ -166,16 +173,16 @@ impl Catalogue {
 
     /// Resolves a name as `RangeVarGetRelid` does: the schema named, or the first schema of the
     /// search path that has it.
-    pub fn resolve(&self, facts: &SessionFacts, schema: Option<&str>, name: &str) -> Resolution<'_> {
-        if !self.asked.contains(name) {
+    pub fn resolve(
+        &self,
+        facts: &SessionFacts,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Resolution<'_> {
+        let Some(named) = self.by_name.get(name).filter(|named| named.asked) else {
             return Resolution::NotLoaded;
-        }
-        let candidates = self
-            .by_name
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let in_schema = |schema: &str| candidates.iter().find(|r| r.schema == schema);
+        };
+        let in_schema = |schema: &str| named.relations.iter().find(|r| r.schema == schema);
         let found = match schema {
             Some("pg_temp") => facts
                 .search_path

@@ -9,7 +9,7 @@ mod schema;
 mod session;
 mod utility;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sealwire_core::policy::ColumnId;
@@ -463,7 +463,7 @@ fn tripwire(
     statement: &Statement<'_>,
     analyser: &Analyser<'_, '_, '_>,
 ) -> Result<(), Refusal> {
-    let mut unaccounted: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut unaccounted: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (index, token) in tokens.iter().enumerate() {
         if !statement.range.contains(&token.start) {
             continue;
