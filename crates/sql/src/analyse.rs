@@ -469,7 +469,7 @@ fn tripwire(
             continue;
         }
         let Some(word) = token.word() else { continue };
-        if analyser.sealed_names.contains(word) && !tokens.is_grammar_word(index) {
+        if analyser.sealed_names.binary_search(&word).is_ok() && !tokens.is_grammar_word(index) {
             let (count, at) = unaccounted.entry(word).or_default();
             *count += 1;
             *at = token.start;

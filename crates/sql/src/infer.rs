@@ -6,7 +6,7 @@ mod modify;
 mod query;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -103,8 +103,8 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     pub(crate) positional: Vec<PositionalUse>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
-    /// Names of the encrypted columns of the relations that the statement uses.
-    pub(crate) sealed_names: BTreeSet<&'a str>,
+    /// Names of the encrypted columns of the relations that the statement uses, sorted.
+    pub(crate) sealed_names: Vec<&'a str>,
     pub(crate) relations: Vec<u32>,
 }
 
@@ -137,7 +137,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             casts: Vec::new(),
             positional: Vec::new(),
             accounted,
-            sealed_names: BTreeSet::new(),
+            sealed_names: Vec::new(),
             relations: Vec::new(),
         }
     }
@@ -161,7 +161,9 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
         }
         let holds_cells = |column: &&RelationColumn<'a>| column.column.is_some() || column.unlisted;
         for column in info.columns.iter().filter(holds_cells) {
-            self.sealed_names.insert(column.name);
+            if let Err(at) = self.sealed_names.binary_search(&column.name) {
+                self.sealed_names.insert(at, column.name);
+            }
         }
     }
 
