@@ -130,7 +130,21 @@ pub enum Resolution<'c> {
 pub struct Catalogue {
     by_name: HashMap<String, Named>,
     by_oid: HashMap<u32, Arc<Relation>>,
+    state: CatalogueState,
 }
+
+/// What a catalogue holds at one time: equal to itself and to no other, so that nothing concluded
+/// from the one is taken to follow from the other.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogueState(Arc<()>);
+
+impl PartialEq for CatalogueState {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for CatalogueState {}
 
 /// The relations of one name.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +158,7 @@ impl Catalogue {
     /// Records that every relation of these names in any schema is among the rows inserted so far
     /// or does not exist.
     pub fn mark_asked(&mut self, names: impl IntoIterator<Item = String>) {
+        self.state = CatalogueState::default();
         for name in names {
             self.by_name.entry(name).or_default().asked = true;
         }
@@ -151,6 +166,7 @@ impl Catalogue {
 
     /// Adds or replaces a relation.
     pub fn insert(&mut self, relation: Relation) {
+        self.state = CatalogueState::default();
         let relation = Arc::new(relation);
         if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation))
             && let Some(named) = self.by_name.get_mut(&old.name)
@@ -159,6 +175,11 @@ impl Catalogue {
         }
         let named = self.by_name.entry(relation.name.clone()).or_default();
         named.relations.push(relation);
+    }
+
+    /// What it holds now.
+    pub fn state(&self) -> &CatalogueState {
+        &self.state
     }
 
     /// The relation with this object identifier.

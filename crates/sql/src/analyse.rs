@@ -12,8 +12,6 @@ mod utility;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sealwire_core::policy::ColumnId;
-
 use crate::Context;
 use crate::infer::{Analyser, Voice};
 use crate::ir::{Query, Script, Statement, StatementKind, Unsupported};
@@ -28,6 +26,7 @@ use crate::relation::{Resolver, Stop};
 use crate::scope::Ctes;
 use crate::session::{Definition, Local, may_use_names, uses_names};
 use crate::splice;
+use crate::views::ViewOutputs;
 
 /// Tokens that a text may have. The parser needs stack in proportion to them: the measured worst
 /// case of 16,000 is 4 MiB in a build without optimisation.
@@ -74,7 +73,7 @@ pub(crate) fn text(
     let verdict = match Tokens::new(text) {
         Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
         Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
-            let mut resolver = Resolver::new(*context, depth_max);
+            let mut resolver = Resolver::new(*context, &matcher.views, depth_max);
             script(text, &tokens, protocol, matcher, &mut resolver)
         }),
         Err((words, at)) => Err(syntax(words, at).into()),
@@ -293,14 +292,8 @@ fn load(script: &Script<'_>, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
     }
 }
 
-/// A column of a view, and the encrypted columns that its cells come from.
-pub(crate) type ViewOutput = (Output, Vec<ColumnId>);
-
 /// The outputs of the definition of a view, or `None` when it names nothing protected.
-pub(crate) fn view(
-    definition: &str,
-    resolver: &mut Resolver<'_>,
-) -> Result<Option<Vec<ViewOutput>>, Stop> {
+pub(crate) fn view(definition: &str, resolver: &mut Resolver<'_>) -> Result<ViewOutputs, Stop> {
     let tokens = Tokens::new(definition).map_err(|(words, at)| Stop::from(syntax(words, at)))?;
     if tokens.len() > TOKENS_MAX {
         return Err(too_complex("tokens", TOKENS_MAX).into());

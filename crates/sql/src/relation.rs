@@ -10,6 +10,7 @@ use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 use crate::Context;
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{Finish, Path, invalid, refuse};
+use crate::views::{ViewOutputs, Views};
 
 /// A disagreement between the policy and the catalogue about a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +191,7 @@ impl<'c> RelationInfo<'c> {
 #[derive(Debug)]
 pub(crate) struct Resolver<'a> {
     pub(crate) context: Context<'a>,
+    views: &'a Views,
     known: BTreeMap<u32, Rc<RelationInfo<'a>>>,
     /// Relations that are being described, to stop at a cycle that a server may invent.
     open: Vec<u32>,
@@ -201,9 +203,10 @@ pub(crate) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(context: Context<'a>, depth_max: usize) -> Self {
+    pub(crate) fn new(context: Context<'a>, views: &'a Views, depth_max: usize) -> Self {
         Self {
             context,
+            views,
             known: BTreeMap::new(),
             open: Vec::new(),
             within: Vec::new(),
@@ -465,18 +468,13 @@ impl<'a> Resolver<'a> {
             }
             return Ok(());
         };
-        let reads = relation.reads.iter().copied();
-        let reads = reads.filter(|&oid| oid != relation.oid).collect();
-        let outer = std::mem::replace(&mut self.within, reads);
-        let outputs = crate::analyse::view(definition, self);
-        self.within = outer;
-        match outputs {
+        match self.view_outputs(relation, definition) {
             Ok(None) if !reads_protected => {}
             Ok(Some(outputs)) if outputs.len() == info.columns.len() => {
-                for (column, (output, others)) in info.columns.iter_mut().zip(outputs) {
+                for (column, (output, others)) in info.columns.iter_mut().zip(outputs.iter()) {
                     if let Some(id) = output.column {
                         column.column.get_or_insert(id);
-                        column.others = others;
+                        column.others.clone_from(others);
                     }
                 }
             }
@@ -490,6 +488,27 @@ impl<'a> Resolver<'a> {
             Err(stop) => return Err(stop),
         }
         Ok(())
+    }
+
+    /// The outputs of a view's definition. Only what was understood is kept: a failure may be the
+    /// stack's, or that of a ring of views as seen from one of them.
+    fn view_outputs(
+        &mut self,
+        relation: &'a Relation,
+        definition: &str,
+    ) -> Result<ViewOutputs, Stop> {
+        if let Some(outputs) = self.views.known(&self.context, relation.oid) {
+            return Ok(outputs);
+        }
+        let reads = relation.reads.iter().copied();
+        let reads = reads.filter(|&oid| oid != relation.oid).collect();
+        let outer = std::mem::replace(&mut self.within, reads);
+        let outputs = crate::analyse::view(definition, self);
+        self.within = outer;
+        let outputs = outputs?;
+        self.views
+            .keep(&self.context, relation.oid, outputs.clone());
+        Ok(outputs)
     }
 }
 
