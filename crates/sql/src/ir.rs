@@ -1,4 +1,5 @@
-//! The small tree that the analyser works on: what `parse` keeps of PostgreSQL's raw parse tree.
+//! The small tree that the analyser works on: what `parse` keeps of PostgreSQL's raw parse tree,
+//! which its names are borrowed from.
 
 use std::ops::Range;
 

@@ -256,7 +256,7 @@ impl<'t> Lower<'t> {
     }
 
     /// Whether two pieces of the text, one behind the other, read as exactly this type name.
-    fn reads_as(&self, piece: Range<usize>, behind: Range<usize>, ty: &'t pg::TypeName) -> bool {
+    fn reads_as(&self, piece: Range<usize>, behind: Range<usize>, ty: &pg::TypeName) -> bool {
         use rupg_sql::nodes::Equal;
         let (Some(piece), Some(behind)) = (self.text.get(piece), self.text.get(behind)) else {
             return false;

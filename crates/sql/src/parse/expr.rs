@@ -313,12 +313,7 @@ impl<'t> Lower<'t> {
         Ok((ExprKind::Cast { arg, ty, form }, location))
     }
 
-    fn cast_form(
-        &self,
-        arg: Option<&'t pg::Node>,
-        ty: &'t pg::TypeName,
-        location: i32,
-    ) -> CastForm {
+    fn cast_form(&self, arg: Option<&pg::Node>, ty: &pg::TypeName, location: i32) -> CastForm {
         let known = || {
             let tokens = self.tokens;
             let Some(at) = offset(location) else {
@@ -395,19 +390,15 @@ impl<'t> Lower<'t> {
     }
 
     pub(super) fn operator(&mut self, names: &'t pg::List) -> Result<Operator<'t>> {
-        let mut parts = self.settled_list(names)?.into_iter();
-        let operator = match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), None, _) => Operator {
-                schema: None,
-                name: name.text,
-            },
-            (Some(schema), Some(name), None) => Operator {
-                schema: Some(schema.text),
-                name: name.text,
-            },
+        let (schema, name) = match names.as_slice() {
+            [Some(pg::Node::String(name))] => (None, name),
+            [Some(pg::Node::String(schema)), Some(pg::Node::String(name))] => (Some(schema), name),
             _ => return Err(unsupported("an operator name of more than two parts", None)),
         };
-        Ok(operator)
+        Ok(Operator {
+            schema: schema.map(|schema| self.settled_name(schema).text),
+            name: self.settled_name(name).text,
+        })
     }
 
     fn a_expr(&mut self, node: &'t pg::A_Expr) -> Result<(ExprKind<'t>, i32)> {
