@@ -2,7 +2,7 @@
 //!
 //! The catalogue may add protection (a partition inherits its parent's), never remove it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::ddl;
@@ -114,44 +114,72 @@ pub struct SessionFacts {
 }
 
 /// What a relation name means to a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolution {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution<'c> {
     /// The name has not been asked for yet.
     NotLoaded,
     /// The server has no such relation on this search path.
     Missing,
     /// The relation.
-    Found(Arc<Relation>),
+    Found(&'c Relation),
 }
 
 /// Catalogue rows, loaded by bare relation name, whatever the schema, so that a changed search
 /// path needs no new rows.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    by_name: HashMap<String, Vec<Arc<Relation>>>,
+    by_name: HashMap<String, Named>,
     by_oid: HashMap<u32, Arc<Relation>>,
-    asked: HashSet<String>,
+    state: CatalogueState,
+}
+
+/// What a catalogue holds at one time: equal to itself and to no other, so that nothing concluded
+/// from the one is taken to follow from the other.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogueState(Arc<()>);
+
+impl PartialEq for CatalogueState {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for CatalogueState {}
+
+/// The relations of one name.
+#[derive(Clone, Debug, Default)]
+struct Named {
+    relations: Vec<Arc<Relation>>,
+    /// There are no others.
+    asked: bool,
 }
 
 impl Catalogue {
     /// Records that every relation of these names in any schema is among the rows inserted so far
     /// or does not exist.
     pub fn mark_asked(&mut self, names: impl IntoIterator<Item = String>) {
-        self.asked.extend(names);
+        self.state = CatalogueState::default();
+        for name in names {
+            self.by_name.entry(name).or_default().asked = true;
+        }
     }
 
     /// Adds or replaces a relation.
     pub fn insert(&mut self, relation: Relation) {
+        self.state = CatalogueState::default();
         let relation = Arc::new(relation);
         if let Some(old) = self.by_oid.insert(relation.oid, Arc::clone(&relation))
-            && let Some(list) = self.by_name.get_mut(&old.name)
+            && let Some(named) = self.by_name.get_mut(&old.name)
         {
-            list.retain(|other| other.oid != old.oid);
+            named.relations.retain(|other| other.oid != old.oid);
         }
-        self.by_name
-            .entry(relation.name.clone())
-            .or_default()
-            .push(relation);
+        let named = self.by_name.entry(relation.name.clone()).or_default();
+        named.relations.push(relation);
+    }
+
+    /// What it holds now.
+    pub fn state(&self) -> &CatalogueState {
+        &self.state
     }
 
     /// The relation with this object identifier.
@@ -166,16 +194,16 @@ impl Catalogue {
 
     /// Resolves a name as `RangeVarGetRelid` does: the schema named, or the first schema of the
     /// search path that has it.
-    pub fn resolve(&self, facts: &SessionFacts, schema: Option<&str>, name: &str) -> Resolution {
-        if !self.asked.contains(name) {
+    pub fn resolve(
+        &self,
+        facts: &SessionFacts,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Resolution<'_> {
+        let Some(named) = self.by_name.get(name).filter(|named| named.asked) else {
             return Resolution::NotLoaded;
-        }
-        let candidates = self
-            .by_name
-            .get(name)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let in_schema = |schema: &str| candidates.iter().find(|r| r.schema == schema).cloned();
+        };
+        let in_schema = |schema: &str| named.relations.iter().find(|r| r.schema == schema);
         let found = match schema {
             Some("pg_temp") => facts
                 .search_path
@@ -188,6 +216,6 @@ impl Catalogue {
                 .iter()
                 .find_map(|schema| in_schema(schema)),
         };
-        found.map_or(Resolution::Missing, Resolution::Found)
+        found.map_or(Resolution::Missing, |relation| Resolution::Found(relation))
     }
 }

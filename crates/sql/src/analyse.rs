@@ -9,10 +9,8 @@ mod schema;
 mod session;
 mod utility;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use sealwire_core::policy::ColumnId;
 
 use crate::Context;
 use crate::infer::{Analyser, Voice};
@@ -28,6 +26,7 @@ use crate::relation::{Resolver, Stop};
 use crate::scope::Ctes;
 use crate::session::{Definition, Local, may_use_names, uses_names};
 use crate::splice;
+use crate::views::ViewOutputs;
 
 /// Tokens that a text may have. The parser needs stack in proportion to them: the measured worst
 /// case of 16,000 is 4 MiB in a build without optimisation.
@@ -74,7 +73,7 @@ pub(crate) fn text(
     let verdict = match Tokens::new(text) {
         Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
         Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
-            let mut resolver = Resolver::new(*context, depth_max);
+            let mut resolver = Resolver::new(*context, &matcher.views, depth_max);
             script(text, &tokens, protocol, matcher, &mut resolver)
         }),
         Err((words, at)) => Err(syntax(words, at).into()),
@@ -155,12 +154,13 @@ fn fault(fault: Fault) -> Stop {
 
 fn script(
     text: &str,
-    tokens: &Tokens,
+    tokens: &Tokens<'_>,
     protocol: Protocol,
     matcher: &Matcher,
     resolver: &mut Resolver<'_>,
 ) -> Result<Verdict, Stop> {
-    let script = parse::parse(text, tokens, resolver.depth_max).map_err(fault)?;
+    let tree = parse::parse(text, tokens).map_err(fault)?;
+    let script = parse::lower(text, tokens, &tree, resolver.depth_max).map_err(fault)?;
     if protocol == Protocol::Extended && script.statements.len() > 1 {
         let words = "cannot insert multiple commands into a prepared statement";
         return Err(refuse::invalid("42601", words).into());
@@ -187,7 +187,7 @@ fn script(
             uses_cursor: false,
         };
         let outcome = one.outcome()?;
-        let mut uses = statement.relations.iter().map(|it| it.name.as_str());
+        let mut uses = statement.relations.iter().map(|it| it.name);
         let uses_made = uses.any(|name| made.contains(&name));
         if let Some(what) = renamed_by.filter(|_| uses_made && utility::reads(&statement.kind)) {
             return Err(after_renaming(what, statement.range.start).into());
@@ -289,35 +289,29 @@ fn after_renaming(what: &str, at: usize) -> Refusal {
 }
 
 /// Asks for every relation of a text at once.
-fn load(script: &Script, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
+fn load(script: &Script<'_>, resolver: &mut Resolver<'_>) -> Result<(), Stop> {
     let mut needs = Vec::new();
     for relation in script.statements.iter().flat_map(|s| &s.relations) {
-        match resolver.is_loaded(relation.schema.as_deref(), &relation.name) {
-            true => {}
-            false if needs.contains(&relation.name) => {}
-            false => needs.push(relation.name.clone()),
+        let is_loaded = resolver.is_loaded(relation.schema, relation.name);
+        if !is_loaded && !needs.contains(&relation.name) {
+            needs.push(relation.name);
         }
     }
     if needs.is_empty() {
         Ok(())
     } else {
-        Err(Stop::Needs(needs))
+        Err(Stop::Needs(needs.into_iter().map(str::to_owned).collect()))
     }
 }
 
-/// A column of a view, and the encrypted columns that its cells come from.
-pub(crate) type ViewOutput = (Output, Vec<ColumnId>);
-
 /// The outputs of the definition of a view, or `None` when it names nothing protected.
-pub(crate) fn view(
-    definition: &str,
-    resolver: &mut Resolver<'_>,
-) -> Result<Option<Vec<ViewOutput>>, Stop> {
+pub(crate) fn view(definition: &str, resolver: &mut Resolver<'_>) -> Result<ViewOutputs, Stop> {
     let tokens = Tokens::new(definition).map_err(|(words, at)| Stop::from(syntax(words, at)))?;
     if tokens.len() > TOKENS_MAX {
         return Err(too_complex("tokens", TOKENS_MAX).into());
     }
-    let script = parse::parse(definition, &tokens, resolver.depth_max).map_err(fault)?;
+    let tree = parse::parse(definition, &tokens).map_err(fault)?;
+    let script = parse::lower(definition, &tokens, &tree, resolver.depth_max).map_err(fault)?;
     let [statement] = script.statements.as_slice() else {
         return Err(refuse::construct("a view like this", None).into());
     };
@@ -326,7 +320,7 @@ pub(crate) fn view(
     };
     let mut protected = false;
     for relation in &statement.relations {
-        protected |= resolver.is_protected(relation.schema.as_deref(), &relation.name)?;
+        protected |= resolver.is_protected(relation.schema, relation.name)?;
     }
     if !protected {
         return Ok(None);
@@ -345,11 +339,11 @@ pub(crate) fn view(
 }
 
 /// One statement of a text.
-struct One<'a, 'c, 'r> {
+struct One<'a, 'c: 'a, 'r> {
     text: &'a str,
-    tokens: &'a Tokens,
-    script: &'a Script,
-    statement: &'a Statement,
+    tokens: &'a Tokens<'a>,
+    script: &'a Script<'a>,
+    statement: &'a Statement<'a>,
     matcher: &'a Matcher,
     resolver: &'r mut Resolver<'c>,
     /// Prepared statements and cursors as the statements before leave them.
@@ -359,18 +353,16 @@ struct One<'a, 'c, 'r> {
     uses_cursor: bool,
 }
 
-impl<'a, 'c> One<'a, 'c, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     fn outcome(&mut self) -> Result<Outcome, Stop> {
         let mut protected = false;
         for relation in &self.statement.relations {
-            protected |= self
-                .resolver
-                .is_protected(relation.schema.as_deref(), &relation.name)?;
+            protected |= self.resolver.is_protected(relation.schema, relation.name)?;
         }
         self.kind(&self.statement.kind, protected)
     }
 
-    fn kind(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+    fn kind(&mut self, kind: &'a StatementKind<'a>, protected: bool) -> Result<Outcome, Stop> {
         match kind {
             StatementKind::Unsupported(Unsupported { what, at }) => {
                 let mentioned = self
@@ -418,7 +410,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
     }
 
     /// What `EXPLAIN` is about: it does not define the names that the statement would.
-    fn explained(&mut self, kind: &'a StatementKind, protected: bool) -> Result<Outcome, Stop> {
+    fn explained(&mut self, kind: &'a StatementKind<'a>, protected: bool) -> Result<Outcome, Stop> {
         let outcome = self.kind(kind, protected);
         self.definition = None;
         outcome
@@ -433,7 +425,7 @@ impl<'a, 'c> One<'a, 'c, '_> {
         )
     }
 
-    fn query(&mut self, query: &'a Query) -> Result<Outcome, Stop> {
+    fn query(&mut self, query: &'a Query<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
@@ -451,9 +443,9 @@ impl<'a, 'c> One<'a, 'c, '_> {
 /// Grounds a statement and looks for names that the resolver has not seen.
 fn finish(
     text: &str,
-    tokens: &Tokens,
-    script: &Script,
-    statement: &Statement,
+    tokens: &Tokens<'_>,
+    script: &Script<'_>,
+    statement: &Statement<'_>,
     analyser: &mut Analyser<'_, '_, '_>,
     outputs: Vec<Output>,
 ) -> Result<Outcome, Stop> {
@@ -471,18 +463,18 @@ fn finish(
 /// understood as some name by the resolver. It catches what the resolver does not know of, for
 /// example a word that is a column to an older server and a function to the newer grammar.
 fn tripwire(
-    tokens: &Tokens,
-    script: &Script,
-    statement: &Statement,
+    tokens: &Tokens<'_>,
+    script: &Script<'_>,
+    statement: &Statement<'_>,
     analyser: &Analyser<'_, '_, '_>,
 ) -> Result<(), Refusal> {
-    let mut unaccounted: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut unaccounted: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (index, token) in tokens.iter().enumerate() {
         if !statement.range.contains(&token.start) {
             continue;
         }
         let Some(word) = token.word() else { continue };
-        if analyser.sealed_names.contains(word) && !tokens.is_grammar_word(index) {
+        if analyser.sealed_names.binary_search(&word).is_ok() && !tokens.is_grammar_word(index) {
             let (count, at) = unaccounted.entry(word).or_default();
             *count += 1;
             *at = token.start;
@@ -493,7 +485,7 @@ fn tripwire(
         else {
             continue;
         };
-        if let Some((count, _)) = unaccounted.get_mut(name.as_ref()) {
+        if let Some((count, _)) = unaccounted.get_mut(name) {
             *count = count.saturating_sub(1);
         }
     }

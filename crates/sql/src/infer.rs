@@ -5,7 +5,8 @@ mod from;
 mod modify;
 mod query;
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -15,7 +16,7 @@ pub(crate) use self::expr::literal_fits;
 pub(crate) use self::modify::unknown_target;
 use crate::ir::{CastForm, Literal, Name, TypeName};
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{Finish, Why, refuse};
+use crate::refuse::{Finish, Path, Why, refuse};
 use crate::relation::{RelationColumn, RelationInfo, Resolver, Stop};
 use crate::scope::{Holds, ScopeColumn};
 use crate::types::{Site, TypeId, Types, Unlisted};
@@ -44,7 +45,7 @@ pub(crate) struct LiteralUse<'a> {
 #[derive(Debug)]
 pub(crate) struct CastUse<'a> {
     pub(crate) ty: TypeId,
-    pub(crate) target: &'a TypeName,
+    pub(crate) target: &'a TypeName<'a>,
     pub(crate) form: &'a CastForm,
     pub(crate) operand: CastOperand<'a>,
     pub(crate) at: usize,
@@ -77,8 +78,8 @@ pub(crate) struct PositionalUse {
 
 /// An output column of a query.
 #[derive(Clone, Debug)]
-pub(crate) struct OutColumn {
-    pub(crate) name: String,
+pub(crate) struct OutColumn<'a> {
+    pub(crate) name: Cow<'a, str>,
     pub(crate) ty: TypeId,
     pub(crate) by_catalogue: bool,
     pub(crate) unpinned: bool,
@@ -86,9 +87,9 @@ pub(crate) struct OutColumn {
 
 /// The state of the analysis of one statement.
 #[derive(Debug)]
-pub(crate) struct Analyser<'a, 'c, 'r> {
+pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     pub(crate) resolver: &'r mut Resolver<'c>,
-    pub(crate) types: Types<'c>,
+    pub(crate) types: Types<'a>,
     pub(crate) voice: Voice,
     /// Literals are arguments of `EXECUTE`: of the parameter's type, which has no modifier.
     pub(crate) arguments: bool,
@@ -102,12 +103,12 @@ pub(crate) struct Analyser<'a, 'c, 'r> {
     pub(crate) positional: Vec<PositionalUse>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
-    /// Names of the encrypted columns of the relations that the statement uses.
-    pub(crate) sealed_names: HashSet<String>,
+    /// Names of the encrypted columns of the relations that the statement uses, sorted.
+    pub(crate) sealed_names: Vec<&'a str>,
     pub(crate) relations: Vec<u32>,
 }
 
-impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
+impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
     pub(crate) fn new(
         resolver: &'r mut Resolver<'c>,
         voice: Voice,
@@ -136,55 +137,69 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             casts: Vec::new(),
             positional: Vec::new(),
             accounted,
-            sealed_names: HashSet::new(),
+            sealed_names: Vec::new(),
             relations: Vec::new(),
         }
     }
 
-    pub(crate) fn account(&mut self, name: &Name) {
+    pub(crate) fn account(&mut self, name: &Name<'_>) {
         if let Some(slot) = self.accounted.get_mut(name.id as usize) {
             *slot = true;
         }
     }
 
-    pub(crate) fn account_all<'n>(&mut self, names: impl IntoIterator<Item = &'n Name>) {
+    pub(crate) fn account_all<'n>(&mut self, names: impl IntoIterator<Item = &'n Name<'n>>) {
         for name in names {
             self.account(name);
         }
     }
 
     /// Notes that a statement uses a relation.
-    pub(crate) fn use_relation(&mut self, info: &RelationInfo) {
+    pub(crate) fn use_relation(&mut self, info: &RelationInfo<'a>) {
         if !self.relations.contains(&info.oid) {
             self.relations.push(info.oid);
         }
-        let holds_cells = |column: &&RelationColumn| column.column.is_some() || column.unlisted;
+        let holds_cells = |column: &&RelationColumn<'a>| column.column.is_some() || column.unlisted;
         for column in info.columns.iter().filter(holds_cells) {
-            self.sealed_names.insert(column.name.clone());
+            if let Err(at) = self.sealed_names.binary_search(&column.name) {
+                self.sealed_names.insert(at, column.name);
+            }
         }
     }
 
-    /// The columns of a relation as a scope has them.
-    pub(crate) fn scope_columns(info: &Rc<RelationInfo>) -> Vec<ScopeColumn> {
+    /// The columns of a relation as a scope has them, the first of them under other names where an
+    /// alias list gives them.
+    pub(crate) fn scope_columns(
+        info: &Rc<RelationInfo<'a>>,
+        aliases: &'a [Name<'a>],
+    ) -> Vec<ScopeColumn<'a>> {
+        let mut aliases = aliases.iter().map(|alias| alias.text);
         info.columns
             .iter()
             .enumerate()
-            .map(|(position, column)| ScopeColumn {
-                name: column.name.clone(),
-                holds: match column.column {
-                    Some(id) => Holds::Sealed(id),
-                    None if column.unlisted => Holds::Unlisted,
-                    None => Holds::Plain,
-                },
-                by_catalogue: column.column.is_none() && !info.pinned,
-                unpinned: !info.pinned,
-                source: Some((Rc::clone(info), position)),
+            .map(|(position, column)| {
+                let name = aliases.next().unwrap_or(column.name);
+                let path = info.column_path(name);
+                ScopeColumn {
+                    name: name.into(),
+                    holds: match column.column {
+                        Some(id) => Holds::Sealed(id),
+                        None if column.unlisted => Holds::Unlisted(Unlisted {
+                            relation: info.oid,
+                            path,
+                        }),
+                        None => Holds::Plain(path),
+                    },
+                    by_catalogue: column.column.is_none() && !info.pinned,
+                    unpinned: !info.pinned,
+                    source: Some((Rc::clone(info), position)),
+                }
             })
             .collect()
     }
 
     /// The type of one reference to a column.
-    pub(crate) fn reference(&mut self, column: &ScopeColumn, at: usize) -> Result<TypeId> {
+    pub(crate) fn reference(&mut self, column: &ScopeColumn<'a>, at: usize) -> Result<TypeId> {
         let own = match &column.source {
             Some((info, position)) => info.columns.get(*position),
             None => None,
@@ -193,11 +208,8 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
             return Err(mismatched(mismatch, at).into());
         }
         Ok(match column.holds {
-            Holds::Plain => self.types.plain(Why::Column(column.label())),
-            Holds::Unlisted => self.types.unlisted(Unlisted {
-                relation: column.source.as_ref().map_or(0, |(info, _)| info.oid),
-                path: column.label().into(),
-            }),
+            Holds::Plain(path) => self.types.plain(Why::Column(path)),
+            Holds::Unlisted(unlisted) => self.types.unlisted(unlisted),
             Holds::Sealed(id) => {
                 let others = own.map_or(&[] as &[_], |own| &own.others);
                 self.types.cells(id, others)
@@ -206,14 +218,14 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
         })
     }
 
-    pub(crate) fn require_plain(&mut self, ty: TypeId, why: Why, site: Site) -> Result<()> {
+    pub(crate) fn require_plain(&mut self, ty: TypeId, why: Why<'a>, site: Site) -> Result<()> {
         Ok(self.types.require_plain(ty, why, site)?)
     }
 
     /// Says whether columns that a list takes by position stand where only the server says.
     pub(crate) fn take_by_position(
         &mut self,
-        columns: &[OutColumn],
+        columns: &[OutColumn<'a>],
         others: &[TypeId],
         what: &'static str,
         at: usize,
@@ -233,16 +245,6 @@ impl<'a, 'c, 'r> Analyser<'a, 'c, 'r> {
     }
 }
 
-impl ScopeColumn {
-    /// A name for messages.
-    pub(crate) fn label(&self) -> String {
-        match &self.source {
-            Some((info, _)) => format!("{}.{}", info.path, self.name),
-            None => self.name.clone(),
-        }
-    }
-}
-
 pub(crate) fn mismatched(mismatch: &crate::Mismatch, at: usize) -> Refusal {
     refuse(
         RefusalKind::CatalogueMismatch,
@@ -254,7 +256,7 @@ pub(crate) fn mismatched(mismatch: &crate::Mismatch, at: usize) -> Refusal {
 }
 
 /// The order of a relation's columns is not known for sure.
-pub(crate) fn unpinned(path: &str, order_differs: bool, what: &str, at: usize) -> Refusal {
+pub(crate) fn unpinned(path: Path<'_>, order_differs: bool, what: &str, at: usize) -> Refusal {
     if order_differs {
         return refuse(
             RefusalKind::CatalogueMismatch,

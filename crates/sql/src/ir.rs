@@ -1,4 +1,5 @@
-//! The small tree that the analyser works on: what `parse` keeps of PostgreSQL's raw parse tree.
+//! The small tree that the analyser works on: what `parse` keeps of PostgreSQL's raw parse tree,
+//! which its names are borrowed from.
 
 use std::ops::Range;
 
@@ -8,51 +9,51 @@ use crate::plan::LiteralValue;
 ///
 /// Every name has its own number, so that the resolver can say which of them it has understood and
 /// the tripwire can count what is left.
-#[derive(Clone, Debug)]
-pub(crate) struct Name {
-    pub(crate) text: String,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'t> {
+    pub(crate) text: &'t str,
     pub(crate) id: u32,
 }
 
 /// One text.
 #[derive(Debug)]
-pub(crate) struct Script {
-    pub(crate) statements: Vec<Statement>,
+pub(crate) struct Script<'t> {
+    pub(crate) statements: Vec<Statement<'t>>,
     /// The text of every name, by [`Name::id`].
-    pub(crate) names: Vec<Box<str>>,
+    pub(crate) names: Vec<&'t str>,
     /// Numbers of the names that cannot be a column's, wherever they stand.
     pub(crate) settled: Vec<u32>,
 }
 
 /// One statement of a text.
 #[derive(Debug)]
-pub(crate) struct Statement {
-    pub(crate) kind: StatementKind,
+pub(crate) struct Statement<'t> {
+    pub(crate) kind: StatementKind<'t>,
     pub(crate) range: Range<usize>,
     /// The names of this statement in [`Script::names`].
     pub(crate) names: Range<usize>,
     /// Every relation name that the statement uses as one, hidden by a CTE or not.
-    pub(crate) relations: Vec<RelationRef>,
+    pub(crate) relations: Vec<RelationRef<'t>>,
 }
 
 /// A relation name in a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RelationRef {
-    pub(crate) schema: Option<String>,
-    pub(crate) name: String,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RelationRef<'t> {
+    pub(crate) schema: Option<&'t str>,
+    pub(crate) name: &'t str,
 }
 
 #[derive(Debug)]
-pub(crate) enum StatementKind {
-    Query(Query),
+pub(crate) enum StatementKind<'t> {
+    Query(Query<'t>),
     Explain(Box<Self>),
-    Copy(Copy),
-    Utility(Utility),
-    Prepare(Box<Prepare>),
-    Execute(Execute),
+    Copy(Copy<'t>),
+    Utility(Utility<'t>),
+    Prepare(Box<Prepare<'t>>),
+    Execute(Execute<'t>),
     /// `None` for `ALL`, here and in `Close`.
     Deallocate(Option<String>),
-    Declare(Box<Declare>),
+    Declare(Box<Declare<'t>>),
     Fetch {
         name: String,
         is_move: bool,
@@ -63,25 +64,25 @@ pub(crate) enum StatementKind {
 }
 
 #[derive(Debug)]
-pub(crate) struct Prepare {
+pub(crate) struct Prepare<'t> {
     pub(crate) name: String,
-    pub(crate) types: Vec<TypeName>,
-    pub(crate) query: Query,
+    pub(crate) types: Vec<TypeName<'t>>,
+    pub(crate) query: Query<'t>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Execute {
+pub(crate) struct Execute<'t> {
     pub(crate) name: String,
-    pub(crate) args: Vec<Expr>,
+    pub(crate) args: Vec<Expr<'t>>,
     /// `CREATE TABLE … AS EXECUTE`.
     pub(crate) stored: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct Declare {
+pub(crate) struct Declare<'t> {
     pub(crate) name: String,
     pub(crate) hold: bool,
-    pub(crate) query: Query,
+    pub(crate) query: Query<'t>,
 }
 
 /// Something that the adapter does not know, in words.
@@ -92,152 +93,152 @@ pub(crate) struct Unsupported {
 }
 
 #[derive(Debug)]
-pub(crate) enum Query {
-    Select(Box<Select>),
-    Insert(Box<Insert>),
-    Update(Box<Update>),
-    Delete(Box<Delete>),
-    Merge(Box<Merge>),
+pub(crate) enum Query<'t> {
+    Select(Box<Select<'t>>),
+    Insert(Box<Insert<'t>>),
+    Update(Box<Update<'t>>),
+    Delete(Box<Delete<'t>>),
+    Merge(Box<Merge<'t>>),
 }
 
 #[derive(Debug)]
-pub(crate) struct With {
+pub(crate) struct With<'t> {
     pub(crate) recursive: bool,
-    pub(crate) ctes: Vec<Cte>,
+    pub(crate) ctes: Vec<Cte<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Cte {
-    pub(crate) name: Name,
-    pub(crate) columns: Vec<Name>,
-    pub(crate) query: Query,
+pub(crate) struct Cte<'t> {
+    pub(crate) name: Name<'t>,
+    pub(crate) columns: Vec<Name<'t>>,
+    pub(crate) query: Query<'t>,
     /// Columns by which `SEARCH` orders or `CYCLE` tells rows apart: they go into row values.
-    pub(crate) tracked: Vec<Name>,
+    pub(crate) tracked: Vec<Name<'t>>,
     /// Constants of `CYCLE`.
-    pub(crate) marks: Vec<Expr>,
+    pub(crate) marks: Vec<Expr<'t>>,
     /// Columns that `SEARCH` and `CYCLE` add.
-    pub(crate) added: Vec<Name>,
+    pub(crate) added: Vec<Name<'t>>,
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) struct Select {
-    pub(crate) with: Option<With>,
-    pub(crate) body: SelectBody,
-    pub(crate) order: Vec<Expr>,
-    pub(crate) limits: Vec<Expr>,
-    pub(crate) locked: Vec<Name>,
+pub(crate) struct Select<'t> {
+    pub(crate) with: Option<With<'t>>,
+    pub(crate) body: SelectBody<'t>,
+    pub(crate) order: Vec<Expr<'t>>,
+    pub(crate) limits: Vec<Expr<'t>>,
+    pub(crate) locked: Vec<Name<'t>>,
     /// Where the name of the relation stands that `SELECT INTO` creates.
     pub(crate) into: Option<usize>,
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum SelectBody {
-    Simple(Box<Simple>),
-    Values(Vec<Vec<Expr>>),
+pub(crate) enum SelectBody<'t> {
+    Simple(Box<Simple<'t>>),
+    Values(Vec<Vec<Expr<'t>>>),
     SetOperation {
         word: &'static str,
         all: bool,
-        left: Box<Select>,
-        right: Box<Select>,
+        left: Box<Select<'t>>,
+        right: Box<Select<'t>>,
     },
 }
 
 #[derive(Debug)]
-pub(crate) struct Simple {
-    pub(crate) distinct: Distinct,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) from: Vec<FromItem>,
-    pub(crate) filter: Option<Expr>,
-    pub(crate) group: Vec<Expr>,
-    pub(crate) having: Option<Expr>,
-    pub(crate) windows: Vec<Window>,
+pub(crate) struct Simple<'t> {
+    pub(crate) distinct: Distinct<'t>,
+    pub(crate) targets: Vec<Target<'t>>,
+    pub(crate) from: Vec<FromItem<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
+    pub(crate) group: Vec<Expr<'t>>,
+    pub(crate) having: Option<Expr<'t>>,
+    pub(crate) windows: Vec<Window<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Distinct {
+pub(crate) enum Distinct<'t> {
     No,
     All,
-    On(Vec<Expr>),
+    On(Vec<Expr<'t>>),
 }
 
 /// An item of a select list or of `RETURNING`.
 #[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) alias: Option<Name>,
-    pub(crate) expr: Expr,
+pub(crate) struct Target<'t> {
+    pub(crate) alias: Option<Name<'t>>,
+    pub(crate) expr: Expr<'t>,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Window {
-    pub(crate) names: Vec<Name>,
-    pub(crate) partition: Vec<Expr>,
-    pub(crate) order: Vec<Expr>,
-    pub(crate) frame: Vec<Expr>,
+pub(crate) struct Window<'t> {
+    pub(crate) names: Vec<Name<'t>>,
+    pub(crate) partition: Vec<Expr<'t>>,
+    pub(crate) order: Vec<Expr<'t>>,
+    pub(crate) frame: Vec<Expr<'t>>,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
-    pub(crate) schema: Option<Name>,
-    pub(crate) name: Name,
-    pub(crate) alias: Option<Alias>,
+pub(crate) struct Table<'t> {
+    pub(crate) schema: Option<Name<'t>>,
+    pub(crate) name: Name<'t>,
+    pub(crate) alias: Option<Alias<'t>>,
     pub(crate) at: usize,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Alias {
-    pub(crate) name: Name,
-    pub(crate) columns: Vec<Name>,
+pub(crate) struct Alias<'t> {
+    pub(crate) name: Name<'t>,
+    pub(crate) columns: Vec<Name<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) enum FromItem {
-    Table(Table),
+pub(crate) enum FromItem<'t> {
+    Table(Table<'t>),
     Subquery {
-        query: Box<Query>,
+        query: Box<Query<'t>>,
         lateral: bool,
-        alias: Option<Alias>,
+        alias: Option<Alias<'t>>,
         at: usize,
     },
     Function {
-        functions: Vec<TableFunction>,
+        functions: Vec<TableFunction<'t>>,
         ordinality: bool,
-        alias: Option<Alias>,
+        alias: Option<Alias<'t>>,
         at: usize,
     },
     /// `XMLTABLE` or `JSON_TABLE`: plain values in, plain columns out.
     Document {
         what: &'static str,
-        args: Vec<Expr>,
-        columns: Vec<Name>,
-        alias: Option<Alias>,
+        args: Vec<Expr<'t>>,
+        columns: Vec<Name<'t>>,
+        alias: Option<Alias<'t>>,
         at: usize,
     },
-    Join(Box<Join>),
+    Join(Box<Join<'t>>),
     Sample {
         relation: Box<Self>,
-        args: Vec<Expr>,
+        args: Vec<Expr<'t>>,
     },
 }
 
 /// A function in `FROM` with its column definition list, if any.
 #[derive(Debug)]
-pub(crate) struct TableFunction {
-    pub(crate) call: Expr,
-    pub(crate) columns: Option<Vec<Name>>,
+pub(crate) struct TableFunction<'t> {
+    pub(crate) call: Expr<'t>,
+    pub(crate) columns: Option<Vec<Name<'t>>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Join {
+pub(crate) struct Join<'t> {
     pub(crate) kind: JoinKind,
     pub(crate) natural: bool,
-    pub(crate) left: FromItem,
-    pub(crate) right: FromItem,
-    pub(crate) using: Vec<Name>,
-    pub(crate) using_alias: Option<Name>,
-    pub(crate) on: Option<Expr>,
-    pub(crate) alias: Option<Alias>,
+    pub(crate) left: FromItem<'t>,
+    pub(crate) right: FromItem<'t>,
+    pub(crate) using: Vec<Name<'t>>,
+    pub(crate) using_alias: Option<Name<'t>>,
+    pub(crate) on: Option<Expr<'t>>,
+    pub(crate) alias: Option<Alias<'t>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,89 +251,89 @@ pub(crate) enum JoinKind {
 
 /// A column that is written to.
 #[derive(Debug)]
-pub(crate) struct TargetColumn {
-    pub(crate) name: Name,
+pub(crate) struct TargetColumn<'t> {
+    pub(crate) name: Name<'t>,
     /// `a[1] = …` or `a.f = …`.
     pub(crate) inner: bool,
     /// The subscripts of such a target.
-    pub(crate) subscripts: Vec<Expr>,
+    pub(crate) subscripts: Vec<Expr<'t>>,
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) struct Insert {
-    pub(crate) with: Option<With>,
-    pub(crate) target: Table,
-    pub(crate) columns: Vec<TargetColumn>,
+pub(crate) struct Insert<'t> {
+    pub(crate) with: Option<With<'t>>,
+    pub(crate) target: Table<'t>,
+    pub(crate) columns: Vec<TargetColumn<'t>>,
     /// `None` for `DEFAULT VALUES`.
-    pub(crate) source: Option<Box<Select>>,
-    pub(crate) conflict: Option<Conflict>,
-    pub(crate) returning: Vec<Target>,
+    pub(crate) source: Option<Box<Select<'t>>>,
+    pub(crate) conflict: Option<Conflict<'t>>,
+    pub(crate) returning: Vec<Target<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Conflict {
-    pub(crate) arbiters: Vec<IndexPart>,
-    pub(crate) arbiter_filter: Option<Expr>,
-    pub(crate) sets: Vec<Set>,
-    pub(crate) filter: Option<Expr>,
+pub(crate) struct Conflict<'t> {
+    pub(crate) arbiters: Vec<IndexPart<'t>>,
+    pub(crate) arbiter_filter: Option<Expr<'t>>,
+    pub(crate) sets: Vec<Set<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
 }
 
 /// An element of an index or of a conflict target.
 #[derive(Debug)]
-pub(crate) struct IndexPart {
-    pub(crate) key: IndexKey,
+pub(crate) struct IndexPart<'t> {
+    pub(crate) key: IndexKey<'t>,
     /// It names a collation, an operator class or its options.
     pub(crate) qualified: bool,
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum IndexKey {
-    Column(Name),
-    Expr(Expr),
+pub(crate) enum IndexKey<'t> {
+    Column(Name<'t>),
+    Expr(Expr<'t>),
 }
 
 #[derive(Debug)]
-pub(crate) enum Set {
-    One(TargetColumn, Expr),
-    Many(Vec<TargetColumn>, Expr),
+pub(crate) enum Set<'t> {
+    One(TargetColumn<'t>, Expr<'t>),
+    Many(Vec<TargetColumn<'t>>, Expr<'t>),
 }
 
 #[derive(Debug)]
-pub(crate) struct Update {
-    pub(crate) with: Option<With>,
-    pub(crate) target: Table,
-    pub(crate) sets: Vec<Set>,
-    pub(crate) from: Vec<FromItem>,
-    pub(crate) filter: Option<Expr>,
-    pub(crate) returning: Vec<Target>,
+pub(crate) struct Update<'t> {
+    pub(crate) with: Option<With<'t>>,
+    pub(crate) target: Table<'t>,
+    pub(crate) sets: Vec<Set<'t>>,
+    pub(crate) from: Vec<FromItem<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
+    pub(crate) returning: Vec<Target<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Delete {
-    pub(crate) with: Option<With>,
-    pub(crate) target: Table,
-    pub(crate) using: Vec<FromItem>,
-    pub(crate) filter: Option<Expr>,
-    pub(crate) returning: Vec<Target>,
+pub(crate) struct Delete<'t> {
+    pub(crate) with: Option<With<'t>>,
+    pub(crate) target: Table<'t>,
+    pub(crate) using: Vec<FromItem<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
+    pub(crate) returning: Vec<Target<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Merge {
-    pub(crate) with: Option<With>,
-    pub(crate) target: Table,
-    pub(crate) source: FromItem,
-    pub(crate) on: Expr,
-    pub(crate) whens: Vec<When>,
-    pub(crate) returning: Vec<Target>,
+pub(crate) struct Merge<'t> {
+    pub(crate) with: Option<With<'t>>,
+    pub(crate) target: Table<'t>,
+    pub(crate) source: FromItem<'t>,
+    pub(crate) on: Expr<'t>,
+    pub(crate) whens: Vec<When<'t>>,
+    pub(crate) returning: Vec<Target<'t>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct When {
+pub(crate) struct When<'t> {
     pub(crate) matched: Matched,
-    pub(crate) condition: Option<Expr>,
-    pub(crate) action: MergeAction,
+    pub(crate) condition: Option<Expr<'t>>,
+    pub(crate) action: MergeAction<'t>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -343,59 +344,62 @@ pub(crate) enum Matched {
 }
 
 #[derive(Debug)]
-pub(crate) enum MergeAction {
+pub(crate) enum MergeAction<'t> {
     Nothing,
     Delete,
-    Update(Vec<Set>),
+    Update(Vec<Set<'t>>),
     Insert {
-        columns: Vec<TargetColumn>,
+        columns: Vec<TargetColumn<'t>>,
         /// `None` for `DEFAULT VALUES`.
-        values: Option<Vec<Expr>>,
+        values: Option<Vec<Expr<'t>>>,
     },
 }
 
 #[derive(Debug)]
-pub(crate) struct Copy {
-    pub(crate) target: CopyTarget,
+pub(crate) struct Copy<'t> {
+    pub(crate) target: CopyTarget<'t>,
     pub(crate) from: bool,
     /// Whose data it is when it is not the client's: a file or a program of the server's.
     pub(crate) server_side: Option<&'static str>,
-    pub(crate) options: Vec<CopyOption>,
-    pub(crate) filter: Option<Expr>,
+    pub(crate) options: Vec<CopyOption<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
     pub(crate) at: usize,
 }
 
 /// An option of COPY, in whichever spelling it was written.
 #[derive(Debug)]
-pub(crate) struct CopyOption {
+pub(crate) struct CopyOption<'t> {
     pub(crate) name: String,
-    pub(crate) value: CopyValue,
+    pub(crate) value: CopyValue<'t>,
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum CopyValue {
+pub(crate) enum CopyValue<'t> {
     Nothing,
     /// A string or a word.
     Text(String),
     Number(String),
     /// `*`.
     All,
-    Columns(Vec<Name>),
+    Columns(Vec<Name<'t>>),
 }
 
 #[derive(Debug)]
-pub(crate) enum CopyTarget {
-    Table { table: Table, columns: Vec<Name> },
-    Query(Query),
+pub(crate) enum CopyTarget<'t> {
+    Table {
+        table: Table<'t>,
+        columns: Vec<Name<'t>>,
+    },
+    Query(Query<'t>),
 }
 
 /// A statement that is not a query.
 #[derive(Debug)]
-pub(crate) struct Utility {
+pub(crate) struct Utility<'t> {
     /// In words, as the statement begins: `CREATE INDEX`.
     pub(crate) what: &'static str,
-    pub(crate) action: Action,
+    pub(crate) action: Action<'t>,
     /// Whether a name may mean something else afterwards: DDL, `SET`, the end of a transaction.
     pub(crate) changes_names: bool,
     /// Names of relations that show, or are parts of, the others that it names afterwards.
@@ -404,7 +408,7 @@ pub(crate) struct Utility {
 
 /// What a utility statement does, as far as protection is concerned.
 #[derive(Debug)]
-pub(crate) enum Action {
+pub(crate) enum Action<'t> {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
     /// Gives a setting a value: harmless, but for what it sets.
@@ -427,24 +431,24 @@ pub(crate) enum Action {
     Code { strings: Vec<String>, tokens: bool },
     /// Defines a relation, or parts of one that may concern its encrypted columns.
     Define {
-        table: Table,
-        parts: Vec<Part>,
+        table: Table<'t>,
+        parts: Vec<Part<'t>>,
         /// It is new, and gets the columns of these relations.
-        creates: Option<Vec<Table>>,
+        creates: Option<Vec<Table<'t>>>,
     },
     /// Stores the result of a query on the server in a new relation.
     Store {
-        query: Query,
-        target: RelationRef,
+        query: Query<'t>,
+        target: RelationRef<'t>,
         kept: Kept,
         at: usize,
     },
     /// Stores a query on the server.
-    View(Query),
+    View(Query<'t>),
     /// Gives a relation, or a column of it, another name.
-    Rename { table: Table, renamed: Renamed },
+    Rename { table: Table<'t>, renamed: Renamed },
     /// Runs a procedure with these arguments.
-    Call(Expr),
+    Call(Expr<'t>),
 }
 
 /// What a new relation keeps of the query that fills it.
@@ -469,39 +473,39 @@ pub(crate) enum Renamed {
 
 /// A part of a definition.
 #[derive(Debug)]
-pub(crate) enum Part {
+pub(crate) enum Part<'t> {
     /// An expression over the relation's columns, which must not touch an encrypted one.
-    Expr(Expr),
+    Expr(Expr<'t>),
     /// A key: of an index by this access method, or of a constraint.
-    Key(IndexPart, Option<String>),
+    Key(IndexPart<'t>, Option<String>),
     /// A column that must not be encrypted for this to be done to it.
     PlainColumn {
-        name: Name,
+        name: Name<'t>,
         what: &'static str,
         at: usize,
     },
     /// A column to which anything may happen.
-    AnyColumn(Name),
+    AnyColumn(Name<'t>),
     /// The condition of a trigger, over the rows `old` and `new`.
-    RowCondition(Expr),
+    RowCondition(Expr<'t>),
     /// A new column.
     NewColumn {
-        name: Name,
-        ty: Option<TypeName>,
+        name: Name<'t>,
+        ty: Option<TypeName<'t>>,
         has_default: bool,
         at: usize,
     },
 }
 
 #[derive(Debug)]
-pub(crate) struct Expr {
-    pub(crate) kind: ExprKind,
+pub(crate) struct Expr<'t> {
+    pub(crate) kind: ExprKind<'t>,
     /// Byte offset, for messages.
     pub(crate) at: usize,
 }
 
 #[derive(Debug)]
-pub(crate) enum ExprKind {
+pub(crate) enum ExprKind<'t> {
     Param {
         number: u32,
         range: Range<usize>,
@@ -510,66 +514,66 @@ pub(crate) enum ExprKind {
     Default,
     Literal(Literal),
     Column {
-        parts: Vec<Name>,
+        parts: Vec<Name<'t>>,
         star: bool,
     },
     /// `(relation).field`, or `(relation).*`: the name may also be a column of a composite type.
     Field {
-        relation: Name,
-        field: Option<Name>,
+        relation: Name<'t>,
+        field: Option<Name<'t>>,
     },
     Cast {
-        arg: Box<Expr>,
-        ty: TypeName,
+        arg: Box<Expr<'t>>,
+        ty: TypeName<'t>,
         form: CastForm,
     },
     Binary {
-        operator: Operator,
-        left: Option<Box<Expr>>,
-        right: Box<Expr>,
+        operator: Operator<'t>,
+        left: Option<Box<Expr<'t>>>,
+        right: Box<Expr<'t>>,
     },
     /// `IS [NOT] DISTINCT FROM`.
-    Distinct(Box<Expr>, Box<Expr>),
-    NullIf(Box<Expr>, Box<Expr>),
+    Distinct(Box<Expr<'t>>, Box<Expr<'t>>),
+    NullIf(Box<Expr<'t>>, Box<Expr<'t>>),
     In {
-        operator: Operator,
-        left: Box<Expr>,
-        list: Vec<Expr>,
+        operator: Operator<'t>,
+        left: Box<Expr<'t>>,
+        list: Vec<Expr<'t>>,
     },
     /// `op ANY (array)`, `op ALL (array)`.
     Quantified {
-        operator: Operator,
-        left: Box<Expr>,
-        array: Box<Expr>,
+        operator: Operator<'t>,
+        left: Box<Expr<'t>>,
+        array: Box<Expr<'t>>,
     },
     Sublink {
         kind: Sublink,
-        test: Option<Box<Expr>>,
-        operator: Option<Operator>,
-        query: Box<Query>,
+        test: Option<Box<Expr<'t>>>,
+        operator: Option<Operator<'t>>,
+        query: Box<Query<'t>>,
     },
     /// `AND`, `OR` and `NOT`.
     Bool {
         what: &'static str,
-        args: Vec<Expr>,
+        args: Vec<Expr<'t>>,
     },
-    NullTest(Box<Expr>),
+    NullTest(Box<Expr<'t>>),
     Case {
-        arg: Option<Box<Expr>>,
-        whens: Vec<(Expr, Expr)>,
-        default: Option<Box<Expr>>,
+        arg: Option<Box<Expr<'t>>>,
+        whens: Vec<(Expr<'t>, Expr<'t>)>,
+        default: Option<Box<Expr<'t>>>,
     },
-    Coalesce(Vec<Expr>),
-    Array(Vec<Expr>),
-    Row(Vec<Expr>),
-    Call(Box<Call>),
+    Coalesce(Vec<Expr<'t>>),
+    Array(Vec<Expr<'t>>),
+    Row(Vec<Expr<'t>>),
+    Call(Box<Call<'t>>),
     /// Takes plain values and gives one.
     Plain {
         what: &'static str,
-        args: Vec<Expr>,
+        args: Vec<Expr<'t>>,
     },
     /// `GROUPING(…)`: says which columns are grouped, not what they hold.
-    Grouping(Vec<Expr>),
+    Grouping(Vec<Expr<'t>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -583,34 +587,30 @@ pub(crate) enum Sublink {
 }
 
 /// An operator name.
-#[derive(Clone, Debug)]
-pub(crate) struct Operator {
-    pub(crate) schema: Option<String>,
-    pub(crate) name: String,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operator<'t> {
+    pub(crate) schema: Option<&'t str>,
+    pub(crate) name: &'t str,
 }
 
-impl Operator {
+impl Operator<'_> {
     /// Whether it is equality or its negation, as far as the name goes.
     pub(crate) fn is_equality(&self) -> bool {
-        matches!(self.name.as_str(), "=" | "<>")
-            && self
-                .schema
-                .as_deref()
-                .is_none_or(|schema| schema == "pg_catalog")
+        matches!(self.name, "=" | "<>") && self.schema.is_none_or(|schema| schema == "pg_catalog")
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct Call<'t> {
     /// Schema (if named) and name.
-    pub(crate) parts: Vec<String>,
+    pub(crate) parts: Vec<&'t str>,
     /// The tokens of the name, none when the grammar made the call up (`EXTRACT`, `TRIM`).
-    pub(crate) names: Vec<Name>,
-    pub(crate) args: Vec<Expr>,
+    pub(crate) names: Vec<Name<'t>>,
+    pub(crate) args: Vec<Expr<'t>>,
     pub(crate) named_args: bool,
-    pub(crate) order: Vec<Expr>,
-    pub(crate) filter: Option<Expr>,
-    pub(crate) over: Option<Window>,
+    pub(crate) order: Vec<Expr<'t>>,
+    pub(crate) filter: Option<Expr<'t>>,
+    pub(crate) over: Option<Window<'t>>,
     pub(crate) star: bool,
     pub(crate) distinct: bool,
     pub(crate) variadic: bool,
@@ -635,9 +635,9 @@ pub(crate) enum LiteralClass {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct TypeName {
+pub(crate) struct TypeName<'t> {
     /// Schema (if any) and name; the grammar writes `integer` as `pg_catalog.int4`.
-    pub(crate) parts: Vec<Name>,
+    pub(crate) parts: Vec<Name<'t>>,
     pub(crate) modifiers: Vec<i32>,
     pub(crate) array: bool,
     /// `SETOF`, `%TYPE`, or modifiers that are not numbers.

@@ -12,6 +12,7 @@ mod scope;
 mod session;
 mod splice;
 mod types;
+mod views;
 
 #[cfg(test)]
 extern crate self as sealwire_sql;

@@ -6,17 +6,19 @@ use sealwire_core::catalogue::{Attribute, Catalogue};
 use sealwire_core::policy::Policy;
 
 use crate::parse::{Lexeme, Tokens, each_word};
+use crate::views::Views;
 
 /// The names of the protected relations and of everything that the catalogue says depends on one
 /// (partitions and children, views and materialised views, transitively), and of every relation
 /// with a column whose type says that it holds cells. Build it once per policy
-/// and state of the catalogue.
-#[derive(Clone, Debug)]
+/// and state of the catalogue: it also keeps what the definitions of views come to.
+#[derive(Debug)]
 pub struct Matcher {
     names: HashSet<Box<str>>,
     /// For every first byte of a name, a bit per length (63 stands for all longer ones): most
     /// words of a text are told apart by these alone.
     lengths: Box<[u64; 256]>,
+    pub(crate) views: Views,
 }
 
 impl Matcher {
@@ -25,6 +27,7 @@ impl Matcher {
         let mut matcher = Self {
             names: HashSet::new(),
             lengths: Box::new([0; 256]),
+            views: Views::default(),
         };
         for table in policy.tables() {
             matcher.add(&table.name);
@@ -105,7 +108,11 @@ impl Matcher {
     }
 
     /// [`Matcher::mentions`] for a part of a text whose tokens are known, without its strings.
-    pub(crate) fn mentions_between(&self, tokens: &Tokens, range: &std::ops::Range<usize>) -> bool {
+    pub(crate) fn mentions_between(
+        &self,
+        tokens: &Tokens<'_>,
+        range: &std::ops::Range<usize>,
+    ) -> bool {
         tokens
             .iter()
             .filter(|token| range.contains(&token.start))

@@ -44,8 +44,12 @@ pub(crate) fn is_keyword(word: &str) -> bool {
         .is_some_and(|keyword| keyword.category != rupg_sql::Category::Unreserved)
 }
 
+/// The grammar's own tree of a text, which [`lower`] takes names from.
+#[derive(Debug)]
+pub(crate) struct Tree(pg::List);
+
 /// Parses a text whose tokens are known.
-pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Script> {
+pub(crate) fn parse(text: &str, tokens: &Tokens<'_>) -> Result<Tree> {
     let (list, _notices) = rupg_sql::parse(text).map_err(|error| {
         let at = error.location;
         let constant = at
@@ -58,6 +62,16 @@ pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Scr
         };
         Fault::Syntax { words, at }
     })?;
+    Ok(Tree(list))
+}
+
+/// Makes our own tree of the grammar's.
+pub(crate) fn lower<'t>(
+    text: &'t str,
+    tokens: &'t Tokens<'t>,
+    tree: &'t Tree,
+    depth_max: usize,
+) -> Result<Script<'t>> {
     let mut lower = Lower {
         text,
         tokens,
@@ -69,7 +83,7 @@ pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Scr
         depth_max,
     };
     let mut statements = Vec::new();
-    for node in &list {
+    for node in &tree.0 {
         let Some(pg::Node::RawStmt(raw)) = node else {
             return Err(unsupported("an unknown statement", None));
         };
@@ -110,12 +124,12 @@ pub(crate) fn parse(text: &str, tokens: &Tokens, depth_max: usize) -> Result<Scr
 /// Walks the raw tree of one text.
 struct Lower<'t> {
     text: &'t str,
-    tokens: &'t Tokens,
-    names: Vec<Box<str>>,
+    tokens: &'t Tokens<'t>,
+    names: Vec<&'t str>,
     settled: Vec<u32>,
-    relations: Vec<RelationRef>,
+    relations: Vec<RelationRef<'t>>,
     /// Names of the common table expressions in scope, innermost last.
-    ctes: Vec<String>,
+    ctes: Vec<&'t str>,
     depth: usize,
     depth_max: usize,
 }
@@ -138,37 +152,34 @@ fn expect_empty(is_empty: bool, what: &'static str, location: i32) -> Result<()>
     }
 }
 
-impl Lower<'_> {
-    fn name(&mut self, text: &str) -> Name {
+impl<'t> Lower<'t> {
+    fn name(&mut self, text: &'t str) -> Name<'t> {
         // A text has far fewer names than 2^32.
         let id = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        self.names.push(text.into());
-        Name {
-            text: text.to_owned(),
-            id,
-        }
+        self.names.push(text);
+        Name { text, id }
     }
 
     /// A name that cannot be a column reference whatever it is called: of a type, an operator, a
     /// collation.
-    fn settled_name(&mut self, text: &str) -> Name {
+    fn settled_name(&mut self, text: &'t str) -> Name<'t> {
         let name = self.name(text);
         self.settled.push(name.id);
         name
     }
 
-    fn settled_list(&mut self, list: &pg::List) -> Result<Vec<Name>> {
+    fn settled_list(&mut self, list: &'t pg::List) -> Result<Vec<Name<'t>>> {
         let names = self.name_list(list)?;
         self.settled.extend(names.iter().map(|name| name.id));
         Ok(names)
     }
 
-    fn optional_name(&mut self, text: Option<&pg::Str>) -> Option<Name> {
+    fn optional_name(&mut self, text: Option<&'t pg::Str>) -> Option<Name<'t>> {
         text.map(|text| self.name(text))
     }
 
     /// A list of `String` nodes.
-    fn name_list(&mut self, list: &pg::List) -> Result<Vec<Name>> {
+    fn name_list(&mut self, list: &'t pg::List) -> Result<Vec<Name<'t>>> {
         list.iter()
             .map(|node| match node {
                 Some(pg::Node::String(text)) => Ok(self.name(text)),
@@ -188,7 +199,10 @@ impl Lower<'_> {
         result
     }
 
-    fn boxed_alias(&mut self, alias: Option<&pg::Alias>) -> Result<Option<crate::ir::Alias>> {
+    fn boxed_alias(
+        &mut self,
+        alias: Option<&'t pg::Alias>,
+    ) -> Result<Option<crate::ir::Alias<'t>>> {
         let Some(pg::Alias {
             aliasname,
             colnames,
@@ -205,7 +219,7 @@ impl Lower<'_> {
         }))
     }
 
-    fn table(&mut self, relation: Option<&pg::RangeVar>) -> Result<crate::ir::Table> {
+    fn table(&mut self, relation: Option<&'t pg::RangeVar>) -> Result<crate::ir::Table<'t>> {
         let Some(pg::RangeVar {
             catalogname,
             schemaname,
@@ -227,10 +241,10 @@ impl Lower<'_> {
         }
         let at = offset(*location).unwrap_or(0);
         let schema = self.optional_name(schemaname.as_ref());
-        if schema.is_some() || !self.ctes.iter().any(|cte| **cte == **relname) {
+        if schema.is_some() || !self.ctes.contains(&relname.as_ref()) {
             self.relations.push(RelationRef {
-                schema: schema.as_ref().map(|name| name.text.clone()),
-                name: relname.to_string(),
+                schema: schema.map(|name| name.text),
+                name: relname,
             });
         }
         Ok(crate::ir::Table {

@@ -1,33 +1,55 @@
 //! The words of refusals. Names of columns, relations, functions and types may appear; values
 //! never do.
 
+use std::fmt;
+
 use sealwire_core::policy::{ColumnId, Mode, Policy};
 
 use crate::plan::{Refusal, RefusalKind};
 use crate::types::Site;
 
+/// A name with what it is qualified by, put together only where a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Path<'a> {
+    Name(&'a str),
+    /// `schema.name`.
+    Relation(&'a str, &'a str),
+    /// `schema.relation.name`.
+    Column(&'a str, &'a str, &'a str),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Relation(schema, name) => write!(f, "{schema}.{name}"),
+            Self::Column(schema, relation, name) => write!(f, "{schema}.{relation}.{name}"),
+        }
+    }
+}
+
 /// Why a set of expressions is plain.
-#[derive(Clone, Debug)]
-pub(crate) enum Why {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Why<'a> {
     /// It holds a plain column.
-    Column(String),
+    Column(Path<'a>),
     /// It is an argument of this function.
-    Argument(String),
+    Argument(&'a str),
     /// It is the result of this function.
-    Result(String),
+    Result(&'a str),
     /// It is an operand of this operator or keyword.
-    Operand(String),
+    Operand(&'a str),
     /// It is the result of this operator or keyword.
-    OperatorResult(String),
+    OperatorResult(&'a str),
     /// It stands in this clause, which needs a value that the server can read.
     Clause(&'static str),
     /// It is the result of a cast to this type.
-    CastResult(String),
+    CastResult(&'a str),
     /// It is cast to this type.
-    CastOperand(String),
+    CastOperand(&'a str),
 }
 
-impl Why {
+impl Why<'_> {
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Column(path) => format!("plain column `{path}`"),
@@ -99,7 +121,7 @@ const fn supported(mode: Mode) -> &'static str {
 pub(crate) fn mixed(
     policy: &Policy,
     column: ColumnId,
-    why: &Why,
+    why: Why<'_>,
     param: Option<u32>,
     at: usize,
 ) -> Refusal {
@@ -279,7 +301,7 @@ pub(crate) fn foreign_operator(
 }
 
 /// A value for a column of cells that nobody knows the key of.
-pub(crate) fn unlisted_value(path: &str, at: usize) -> Refusal {
+pub(crate) fn unlisted_value(path: Path<'_>, at: usize) -> Refusal {
     refuse(
         RefusalKind::CatalogueMismatch,
         format!(
@@ -293,7 +315,7 @@ pub(crate) fn unlisted_value(path: &str, at: usize) -> Refusal {
 }
 
 /// Such a column with anything else than another one of its relation.
-pub(crate) fn unlisted_mixed(path: &str, with: &str, at: usize) -> Refusal {
+pub(crate) fn unlisted_mixed(path: Path<'_>, with: &str, at: usize) -> Refusal {
     refuse(
         RefusalKind::CatalogueMismatch,
         format!("refusing to mix `{path}` with {with}"),
@@ -304,7 +326,7 @@ pub(crate) fn unlisted_mixed(path: &str, with: &str, at: usize) -> Refusal {
 }
 
 /// A whole row that holds cells.
-pub(crate) fn whole_row(path: &str, at: usize) -> Refusal {
+pub(crate) fn whole_row(path: Path<'_>, at: usize) -> Refusal {
     refuse(
         RefusalKind::WholeRow,
         format!("refusing to use a whole row of `{path}`"),

@@ -1,16 +1,16 @@
 //! Relations: what the policy and the catalogue together say about one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use sealwire_core::catalogue::{Attribute, Relation, RelationKind, Resolution};
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{Finish, invalid, refuse};
+use crate::refuse::{Finish, Path, invalid, refuse};
+use crate::views::{ViewOutputs, Views};
 
 /// A disagreement between the policy and the catalogue about a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,8 +132,8 @@ impl From<Refusal> for Stop {
 
 /// A column as a statement sees it.
 #[derive(Clone, Debug)]
-pub(crate) struct RelationColumn {
-    pub(crate) name: String,
+pub(crate) struct RelationColumn<'c> {
+    pub(crate) name: &'c str,
     pub(crate) column: Option<ColumnId>,
     /// Further columns whose cells it can hold, where it is a view's and chooses between several.
     pub(crate) others: Vec<ColumnId>,
@@ -148,13 +148,11 @@ pub(crate) struct RelationColumn {
 
 /// A relation as a statement sees it.
 #[derive(Debug)]
-pub(crate) struct RelationInfo {
-    /// `schema.name`.
-    pub(crate) path: String,
-    pub(crate) schema: String,
-    pub(crate) name: String,
+pub(crate) struct RelationInfo<'c> {
+    pub(crate) schema: &'c str,
+    pub(crate) name: &'c str,
     pub(crate) oid: u32,
-    pub(crate) columns: Vec<RelationColumn>,
+    pub(crate) columns: Vec<RelationColumn<'c>>,
     /// The order of the columns is the manifest's word, and the catalogue agrees.
     pub(crate) pinned: bool,
     /// The manifest pins another order.
@@ -165,7 +163,19 @@ pub(crate) struct RelationInfo {
     pub(crate) opaque: Option<Box<Refusal>>,
 }
 
-impl RelationInfo {
+impl<'c> RelationInfo<'c> {
+    pub(crate) fn path(&self) -> Path<'c> {
+        Path::Relation(self.schema, self.name)
+    }
+
+    /// The path of a column that goes by this name.
+    pub(crate) fn column_path<'n>(&self, name: &'n str) -> Path<'n>
+    where
+        'c: 'n,
+    {
+        Path::Column(self.schema, self.name, name)
+    }
+
     /// Whether it has encrypted columns, or may have, or others that hold cells.
     pub(crate) fn is_protected(&self) -> bool {
         self.is_encrypted() || self.columns.iter().any(|column| column.unlisted)
@@ -181,7 +191,8 @@ impl RelationInfo {
 #[derive(Debug)]
 pub(crate) struct Resolver<'a> {
     pub(crate) context: Context<'a>,
-    known: HashMap<u32, Rc<RelationInfo>>,
+    views: &'a Views,
+    known: BTreeMap<u32, Rc<RelationInfo<'a>>>,
     /// Relations that are being described, to stop at a cycle that a server may invent.
     open: Vec<u32>,
     /// While the definition of a view is read: the relations that it reads. Its text names them as
@@ -192,10 +203,11 @@ pub(crate) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(crate) fn new(context: Context<'a>, depth_max: usize) -> Self {
+    pub(crate) fn new(context: Context<'a>, views: &'a Views, depth_max: usize) -> Self {
         Self {
             context,
-            known: HashMap::new(),
+            views,
+            known: BTreeMap::new(),
             open: Vec::new(),
             within: Vec::new(),
             depth_max,
@@ -211,7 +223,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The relation that a name means to the server, whatever the policy says of the name.
-    pub(crate) fn found(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+    pub(crate) fn found(&self, schema: Option<&str>, name: &str) -> Option<&'a Relation> {
         let Context {
             catalogue, facts, ..
         } = self.context;
@@ -225,7 +237,7 @@ impl<'a> Resolver<'a> {
     pub(crate) fn is_protected(&mut self, schema: Option<&str>, name: &str) -> Result<bool, Stop> {
         let policy = self.context.policy;
         if let Some(relation) = self.read_by_view(schema, name) {
-            return Ok(self.describe(&relation)?.is_protected());
+            return Ok(self.describe(relation)?.is_protected());
         }
         let by_policy = match schema {
             Some(schema) => policy.table(schema, name).is_some(),
@@ -241,7 +253,7 @@ impl<'a> Resolver<'a> {
         {
             Resolution::NotLoaded => Err(Stop::Needs(vec![name.to_owned()])),
             Resolution::Missing => Ok(false),
-            Resolution::Found(relation) => Ok(self.describe(&relation)?.is_protected()),
+            Resolution::Found(relation) => Ok(self.describe(relation)?.is_protected()),
         }
     }
 
@@ -251,7 +263,7 @@ impl<'a> Resolver<'a> {
         schema: Option<&str>,
         name: &str,
         at: usize,
-    ) -> Result<Rc<RelationInfo>, Stop> {
+    ) -> Result<Rc<RelationInfo<'a>>, Stop> {
         let Context {
             policy,
             catalogue,
@@ -259,7 +271,7 @@ impl<'a> Resolver<'a> {
             ..
         } = self.context;
         if let Some(relation) = self.read_by_view(schema, name) {
-            return self.described_for_use(&relation, at);
+            return self.described_for_use(relation, at);
         }
         let relation = match catalogue.resolve(facts, schema, name) {
             Resolution::NotLoaded => return Err(Stop::Needs(vec![name.to_owned()])),
@@ -271,16 +283,16 @@ impl<'a> Resolver<'a> {
             Resolution::Found(relation) => relation,
         };
         if schema.is_none() {
-            self.check_shadowing(policy, &relation, at)?;
+            self.check_shadowing(policy, relation, at)?;
         }
-        self.described_for_use(&relation, at)
+        self.described_for_use(relation, at)
     }
 
     fn described_for_use(
         &mut self,
-        relation: &Relation,
+        relation: &'a Relation,
         at: usize,
-    ) -> Result<Rc<RelationInfo>, Stop> {
+    ) -> Result<Rc<RelationInfo<'a>>, Stop> {
         let info = self.describe(relation)?;
         match &info.opaque {
             Some(refusal) => Err(refusal.as_ref().clone().at(at).into()),
@@ -289,14 +301,15 @@ impl<'a> Resolver<'a> {
     }
 
     /// The relation of a name in the definition of the view that is being read.
-    fn read_by_view(&self, schema: Option<&str>, name: &str) -> Option<Arc<Relation>> {
+    fn read_by_view(&self, schema: Option<&str>, name: &str) -> Option<&'a Relation> {
+        let catalogue = self.context.catalogue;
         let mut found = self
             .within
             .iter()
-            .filter_map(|&oid| self.context.catalogue.by_oid(oid))
+            .filter_map(|&oid| catalogue.by_oid(oid))
             .filter(|read| read.name == name && schema.is_none_or(|schema| read.schema == schema));
         match (found.next(), found.next()) {
-            (Some(relation), None) => Some(Arc::clone(relation)),
+            (Some(relation), None) => Some(relation),
             _ => None,
         }
     }
@@ -323,7 +336,9 @@ impl<'a> Resolver<'a> {
         for table in policy.tables_named(&relation.name) {
             // Tables of one name that encrypt the same columns (one schema per tenant) may stand
             // for each other: no column is plain in the one and encrypted in the other.
-            if found.is_some_and(|found| names(found) == names(table)) {
+            let stands_for =
+                |found: &TableSpec| std::ptr::eq(found, table) || names(found) == names(table);
+            if found.is_some_and(stands_for) {
                 continue;
             }
             let name = &relation.name;
@@ -345,20 +360,19 @@ impl<'a> Resolver<'a> {
     }
 
     /// What is encrypted in a relation: by the policy, by its parents, by its definition.
-    fn describe(&mut self, relation: &Relation) -> Result<Rc<RelationInfo>, Stop> {
+    fn describe(&mut self, relation: &'a Relation) -> Result<Rc<RelationInfo<'a>>, Stop> {
         if let Some(info) = self.known.get(&relation.oid) {
             return Ok(Rc::clone(info));
         }
         let mut info = RelationInfo {
-            path: format!("{}.{}", relation.schema, relation.name),
-            schema: relation.schema.clone(),
-            name: relation.name.clone(),
+            schema: &relation.schema,
+            name: &relation.name,
             oid: relation.oid,
             columns: relation
                 .attributes
                 .iter()
                 .map(|attribute| RelationColumn {
-                    name: attribute.name.clone(),
+                    name: &attribute.name,
                     column: None,
                     others: Vec::new(),
                     unlisted: false,
@@ -375,7 +389,7 @@ impl<'a> Resolver<'a> {
         };
         if self.open.contains(&relation.oid) || self.open.len() >= VIEW_DEPTH_MAX {
             info.opaque = Some(Box::new(opaque(
-                &info.path,
+                info.path(),
                 "its definition leads back to itself",
             )));
             return Ok(Rc::new(info));
@@ -385,7 +399,7 @@ impl<'a> Resolver<'a> {
         self.open.pop();
         described?;
         for column in info.columns.iter_mut().filter(|c| c.column.is_none()) {
-            let attribute = relation.attribute(&column.name);
+            let attribute = relation.attribute(column.name);
             column.unlisted = attribute.is_some_and(Attribute::holds_cells);
         }
         let info = Rc::new(info);
@@ -393,7 +407,11 @@ impl<'a> Resolver<'a> {
         Ok(info)
     }
 
-    fn describe_into(&mut self, relation: &Relation, info: &mut RelationInfo) -> Result<(), Stop> {
+    fn describe_into(
+        &mut self,
+        relation: &'a Relation,
+        info: &mut RelationInfo<'a>,
+    ) -> Result<(), Stop> {
         let Context {
             policy, catalogue, ..
         } = self.context;
@@ -435,7 +453,11 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    fn describe_view(&mut self, relation: &Relation, info: &mut RelationInfo) -> Result<(), Stop> {
+    fn describe_view(
+        &mut self,
+        relation: &'a Relation,
+        info: &mut RelationInfo<'a>,
+    ) -> Result<(), Stop> {
         let mut reads_protected = false;
         for oid in &relation.reads {
             if let Some(read) = self.context.catalogue.by_oid(*oid) {
@@ -444,40 +466,61 @@ impl<'a> Resolver<'a> {
         }
         let Some(definition) = &relation.definition else {
             if reads_protected {
-                info.opaque = Some(Box::new(opaque(&info.path, "its definition is not known")));
+                info.opaque = Some(Box::new(opaque(info.path(), "its definition is not known")));
             }
             return Ok(());
         };
-        let reads = relation.reads.iter().copied();
-        let reads = reads.filter(|&oid| oid != relation.oid).collect();
-        let outer = std::mem::replace(&mut self.within, reads);
-        let outputs = crate::analyse::view(definition, self);
-        self.within = outer;
-        match outputs {
+        match self.view_outputs(relation, definition) {
             Ok(None) if !reads_protected => {}
             Ok(Some(outputs)) if outputs.len() == info.columns.len() => {
-                for (column, (output, others)) in info.columns.iter_mut().zip(outputs) {
+                for (column, (output, others)) in info.columns.iter_mut().zip(outputs.iter()) {
                     if let Some(id) = output.column {
                         column.column.get_or_insert(id);
-                        column.others = others;
+                        column.others.clone_from(others);
                     }
                 }
             }
             Ok(_) => {
                 let why = "its definition does not give the columns that the catalogue lists";
-                info.opaque = Some(Box::new(opaque(&info.path, why)));
+                info.opaque = Some(Box::new(opaque(info.path(), why)));
             }
             Err(Stop::Refused(refusal)) => {
-                info.opaque = Some(Box::new(opaque(&info.path, &refusal.message)));
+                info.opaque = Some(Box::new(opaque(info.path(), &refusal.message)));
             }
             Err(stop) => return Err(stop),
         }
         Ok(())
     }
+
+    /// The outputs of a view's definition. Only what was understood is kept: a failure may be the
+    /// stack's, or that of a ring of views as seen from one of them.
+    fn view_outputs(
+        &mut self,
+        relation: &'a Relation,
+        definition: &str,
+    ) -> Result<ViewOutputs, Stop> {
+        if let Some(outputs) = self.views.known(&self.context, relation.oid) {
+            return Ok(outputs);
+        }
+        let reads = relation.reads.iter().copied();
+        let reads = reads.filter(|&oid| oid != relation.oid).collect();
+        let outer = std::mem::replace(&mut self.within, reads);
+        let outputs = crate::analyse::view(definition, self);
+        self.within = outer;
+        let outputs = outputs?;
+        self.views
+            .keep(&self.context, relation.oid, outputs.clone());
+        Ok(outputs)
+    }
 }
 
 /// Gives a relation an encrypted column. One that the catalogue does not list exists nevertheless.
-fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &Relation) {
+fn protect<'c>(
+    info: &mut RelationInfo<'c>,
+    spec: &'c ColumnSpec,
+    id: ColumnId,
+    relation: &Relation,
+) {
     let mismatch = check_column(spec, relation)
         .into_iter()
         .find(|mismatch| mismatch.kind != MismatchKind::Default);
@@ -488,7 +531,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
         }
         Some(_) => {}
         None => info.columns.push(RelationColumn {
-            name: spec.name.clone(),
+            name: &spec.name,
             column: Some(id),
             others: Vec::new(),
             unlisted: false,
@@ -499,7 +542,7 @@ fn protect(info: &mut RelationInfo, spec: &ColumnSpec, id: ColumnId, relation: &
     }
 }
 
-fn opaque(path: &str, why: &str) -> Refusal {
+fn opaque(path: Path<'_>, why: &str) -> Refusal {
     refuse(
         RefusalKind::UnsupportedConstruct,
         format!("refusing to use view `{path}` over a protected relation"),

@@ -1,47 +1,49 @@
 //! Scopes: which relations and columns a name can mean at a place, as PostgreSQL's
 //! `parse_relation.c` decides it.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use sealwire_core::policy::ColumnId;
 
+use crate::refuse::Path;
 use crate::relation::RelationInfo;
-use crate::types::TypeId;
+use crate::types::{TypeId, Unlisted};
 
 /// What a column of a scope holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Holds {
-    /// A plain column of the catalogue or of a function.
-    Plain,
+pub(crate) enum Holds<'a> {
+    /// A plain column, called so in messages.
+    Plain(Path<'a>),
     /// An encrypted column.
     Sealed(ColumnId),
     /// A column of cells that the manifest does not list.
-    Unlisted,
+    Unlisted(Unlisted<'a>),
     /// A column of a sub-select, CTE or merged join, typed with what it comes from.
     Of(TypeId),
 }
 
 /// A column that a name can mean.
 #[derive(Clone, Debug)]
-pub(crate) struct ScopeColumn {
-    pub(crate) name: String,
-    pub(crate) holds: Holds,
+pub(crate) struct ScopeColumn<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) holds: Holds<'a>,
     /// Only the server's catalogue says that the column exists and is plain.
     pub(crate) by_catalogue: bool,
     /// `*` gives it a place that only the server's catalogue vouches for.
     pub(crate) unpinned: bool,
     /// The position in the relation, for the mismatch that the catalogue shows there.
-    pub(crate) source: Option<(Rc<RelationInfo>, usize)>,
+    pub(crate) source: Option<(Rc<RelationInfo<'a>>, usize)>,
 }
 
 /// A relation of a scope.
 #[derive(Clone, Debug)]
-pub(crate) struct Item {
+pub(crate) struct Item<'a> {
     /// The alias, or the relation's own name.
-    pub(crate) name: Option<String>,
+    pub(crate) name: Option<&'a str>,
     /// The relation, when it has no alias and may be named with its schema.
-    pub(crate) relation: Option<Rc<RelationInfo>>,
-    pub(crate) columns: Rc<Vec<ScopeColumn>>,
+    pub(crate) relation: Option<Rc<RelationInfo<'a>>>,
+    pub(crate) columns: Rc<Vec<ScopeColumn<'a>>>,
     /// The name may qualify a column.
     pub(crate) relation_visible: bool,
     /// The columns may be named alone.
@@ -54,26 +56,26 @@ pub(crate) struct Item {
     pub(crate) open: bool,
     /// `ctid`, `tableoid` and the like can be named.
     pub(crate) has_system_columns: bool,
-    /// `schema.table` for messages about the whole row, when a column is encrypted.
-    pub(crate) row_path: String,
+    /// What messages about the whole row call it.
+    pub(crate) row_path: Path<'a>,
 }
 
 /// The common table expressions visible at a place.
 #[derive(Debug)]
-pub(crate) struct Ctes<'s> {
+pub(crate) struct Ctes<'s, 'a> {
     pub(crate) parent: Option<&'s Self>,
-    pub(crate) list: Vec<CteInfo>,
+    pub(crate) list: Vec<CteInfo<'a>>,
 }
 
 #[derive(Debug)]
-pub(crate) struct CteInfo {
-    pub(crate) name: String,
+pub(crate) struct CteInfo<'a> {
+    pub(crate) name: &'a str,
     /// `None` while its query has not been read.
-    pub(crate) columns: Option<Rc<Vec<ScopeColumn>>>,
+    pub(crate) columns: Option<Rc<Vec<ScopeColumn<'a>>>>,
 }
 
-impl Ctes<'_> {
-    pub(crate) fn find(&self, name: &str) -> Option<&CteInfo> {
+impl<'a> Ctes<'_, 'a> {
+    pub(crate) fn find(&self, name: &str) -> Option<&CteInfo<'a>> {
         let mut level = Some(self);
         while let Some(ctes) = level {
             if let Some(cte) = ctes.list.iter().rev().find(|cte| cte.name == name) {
@@ -87,18 +89,18 @@ impl Ctes<'_> {
 
 /// One query level.
 #[derive(Debug)]
-pub(crate) struct Scope<'s> {
+pub(crate) struct Scope<'s, 'a> {
     pub(crate) parent: Option<&'s Self>,
-    pub(crate) ctes: &'s Ctes<'s>,
-    pub(crate) items: Vec<Item>,
+    pub(crate) ctes: &'s Ctes<'s, 'a>,
+    pub(crate) items: Vec<Item<'a>>,
     /// Items that are visible to lateral items are visible now.
     pub(crate) lateral_active: bool,
 }
 
 /// What a single name was found to be.
 #[derive(Debug)]
-pub(crate) enum Found {
-    Column(ScopeColumn),
+pub(crate) enum Found<'s, 'a> {
+    Column(&'s ScopeColumn<'a>),
     /// A column that PostgreSQL gives to every table.
     System,
     /// Possibly a column of a function whose columns are not known.
@@ -112,8 +114,8 @@ pub(crate) enum Found {
 
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "ctid", "xmin", "cmin", "xmax", "cmax"];
 
-impl<'s> Scope<'s> {
-    pub(crate) fn new(parent: Option<&'s Self>, ctes: &'s Ctes<'s>) -> Self {
+impl<'s, 'a> Scope<'s, 'a> {
+    pub(crate) fn new(parent: Option<&'s Self>, ctes: &'s Ctes<'s, 'a>) -> Self {
         Self {
             parent,
             ctes,
@@ -122,12 +124,12 @@ impl<'s> Scope<'s> {
         }
     }
 
-    fn reachable(&self, item: &Item) -> bool {
+    fn reachable(&self, item: &Item<'a>) -> bool {
         !item.lateral_only || self.lateral_active
     }
 
     /// Looks a bare name up as a column (`colNameToVar`).
-    pub(crate) fn column(&self, name: &str) -> Found {
+    pub(crate) fn column(&self, name: &str) -> Found<'_, 'a> {
         let mut level = Some(self);
         while let Some(scope) = level {
             let found = scope.own_column(name);
@@ -149,7 +151,7 @@ impl<'s> Scope<'s> {
     }
 
     /// Looks a bare name up in this level only.
-    pub(crate) fn own_column(&self, name: &str) -> Found {
+    pub(crate) fn own_column(&self, name: &str) -> Found<'_, 'a> {
         let mut found = Found::Nothing;
         let mut open = false;
         for item in &self.items {
@@ -161,7 +163,7 @@ impl<'s> Scope<'s> {
                 if !matches!(found, Found::Nothing) || !item.lateral_ok {
                     return Found::Ambiguous;
                 }
-                found = Found::Column(column.clone());
+                found = Found::Column(column);
             }
         }
         if matches!(found, Found::Nothing) {
@@ -199,12 +201,12 @@ impl<'s> Scope<'s> {
         &self,
         schema: Option<&str>,
         name: &str,
-    ) -> Result<Option<&Item>, &'static str> {
+    ) -> Result<Option<&Item<'a>>, &'static str> {
         let mut level = Some(self);
         while let Some(scope) = level {
             let mut matches = scope.items.iter().filter(|item| {
                 let named = match (schema, &item.relation) {
-                    (None, _) => item.name.as_deref() == Some(name),
+                    (None, _) => item.name == Some(name),
                     (Some(schema), Some(relation)) => {
                         relation.schema == schema && relation.name == name
                     }
@@ -227,13 +229,13 @@ impl<'s> Scope<'s> {
     }
 }
 
-impl Item {
+impl<'a> Item<'a> {
     /// A column of this relation by name (`scanNSItemForColumn`).
-    pub(crate) fn column(&self, name: &str) -> Found {
+    pub(crate) fn column(&self, name: &str) -> Found<'_, 'a> {
         let mut columns = self.columns.iter().filter(|column| column.name == name);
         match (columns.next(), columns.next()) {
             (Some(_), Some(_)) => Found::Ambiguous,
-            (Some(column), None) => Found::Column(column.clone()),
+            (Some(column), None) => Found::Column(column),
             (None, _) if self.has_system_columns && SYSTEM_COLUMNS.contains(&name) => Found::System,
             (None, _) if self.open => Found::Open,
             (None, _) => Found::Nothing,

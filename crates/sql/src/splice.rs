@@ -230,7 +230,7 @@ fn param(
 /// The output columns of a statement that returns rows to the client.
 pub(crate) fn outputs(
     analyser: &mut Analyser<'_, '_, '_>,
-    columns: &[OutColumn],
+    columns: &[OutColumn<'_>],
 ) -> Result<Vec<Output>, Refusal> {
     columns
         .iter()
@@ -254,7 +254,7 @@ pub(crate) fn outputs(
 /// manifest does not list has no other way to be known as encrypted, and those of COPY.
 pub(crate) fn single_outputs(
     analyser: &mut Analyser<'_, '_, '_>,
-    columns: &[OutColumn],
+    columns: &[OutColumn<'_>],
     what: &'static str,
 ) -> Result<Vec<Output>, Refusal> {
     let outputs = outputs(analyser, columns)?;
@@ -348,7 +348,7 @@ fn bare_type(policy: &Policy, literal: &Literal, sealed: Sealed) -> Option<Scala
 /// The type of a literal under a cast that is cut. An interval is read without the column's fields
 /// then, unless the cast names them too; an integer is one of the cast's width, which may be more
 /// than the column can hold.
-fn cast_type(policy: &Policy, sealed: Sealed, cast: &TypeName) -> Option<ScalarType> {
+fn cast_type(policy: &Policy, sealed: Sealed, cast: &TypeName<'_>) -> Option<ScalarType> {
     let spec = policy.column(sealed.column);
     match cast.modifiers.as_slice() {
         [] if spec.ty.family() == Family::Int => {
@@ -457,12 +457,7 @@ fn coerced(
 
 fn cast_refusal(policy: &Policy, cast: &CastUse<'_>, sealed: Sealed) -> Refusal {
     let spec = policy.column(sealed.column);
-    let name: Vec<&str> = cast
-        .target
-        .parts
-        .iter()
-        .map(|part| part.text.as_str())
-        .collect();
+    let name: Vec<&str> = cast.target.parts.iter().map(|part| part.text).collect();
     let name = match name.as_slice() {
         ["pg_catalog", name] => (*name).to_owned(),
         parts => parts.join("."),
@@ -542,8 +537,8 @@ const fn cell_type(array: bool) -> &'static str {
 }
 
 /// The scalar type, or that of the elements, of a cast that [`suits`] a column.
-fn target_scalar(target: &TypeName, spec: &ColumnSpec) -> ScalarType {
-    let name = target.parts.last().map(|name| name.text.as_str());
+fn target_scalar(target: &TypeName<'_>, spec: &ColumnSpec) -> ScalarType {
+    let name = target.parts.last().map(|name| name.text);
     match (&spec.enumeration, name.and_then(ScalarType::from_typname)) {
         (None, Some(scalar)) => scalar,
         _ => spec.ty.scalar(),
@@ -552,18 +547,18 @@ fn target_scalar(target: &TypeName, spec: &ColumnSpec) -> ScalarType {
 
 /// The scalar type that a cast names, or that of the elements. Catalogue names only: the grammar has
 /// already turned `integer` into `int4`, and an unqualified "char" is another type than `char`.
-fn catalogue_scalar(target: &TypeName) -> Option<ScalarType> {
+fn catalogue_scalar(target: &TypeName<'_>) -> Option<ScalarType> {
     let name = match target.parts.as_slice() {
         [name] => name,
         [schema, name] if schema.text == "pg_catalog" => name,
         _ => return None,
     };
-    ScalarType::from_typname(&name.text).filter(|_| !target.odd)
+    ScalarType::from_typname(name.text).filter(|_| !target.odd)
 }
 
 /// Whether a cast to a type changes nothing about a value of a column's type: it is of the same
 /// family and does not narrow.
-pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
+pub(crate) fn suits(target: &TypeName<'_>, spec: &ColumnSpec) -> bool {
     let ty = spec.ty;
     if let Some(own) = &spec.enumeration {
         let is_own = match target.parts.as_slice() {
@@ -600,7 +595,7 @@ pub(crate) fn suits(target: &TypeName, spec: &ColumnSpec) -> bool {
         // The same modifier as the column's own: read it back the way the column's was read.
         modifiers => {
             let list: Vec<String> = modifiers.iter().map(ToString::to_string).collect();
-            let name = target.parts.last().map_or("", |name| name.text.as_str());
+            let name = target.parts.last().map_or("", |name| name.text);
             let written = format!("{name}({})", list.join(","));
             let cast = written.parse::<DeclaredType>();
             cast.is_ok_and(|cast| cast == ty.element())

@@ -2,13 +2,12 @@
 //! either, or not known yet.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
 
 use sealwire_core::policy::{ColumnId, Mode, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
 use crate::plan::Refusal;
-use crate::refuse::{self, Finish, Why};
+use crate::refuse::{self, Finish, Path, Why};
 
 /// A set of expressions that must have one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,43 +16,42 @@ pub(crate) struct TypeId(u32);
 /// A column whose type says that it holds cells, while the manifest does not list it. Nobody knows
 /// under which key: its cells can be read as they are and moved about within their relation, but
 /// no value of the client's may meet them.
-#[derive(Clone, Debug)]
-pub(crate) struct Unlisted {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unlisted<'a> {
     pub(crate) relation: u32,
-    /// `schema.table.column`.
-    pub(crate) path: Rc<str>,
+    pub(crate) path: Path<'a>,
 }
 
 /// What is known of a set.
-#[derive(Clone, Debug)]
-enum Tag {
+#[derive(Clone, Copy, Debug)]
+enum Tag<'a> {
     Unknown,
-    Plain(Why),
+    Plain(Why<'a>),
     Sealed(ColumnId),
-    Unlisted(Unlisted),
+    Unlisted(Unlisted<'a>),
     Array(TypeId),
 }
 
-impl Tag {
+impl Tag<'_> {
     /// What an array is of.
-    fn element(&self) -> Option<TypeId> {
+    fn element(self) -> Option<TypeId> {
         match self {
-            Self::Array(element) => Some(*element),
+            Self::Array(element) => Some(element),
             _ => None,
         }
     }
 }
 
 /// A comparison that a set takes part in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Equality {
     what: &'static str,
     at: usize,
 }
 
-#[derive(Clone, Debug)]
-struct Class {
-    tag: Tag,
+#[derive(Clone, Copy, Debug)]
+struct Class<'a> {
+    tag: Tag<'a>,
     /// Some comparison of its members.
     equality: Option<Equality>,
     /// A comparison by an operator that the search path picks.
@@ -67,9 +65,23 @@ struct Class {
     named: Option<ScalarType>,
 }
 
-#[derive(Clone, Debug)]
-enum Slot {
-    Root(Class),
+impl<'a> Class<'a> {
+    /// What is known of a set of which no more than this is.
+    fn of(tag: Tag<'a>) -> Self {
+        Self {
+            tag,
+            equality: None,
+            unqualified: None,
+            assigned: None,
+            compared: false,
+            named: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Slot<'a> {
+    Root(Class<'a>),
     Link(TypeId),
 }
 
@@ -110,9 +122,9 @@ pub(crate) struct Sealed {
 
 /// The types of one statement.
 #[derive(Debug)]
-pub(crate) struct Types<'p> {
-    policy: &'p Policy,
-    slots: Vec<Slot>,
+pub(crate) struct Types<'a> {
+    policy: &'a Policy,
+    slots: Vec<Slot<'a>>,
     foreign_equality: bool,
     /// Sets with cells of a column in them, as a relation holds them.
     origins: Vec<(TypeId, ColumnId)>,
@@ -128,8 +140,8 @@ struct Flow {
     to: TypeId,
 }
 
-impl<'p> Types<'p> {
-    pub(crate) fn new(policy: &'p Policy, foreign_equality: bool) -> Self {
+impl<'a> Types<'a> {
+    pub(crate) fn new(policy: &'a Policy, foreign_equality: bool) -> Self {
         Self {
             policy,
             slots: Vec::with_capacity(32),
@@ -140,17 +152,10 @@ impl<'p> Types<'p> {
         }
     }
 
-    fn push(&mut self, tag: Tag) -> TypeId {
+    fn push(&mut self, tag: Tag<'a>) -> TypeId {
         // A statement of 16,000 tokens makes far fewer sets than 2^32.
         let id = TypeId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        self.slots.push(Slot::Root(Class {
-            tag,
-            equality: None,
-            unqualified: None,
-            assigned: None,
-            compared: false,
-            named: None,
-        }));
+        self.slots.push(Slot::Root(Class::of(tag)));
         id
     }
 
@@ -158,7 +163,7 @@ impl<'p> Types<'p> {
         self.push(Tag::Unknown)
     }
 
-    pub(crate) fn plain(&mut self, why: Why) -> TypeId {
+    pub(crate) fn plain(&mut self, why: Why<'a>) -> TypeId {
         self.push(Tag::Plain(why))
     }
 
@@ -203,7 +208,7 @@ impl<'p> Types<'p> {
         to
     }
 
-    pub(crate) fn unlisted(&mut self, column: Unlisted) -> TypeId {
+    pub(crate) fn unlisted(&mut self, column: Unlisted<'a>) -> TypeId {
         self.push(Tag::Unlisted(column))
     }
 
@@ -221,29 +226,17 @@ impl<'p> Types<'p> {
         id
     }
 
-    fn class(&mut self, id: TypeId) -> (TypeId, Class) {
+    fn class(&mut self, id: TypeId) -> (TypeId, Class<'a>) {
         let root = self.root(id);
-        match &self.slots[root.0 as usize] {
-            Slot::Root(class) => (root, class.clone()),
+        match self.slots[root.0 as usize] {
+            Slot::Root(class) => (root, class),
             // `root` stops only at a root.
-            Slot::Link(_) => (root, self.blank()),
-        }
-    }
-
-    fn blank(&self) -> Class {
-        Class {
-            tag: Tag::Unknown,
-            equality: None,
-            unqualified: None,
-            assigned: None,
-            compared: false,
-            named: None,
+            Slot::Link(_) => (root, Class::of(Tag::Unknown)),
         }
     }
 
     /// Whether an array holds a set at any depth: to unify the two would never end.
-    fn holds(&mut self, tag: &Tag, set: TypeId) -> bool {
-        let mut tag = tag.clone();
+    fn holds(&mut self, mut tag: Tag<'a>, set: TypeId) -> bool {
         while let Tag::Array(element) = tag {
             let (root, class) = self.class(element);
             if root == set {
@@ -261,7 +254,7 @@ impl<'p> Types<'p> {
         if a == b {
             return Ok(());
         }
-        if self.holds(&left.tag, b) || self.holds(&right.tag, a) {
+        if self.holds(left.tag, b) || self.holds(right.tag, a) {
             return Err(refuse::construct(
                 "an array that would hold itself",
                 Some(site.at),
@@ -275,26 +268,20 @@ impl<'p> Types<'p> {
                 Tag::Sealed(one)
             }
             (Tag::Sealed(column), Tag::Plain(why)) | (Tag::Plain(why), Tag::Sealed(column)) => {
-                return Err(refuse::mixed(
-                    self.policy,
-                    column,
-                    &why,
-                    site.param,
-                    site.at,
-                ));
+                return Err(refuse::mixed(self.policy, column, why, site.param, site.at));
             }
             (Tag::Unlisted(one), Tag::Unlisted(other)) if one.relation == other.relation => {
                 Tag::Unlisted(one)
             }
             (Tag::Unlisted(column), other) | (other, Tag::Unlisted(column)) => {
-                return Err(self.unlisted_meets(&column, &other, site));
+                return Err(self.unlisted_meets(column, other, site));
             }
             (Tag::Array(x), Tag::Array(y)) => {
                 self.unify(x, y, site)?;
                 Tag::Array(x)
             }
             (Tag::Array(element), Tag::Plain(why)) | (Tag::Plain(why), Tag::Array(element)) => {
-                let plain = self.plain(why.clone());
+                let plain = self.plain(why);
                 self.unify(element, plain, site)?;
                 Tag::Plain(why)
             }
@@ -304,14 +291,8 @@ impl<'p> Types<'p> {
                 return Err(refuse::array_built(self.policy, column, site.at));
             }
             (Tag::Sealed(column), Tag::Array(_)) | (Tag::Array(_), Tag::Sealed(column)) => {
-                let why = Why::OperatorResult("ARRAY".to_owned());
-                return Err(refuse::mixed(
-                    self.policy,
-                    column,
-                    &why,
-                    site.param,
-                    site.at,
-                ));
+                let why = Why::OperatorResult("ARRAY");
+                return Err(refuse::mixed(self.policy, column, why, site.param, site.at));
             }
         };
         let class = Class {
@@ -332,20 +313,20 @@ impl<'p> Types<'p> {
         Ok(())
     }
 
-    fn unlisted_meets(&self, column: &Unlisted, other: &Tag, site: Site) -> Refusal {
+    fn unlisted_meets(&self, column: Unlisted<'a>, other: Tag<'a>, site: Site) -> Refusal {
         match other {
             Tag::Sealed(id) => refuse::unlisted_mixed(
-                &column.path,
-                &format!("encrypted column `{}`", self.policy.column(*id).path()),
+                column.path,
+                &format!("encrypted column `{}`", self.policy.column(id).path()),
                 site.at,
             ),
             Tag::Unlisted(other) => {
-                refuse::unlisted_mixed(&column.path, &format!("`{}`", other.path), site.at)
+                refuse::unlisted_mixed(column.path, &format!("`{}`", other.path), site.at)
             }
-            _ if site.param.is_some() => refuse::unlisted_value(&column.path, site.at),
-            Tag::Plain(why) => refuse::unlisted_mixed(&column.path, &why.words(), site.at),
+            _ if site.param.is_some() => refuse::unlisted_value(column.path, site.at),
+            Tag::Plain(why) => refuse::unlisted_mixed(column.path, &why.words(), site.at),
             Tag::Unknown | Tag::Array(_) => {
-                refuse::unlisted_mixed(&column.path, "an array", site.at)
+                refuse::unlisted_mixed(column.path, "an array", site.at)
             }
         }
     }
@@ -480,7 +461,7 @@ impl<'p> Types<'p> {
         ))
     }
 
-    fn check(&self, class: &Class) -> Result<(), Refusal> {
+    fn check(&self, class: &Class<'a>) -> Result<(), Refusal> {
         let Tag::Sealed(column) = class.tag else {
             return Ok(());
         };
@@ -517,7 +498,7 @@ impl<'p> Types<'p> {
         }
         let equality = Equality { what, at };
         if !qualified && class.unqualified.is_none() {
-            class.unqualified = Some(equality.clone());
+            class.unqualified = Some(equality);
         }
         class.equality.get_or_insert(equality);
         self.check(&class)?;
@@ -525,16 +506,16 @@ impl<'p> Types<'p> {
         Ok(())
     }
 
-    /// Demands plain values.
     /// Whether nothing is known of a set yet: its members are parameters and constants.
     pub(crate) fn is_open(&mut self, id: TypeId) -> bool {
         matches!(self.class(id).1.tag, Tag::Unknown)
     }
 
+    /// Demands plain values.
     pub(crate) fn require_plain(
         &mut self,
         id: TypeId,
-        why: Why,
+        why: Why<'a>,
         site: Site,
     ) -> Result<(), Refusal> {
         // Sorting cells of nobody tells nobody anything.
@@ -661,14 +642,14 @@ impl<'p> Types<'p> {
         while let Tag::Array(element) = tag {
             tag = self.class(element).1.tag;
         }
-        match &tag {
-            Tag::Unlisted(column) => refuse::unlisted_value(&column.path, at),
-            _ => refuse::unlisted_value("?", at),
+        match tag {
+            Tag::Unlisted(column) => refuse::unlisted_value(column.path, at),
+            _ => refuse::unlisted_value(Path::Name("?"), at),
         }
     }
 
     /// Whether members of a set have the type of comparisons, not that of a column.
-    fn is_compared(&self, class: &Class, column: ColumnId) -> bool {
+    fn is_compared(&self, class: &Class<'a>, column: ColumnId) -> bool {
         let own = self.policy.column(column).ty.scalar();
         // For these a comparison takes another type, unless the statement says which.
         let is_named = matches!(own, ScalarType::Varchar | ScalarType::Cidr);

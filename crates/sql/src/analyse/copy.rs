@@ -27,8 +27,8 @@ enum Format {
     Impossible,
 }
 
-impl<'a> One<'a, '_, '_> {
-    pub(super) fn copy(&mut self, copy: &'a Copy) -> Result<Outcome, Stop> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
+    pub(super) fn copy(&mut self, copy: &'a Copy<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
@@ -42,7 +42,7 @@ impl<'a> One<'a, '_, '_> {
                 let outputs = splice::single_outputs(&mut analyser, &columns, "COPY")?;
                 let columns = columns.into_iter().zip(outputs);
                 let columns = columns.map(|(named, output)| CopyColumn {
-                    name: named.name,
+                    name: named.name.into_owned(),
                     column: output.column,
                     force_quote: false,
                     force_not_null: false,
@@ -58,7 +58,7 @@ impl<'a> One<'a, '_, '_> {
                 if let Some(filter) = &copy.filter {
                     analyser.plain(&scope, filter, Why::Clause("a condition"))?;
                 }
-                (info.name.clone(), listed)
+                (info.name.to_owned(), listed)
             }
         };
         for option in &copy.options {
@@ -119,9 +119,9 @@ impl<'a> One<'a, '_, '_> {
 /// (`CopyGetAttnums`).
 fn table_columns<'a>(
     analyser: &mut Analyser<'a, '_, '_>,
-    copy: &Copy,
-    info: &RelationInfo,
-    list: &'a [Name],
+    copy: &Copy<'a>,
+    info: &RelationInfo<'a>,
+    list: &'a [Name<'a>],
 ) -> Result<Vec<CopyColumn>, Stop> {
     let at = copy.at;
     analyser.account_all(list);
@@ -129,14 +129,14 @@ fn table_columns<'a>(
         // Rows that come are checked cell by cell; rows that go are sealed by their place alone.
         if copy.from && info.is_encrypted() && !info.pinned {
             let what = "COPY FROM without a column list";
-            return Err(unpinned(&info.path, info.order_differs, what, at).into());
+            return Err(unpinned(info.path(), info.order_differs, what, at).into());
         }
         let all = info.columns.iter().filter(|column| !column.computed);
         all.collect::<Vec<_>>()
     } else {
-        let find = |name: &Name| {
+        let find = |name: &Name<'_>| {
             let found = info.columns.iter().find(|own| own.name == name.text);
-            found.ok_or_else(|| unknown_target(&name.text, info, at))
+            found.ok_or_else(|| unknown_target(name.text, info, at))
         };
         list.iter().map(find).collect::<Result<_, _>>()?
     };
@@ -147,8 +147,8 @@ fn table_columns<'a>(
     }
     if copy.from {
         if let Some(column) = listed.iter().find(|column| column.unlisted) {
-            let path = format!("{}.{}", info.path, column.name);
-            return Err(refuse::unlisted_value(&path, at).into());
+            let path = info.column_path(column.name);
+            return Err(refuse::unlisted_value(path, at).into());
         }
         let may_default = copy.options.iter().any(|option| option.name == "default");
         for column in info.columns.iter().filter(|column| column.has_default) {
@@ -159,7 +159,7 @@ fn table_columns<'a>(
         }
     }
     let columns = listed.into_iter().map(|column| CopyColumn {
-        name: column.name.clone(),
+        name: column.name.to_owned(),
         column: column.column,
         force_quote: false,
         force_not_null: false,
@@ -169,7 +169,7 @@ fn table_columns<'a>(
 }
 
 /// Notes what an option says of columns.
-fn force(columns: &mut [CopyColumn], option: &CopyOption) {
+fn force(columns: &mut [CopyColumn], option: &CopyOption<'_>) {
     let named = |column: &CopyColumn| match &option.value {
         CopyValue::All => true,
         CopyValue::Columns(names) => names.iter().any(|name| name.text == column.name),
@@ -185,7 +185,7 @@ fn force(columns: &mut [CopyColumn], option: &CopyOption) {
     }
 }
 
-fn server_side(copy: &Copy, path: &str, place: &str) -> Refusal {
+fn server_side(copy: &Copy<'_>, path: &str, place: &str) -> Refusal {
     let (preposition, detail, hint) = match copy.from {
         true => (
             "from",
@@ -207,7 +207,7 @@ fn server_side(copy: &Copy, path: &str, place: &str) -> Refusal {
     .at(copy.at)
 }
 
-fn option_refusal(option: &CopyOption, path: &str, what: &str) -> Refusal {
+fn option_refusal(option: &CopyOption<'_>, path: &str, what: &str) -> Refusal {
     refuse(
         RefusalKind::UnsupportedConstruct,
         format!("refusing to COPY encrypted column `{path}` with {what}"),
@@ -215,7 +215,7 @@ fn option_refusal(option: &CopyOption, path: &str, what: &str) -> Refusal {
     .at(option.at)
 }
 
-fn unknown_option(option: &CopyOption, path: &str) -> Refusal {
+fn unknown_option(option: &CopyOption<'_>, path: &str) -> Refusal {
     let what = format!("the option `{}` or a value of it", option.name);
     option_refusal(option, path, &what)
         .detail("what it would do to the rows is not known")
@@ -235,7 +235,7 @@ struct Options<'a> {
     says_utf8: bool,
 }
 
-fn known_format(copy: &Copy, columns: &[CopyColumn], path: &str) -> Result<Format, Refusal> {
+fn known_format(copy: &Copy<'_>, columns: &[CopyColumn], path: &str) -> Result<Format, Refusal> {
     let mut seen: Vec<&str> = Vec::new();
     let mut options = Options::default();
     for option in &copy.options {
@@ -268,7 +268,7 @@ fn known_format(copy: &Copy, columns: &[CopyColumn], path: &str) -> Result<Forma
 
 /// Reads one option. Returns whether the server can take it.
 fn read_option<'a>(
-    option: &'a CopyOption,
+    option: &'a CopyOption<'a>,
     path: &str,
     options: &mut Options<'a>,
 ) -> Result<bool, Refusal> {
@@ -328,7 +328,7 @@ fn read_option<'a>(
     Ok(text.is_some())
 }
 
-fn header(option: &CopyOption, path: &str) -> Result<CopyHeader, Refusal> {
+fn header(option: &CopyOption<'_>, path: &str) -> Result<CopyHeader, Refusal> {
     let word = match &option.value {
         CopyValue::Nothing => return Ok(CopyHeader::Yes),
         CopyValue::Number(number) if number == "1" => return Ok(CopyHeader::Yes),
@@ -353,7 +353,7 @@ fn one_byte(text: &str) -> Option<u8> {
 }
 
 /// The formats that have lines.
-fn lines(copy: &Copy, options: &Options<'_>) -> Format {
+fn lines(copy: &Copy<'_>, options: &Options<'_>) -> Format {
     let csv = options.format == Some("csv");
     let (Some(delimiter), Some(quote)) = (
         one_byte(options.delimiter.unwrap_or(if csv { "," } else { "\t" })),
@@ -413,7 +413,7 @@ fn lines(copy: &Copy, options: &Options<'_>) -> Format {
 /// Options under which rows cannot be told apart for certain, or a value would be in the text of
 /// the statement.
 fn refuse_ambiguous(
-    copy: &Copy,
+    copy: &Copy<'_>,
     columns: &[CopyColumn],
     path: &str,
     format: &CopyFormat,

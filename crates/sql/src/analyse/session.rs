@@ -16,12 +16,12 @@ use crate::session::{Definition, Named, Names};
 use crate::splice::suits;
 use crate::types::Site;
 
-impl<'a> One<'a, '_, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// `PREPARE`: the statement behind `AS` is planned, and its sealed parameters are declared as the
     /// cells that `EXECUTE` will pass.
     pub(super) fn prepare(
         &mut self,
-        prepare: &'a Prepare,
+        prepare: &'a Prepare<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let name = prepare.name.clone();
@@ -66,7 +66,11 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// The name and the types of `PREPARE`, written anew with `bytea` for what is sealed.
-    fn declaration(&self, prepare: &'a Prepare, params: &[Param]) -> Result<Option<Edit>, Refusal> {
+    fn declaration(
+        &self,
+        prepare: &'a Prepare<'a>,
+        params: &[Param],
+    ) -> Result<Option<Edit>, Refusal> {
         if !params.iter().any(|p| matches!(p, Param::Sealed { .. })) {
             return Ok(None);
         }
@@ -116,7 +120,7 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// `EXECUTE`: an argument for a sealed parameter is a literal, and is sealed where it stands.
-    pub(super) fn execute(&mut self, execute: &'a Execute) -> Result<Outcome, Stop> {
+    pub(super) fn execute(&mut self, execute: &'a Execute<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let start = statement.range.start;
@@ -170,7 +174,7 @@ impl<'a> One<'a, '_, '_> {
                     }
                     analyser.types.unify(ty, cells, site)?;
                 }
-                _ => analyser.plain(&scope, arg, Why::Argument("EXECUTE".to_owned()))?,
+                _ => analyser.plain(&scope, arg, Why::Argument("EXECUTE"))?,
             }
         }
         if !analyser.params.is_empty() {
@@ -218,7 +222,7 @@ impl<'a> One<'a, '_, '_> {
     /// `DECLARE`: its query is planned, and `FETCH` will show what it says.
     pub(super) fn declare(
         &mut self,
-        declare: &'a Declare,
+        declare: &'a Declare<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let mut outcome = match protected {
@@ -266,8 +270,8 @@ impl<'a> One<'a, '_, '_> {
     }
 }
 
-fn is_unknown(ty: &crate::ir::TypeName) -> bool {
-    let last = ty.parts.last().map(|part| part.text.as_str());
+fn is_unknown(ty: &crate::ir::TypeName<'_>) -> bool {
+    let last = ty.parts.last().map(|part| part.text);
     !ty.array && !ty.odd && ty.modifiers.is_empty() && last == Some("unknown")
 }
 
@@ -284,7 +288,7 @@ fn misdeclared(number: usize, path: &str, ty: DeclaredType, at: usize) -> Refusa
 type Range = std::ops::Range<usize>;
 
 /// Where the name of a `PREPARE` stands, each of its types, and where name and types end.
-fn written_types(tokens: &Tokens, start: usize) -> Option<(Range, Vec<Range>, usize)> {
+fn written_types(tokens: &Tokens<'_>, start: usize) -> Option<(Range, Vec<Range>, usize)> {
     let first = tokens.iter().position(|token| token.start >= start)?;
     if !tokens.get(first)?.is_keyword("prepare") {
         return None;

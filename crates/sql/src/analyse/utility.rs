@@ -20,7 +20,7 @@ use crate::types::Ground;
 mod rename;
 
 /// The statement, in words, if a name may mean something else after it.
-pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
+pub(super) fn changes_names(kind: &StatementKind<'_>) -> Option<&'static str> {
     match kind {
         StatementKind::Utility(utility) if utility.changes_names => Some(utility.what),
         StatementKind::Unsupported(_) => Some("a statement that is not understood"),
@@ -29,7 +29,7 @@ pub(super) fn changes_names(kind: &StatementKind) -> Option<&'static str> {
 }
 
 /// Relations that a statement makes of the others that it names.
-pub(super) fn makes(kind: &StatementKind) -> impl Iterator<Item = &str> {
+pub(super) fn makes<'a>(kind: &'a StatementKind<'_>) -> impl Iterator<Item = &'a str> {
     let makes = match kind {
         StatementKind::Utility(utility) => utility.makes.as_slice(),
         _ => &[],
@@ -38,7 +38,7 @@ pub(super) fn makes(kind: &StatementKind) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a statement may hold values for the relations that it names, or read theirs.
-pub(super) fn reads(kind: &StatementKind) -> bool {
+pub(super) fn reads(kind: &StatementKind<'_>) -> bool {
     let StatementKind::Utility(utility) = kind else {
         return true;
     };
@@ -56,17 +56,17 @@ pub(super) fn reads(kind: &StatementKind) -> bool {
 }
 
 /// Whether a statement ends a transaction or a part of one, which takes back what `SET` did in it.
-pub(super) fn ends_transaction(kind: &StatementKind) -> bool {
+pub(super) fn ends_transaction(kind: &StatementKind<'_>) -> bool {
     matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::End))
 }
 
 /// Whether a statement sets anything that the end of a transaction may take back.
-pub(super) fn sets(kind: &StatementKind) -> bool {
+pub(super) fn sets(kind: &StatementKind<'_>) -> bool {
     matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set { .. }))
 }
 
 /// Whether literals may be read otherwise after a statement.
-pub(super) fn reads_otherwise(kind: &StatementKind) -> bool {
+pub(super) fn reads_otherwise(kind: &StatementKind<'_>) -> bool {
     let StatementKind::Utility(utility) = kind else {
         return false;
     };
@@ -87,10 +87,10 @@ fn as_it_is(protected: bool) -> Outcome {
     }
 }
 
-impl<'a> One<'a, '_, '_> {
+impl<'a, 'c: 'a> One<'a, 'c, '_> {
     pub(super) fn utility(
         &mut self,
-        utility: &'a Utility,
+        utility: &'a Utility<'a>,
         protected: bool,
     ) -> Result<Outcome, Stop> {
         let what = utility.what;
@@ -156,16 +156,16 @@ impl<'a> One<'a, '_, '_> {
     }
 
     /// Whether the manifest lists a relation of this name.
-    fn is_listed(&self, target: &RelationRef) -> bool {
+    fn is_listed(&self, target: &RelationRef<'a>) -> bool {
         let policy = self.resolver.context.policy;
         match &target.schema {
-            Some(schema) => policy.table(schema, &target.name).is_some(),
-            None => policy.tables_named(&target.name).next().is_some(),
+            Some(schema) => policy.table(schema, target.name).is_some(),
+            None => policy.tables_named(target.name).next().is_some(),
         }
     }
 
     /// `CALL`: a procedure computes on the server, so that its arguments must be plain.
-    fn procedure(&mut self, call: &'a Expr) -> Result<Outcome, Stop> {
+    fn procedure(&mut self, call: &'a Expr<'a>) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
             (self.text, self.tokens, self.script, self.statement);
         let mut analyser = self.analyser();
@@ -188,7 +188,7 @@ impl<'a> One<'a, '_, '_> {
     /// they are encrypted.
     fn stored_query(
         &mut self,
-        query: &'a Query,
+        query: &'a Query<'a>,
         what: &'static str,
         unlisted: bool,
         params: bool,
@@ -224,9 +224,9 @@ impl<'a> One<'a, '_, '_> {
     /// DDL on one relation: what it says about encrypted columns must be harmless.
     fn define(
         &mut self,
-        table: &'a Table,
-        parts: &'a [Part],
-        creates: Option<&'a [Table]>,
+        table: &'a Table<'a>,
+        parts: &'a [Part<'a>],
+        creates: Option<&'a [Table<'a>]>,
         what: &'static str,
     ) -> Result<Outcome, Stop> {
         let (text, tokens, script, statement) =
@@ -234,12 +234,12 @@ impl<'a> One<'a, '_, '_> {
         let info = if let Some(parents) = creates {
             self.created(table, parts, parents)?
         } else {
-            let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-            if !self.resolver.is_protected(schema, &table.name.text)? {
+            let schema = table.schema.as_ref().map(|schema| schema.text);
+            if !self.resolver.is_protected(schema, table.name.text)? {
                 // Only a relation that it refers to is protected.
                 return Ok(as_it_is(true));
             }
-            self.resolver.resolve(schema, &table.name.text, table.at)?
+            self.resolver.resolve(schema, table.name.text, table.at)?
         };
         let mut analyser = self.analyser();
         analyser.account_all(&table.schema);
@@ -278,36 +278,34 @@ impl<'a> One<'a, '_, '_> {
     /// the policy's say on them.
     fn created(
         &mut self,
-        table: &Table,
-        parts: &[Part],
-        parents: &[Table],
-    ) -> Result<Rc<RelationInfo>, Stop> {
-        let mut inherited: Vec<RelationColumn> = Vec::new();
+        table: &'a Table<'a>,
+        parts: &'a [Part<'a>],
+        parents: &'a [Table<'a>],
+    ) -> Result<Rc<RelationInfo<'a>>, Stop> {
+        let mut inherited: Vec<RelationColumn<'a>> = Vec::new();
         for parent in parents {
-            let schema = parent.schema.as_ref().map(|schema| schema.text.as_str());
+            let schema = parent.schema.as_ref().map(|schema| schema.text);
             // The columns of a plain one are looked for by their names alone, like those of a relation
             // that is not known yet.
-            if self.resolver.is_protected(schema, &parent.name.text)? {
-                let info = self
-                    .resolver
-                    .resolve(schema, &parent.name.text, parent.at)?;
+            if self.resolver.is_protected(schema, parent.name.text)? {
+                let info = self.resolver.resolve(schema, parent.name.text, parent.at)?;
                 inherited.extend(info.columns.iter().cloned());
             }
         }
         let policy = self.resolver.context.policy;
-        let name = &table.name.text;
+        let name = table.name.text;
         let spec = match &table.schema {
-            Some(schema) => policy.table(&schema.text, name),
+            Some(schema) => policy.table(schema.text, name),
             // Where an unqualified name will be created is the search path's say: take the
             // protected table of that name, if there is one.
             None => policy.tables_named(name).next(),
         };
-        let mut columns: Vec<RelationColumn> = parts
+        let mut columns: Vec<RelationColumn<'a>> = parts
             .iter()
             .filter_map(|part| match part {
                 Part::NewColumn { name, .. } => Some(RelationColumn {
-                    name: name.text.clone(),
-                    column: spec.and_then(|spec| policy.column_of(spec, &name.text)),
+                    name: name.text,
+                    column: spec.and_then(|spec| policy.column_of(spec, name.text)),
                     others: Vec::new(),
                     unlisted: false,
                     has_default: false,
@@ -328,14 +326,13 @@ impl<'a> One<'a, '_, '_> {
             }
         }
         let schema = match (&table.schema, spec) {
-            (Some(schema), _) => schema.text.clone(),
-            (None, Some(spec)) => spec.schema.clone(),
-            (None, None) => String::new(),
+            (Some(schema), _) => schema.text,
+            (None, Some(spec)) => &spec.schema,
+            (None, None) => "",
         };
         Ok(Rc::new(RelationInfo {
-            path: format!("{schema}.{name}"),
             schema,
-            name: name.clone(),
+            name,
             oid: 0,
             columns,
             pinned: true,
@@ -348,9 +345,9 @@ impl<'a> One<'a, '_, '_> {
 
 fn define_part<'a>(
     analyser: &mut Analyser<'a, '_, '_>,
-    scope: &Scope<'_>,
-    info: &Rc<RelationInfo>,
-    part: &'a Part,
+    scope: &Scope<'_, 'a>,
+    info: &Rc<RelationInfo<'a>>,
+    part: &'a Part<'a>,
     what: &'static str,
 ) -> Result<(), Stop> {
     let policy = analyser.resolver.context.policy;
@@ -369,7 +366,7 @@ fn define_part<'a>(
             for item in &scope.items {
                 for name in ["old", "new"] {
                     let mut item = item.clone();
-                    item.name = Some(name.to_owned());
+                    item.name = Some(name);
                     item.relation = None;
                     rows.items.push(item);
                 }
@@ -385,7 +382,7 @@ fn define_part<'a>(
                 .as_deref()
                 .is_none_or(|method| matches!(method, "btree" | "hash"));
             if let IndexKey::Column(name) = &key.key {
-                match sealed(&name.text) {
+                match sealed(name.text) {
                     Some(id) if !by_equality => {
                         let path = policy.column(id).path();
                         return Err(refuse(
@@ -413,10 +410,10 @@ fn define_part<'a>(
             at,
         } => {
             analyser.account(name);
-            match sealed(&name.text) {
-                None if unlisted(&name.text) => {
-                    let path = format!("{}.{}", info.path, name.text);
-                    Err(refuse::unlisted_value(&path, *at).into())
+            match sealed(name.text) {
+                None if unlisted(name.text) => {
+                    let path = info.column_path(name.text);
+                    Err(refuse::unlisted_value(path, *at).into())
                 }
                 None => Ok(()),
                 Some(id) => Err(refuse(
@@ -439,15 +436,15 @@ fn define_part<'a>(
             at,
         } => {
             analyser.account(name);
-            let spec = sealed(&name.text).map(|id| policy.column(id));
+            let spec = sealed(name.text).map(|id| policy.column(id));
             let Some(spec) = spec else {
                 let is = |mode| {
                     let domain = sealwire_core::ddl::domain(mode);
                     ty.as_ref().is_some_and(|ty| is_type(ty, domain))
                 };
                 if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
-                    let path = format!("{}.{}", info.path, name.text);
-                    return Err(refuse::unlisted_value(&path, *at).into());
+                    let path = info.column_path(name.text);
+                    return Err(refuse::unlisted_value(path, *at).into());
                 }
                 return Ok(());
             };
@@ -477,8 +474,8 @@ fn define_part<'a>(
     }
 }
 
-fn is_type(ty: &TypeName, path: &str) -> bool {
-    let parts: Vec<&str> = ty.parts.iter().map(|part| part.text.as_str()).collect();
+fn is_type(ty: &TypeName<'_>, path: &str) -> bool {
+    let parts: Vec<&str> = ty.parts.iter().map(|part| part.text).collect();
     !ty.array && !ty.odd && ty.modifiers.is_empty() && parts.join(".") == path
 }
 

@@ -7,7 +7,7 @@ use crate::ir::{
     Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Name, Operator, Query, Sublink, TypeName,
 };
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{self, Finish, Why, invalid, refuse};
+use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{Found, Item, Scope};
 use crate::types::{Ground, Site, TypeId};
@@ -20,7 +20,7 @@ pub(crate) enum Shape {
 }
 
 /// Whether an expression is a constant, with a cast or without.
-fn literal_of(expr: &Expr) -> bool {
+fn literal_of(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Literal(_) => true,
         ExprKind::Cast { arg, .. } => literal_of(arg),
@@ -29,7 +29,7 @@ fn literal_of(expr: &Expr) -> bool {
 }
 
 /// The parameter that an expression is, if it is one.
-fn param_of(expr: &Expr) -> Option<u32> {
+fn param_of(expr: &Expr<'_>) -> Option<u32> {
     match &expr.kind {
         ExprKind::Param { number, .. } => Some(*number),
         ExprKind::Cast { arg, .. } => param_of(arg),
@@ -38,7 +38,7 @@ fn param_of(expr: &Expr) -> Option<u32> {
 }
 
 /// Whether an expression is a value of the client's.
-fn is_value(expr: &Expr) -> bool {
+fn is_value(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Literal(_) | ExprKind::Param { .. } | ExprKind::Null => true,
         ExprKind::Cast { arg, .. } => is_value(arg),
@@ -46,7 +46,7 @@ fn is_value(expr: &Expr) -> bool {
     }
 }
 
-fn site(expr: &Expr) -> Site {
+fn site(expr: &Expr<'_>) -> Site {
     Site {
         at: expr.at,
         param: param_of(expr),
@@ -55,20 +55,20 @@ fn site(expr: &Expr) -> Site {
 
 impl<'a> Analyser<'a, '_, '_> {
     /// An expression that must give one value.
-    pub(crate) fn value(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<TypeId> {
+    pub(crate) fn value(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> Result<TypeId> {
         match self.shape(scope, expr)? {
             Shape::Value(ty) => Ok(ty),
             row @ Shape::Row(_) => {
                 // A row value as one column: what is inside cannot be sealed or opened.
-                self.plain_shape(&row, &Why::Clause("a row value"), site(expr))?;
+                self.plain_shape(&row, Why::Clause("a row value"), site(expr))?;
                 Ok(self.types.plain(Why::Clause("a row value")))
             }
         }
     }
 
-    fn plain_shape(&mut self, shape: &Shape, why: &Why, site: Site) -> Result<()> {
+    fn plain_shape(&mut self, shape: &Shape, why: Why<'a>, site: Site) -> Result<()> {
         match shape {
-            Shape::Value(ty) => self.require_plain(*ty, why.clone(), site),
+            Shape::Value(ty) => self.require_plain(*ty, why, site),
             Shape::Row(fields) => fields
                 .iter()
                 .try_for_each(|field| self.plain_shape(field, why, site)),
@@ -76,24 +76,33 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// An expression that must be plain.
-    pub(crate) fn plain(&mut self, scope: &Scope<'_>, expr: &'a Expr, why: Why) -> Result<()> {
+    pub(crate) fn plain(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        expr: &'a Expr<'a>,
+        why: Why<'a>,
+    ) -> Result<()> {
         let shape = self.shape(scope, expr)?;
-        self.plain_shape(&shape, &why, site(expr))
+        self.plain_shape(&shape, why, site(expr))
     }
 
     pub(super) fn plain_all(
         &mut self,
-        scope: &Scope<'_>,
-        exprs: &'a [Expr],
-        why: &Why,
+        scope: &Scope<'_, 'a>,
+        exprs: &'a [Expr<'a>],
+        why: Why<'a>,
     ) -> Result<()> {
         exprs
             .iter()
-            .try_for_each(|expr| self.plain(scope, expr, why.clone()))
+            .try_for_each(|expr| self.plain(scope, expr, why))
     }
 
     /// A condition: `WHERE`, `ON`, `HAVING`, `FILTER`, `WHEN`.
-    pub(super) fn condition(&mut self, scope: &Scope<'_>, expr: Option<&'a Expr>) -> Result<()> {
+    pub(super) fn condition(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        expr: Option<&'a Expr<'a>>,
+    ) -> Result<()> {
         match expr {
             Some(expr) => self.plain(scope, expr, Why::Clause("a condition")),
             None => Ok(()),
@@ -105,7 +114,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Expressions of which one is the result.
-    fn same_all(&mut self, scope: &Scope<'_>, exprs: &[&'a Expr]) -> Result<TypeId> {
+    fn same_all(&mut self, scope: &Scope<'_, 'a>, exprs: &[&'a Expr<'a>]) -> Result<TypeId> {
         let result = self.types.unknown();
         for expr in exprs {
             let ty = self.value(scope, expr)?;
@@ -134,18 +143,18 @@ impl<'a> Analyser<'a, '_, '_> {
                 .zip(b)
                 .try_for_each(|(a, b)| self.equal(a, b, what, qualified, site)),
             _ => {
-                let why = Why::Operand(what.to_owned());
-                self.plain_shape(left, &why, site)?;
-                self.plain_shape(right, &why, site)
+                let why = Why::Operand(what);
+                self.plain_shape(left, why, site)?;
+                self.plain_shape(right, why, site)
             }
         }
     }
 
-    fn operator_result(&mut self, what: &str) -> Shape {
-        Shape::Value(self.types.plain(Why::OperatorResult(what.to_owned())))
+    fn operator_result(&mut self, what: &'a str) -> Shape {
+        Shape::Value(self.types.plain(Why::OperatorResult(what)))
     }
 
-    pub(super) fn shape(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> Result<Shape> {
+    pub(super) fn shape(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> Result<Shape> {
         let ty = match &expr.kind {
             ExprKind::Param { number, .. } => self.param(*number),
             ExprKind::Null => self.types.unknown(),
@@ -218,7 +227,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 return self.sublink(scope, *kind, test, operator.as_ref(), query, expr.at);
             }
             ExprKind::Bool { what, args } => {
-                self.plain_all(scope, args, &Why::Clause("a condition"))?;
+                self.plain_all(scope, args, Why::Clause("a condition"))?;
                 return Ok(self.operator_result(what));
             }
             ExprKind::NullTest(arg) => {
@@ -234,11 +243,11 @@ impl<'a> Analyser<'a, '_, '_> {
                 default,
             } => self.case(scope, arg.as_deref(), whens, default.as_deref())?,
             ExprKind::Coalesce(args) => {
-                let args: Vec<&Expr> = args.iter().collect();
+                let args: Vec<&Expr<'a>> = args.iter().collect();
                 self.same_all(scope, &args)?
             }
             ExprKind::Array(elements) => {
-                let elements: Vec<&Expr> = elements.iter().collect();
+                let elements: Vec<&Expr<'a>> = elements.iter().collect();
                 let element = self.same_all(scope, &elements)?;
                 self.types.array(element)
             }
@@ -251,7 +260,7 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             ExprKind::Call(call) => self.call(scope, call, expr.at)?,
             ExprKind::Plain { what, args } => {
-                self.plain_all(scope, args, &Why::Operand((*what).to_owned()))?;
+                self.plain_all(scope, args, Why::Operand(what))?;
                 return Ok(self.operator_result(what));
             }
             ExprKind::Grouping(args) => {
@@ -276,9 +285,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn equal_exprs(
         &mut self,
-        scope: &Scope<'_>,
-        left: &'a Expr,
-        right: &'a Expr,
+        scope: &Scope<'_, 'a>,
+        left: &'a Expr<'a>,
+        right: &'a Expr<'a>,
         what: &'static str,
     ) -> Result<Shape> {
         let a = self.shape(scope, left)?;
@@ -289,10 +298,10 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn binary(
         &mut self,
-        scope: &Scope<'_>,
-        operator: &Operator,
-        left: Option<&'a Expr>,
-        right: &'a Expr,
+        scope: &Scope<'_, 'a>,
+        operator: &'a Operator<'a>,
+        left: Option<&'a Expr<'a>>,
+        right: &'a Expr<'a>,
         at: usize,
     ) -> Result<Shape> {
         // `(a, b) = (SELECT …)` is a row comparison, not one with a single value
@@ -318,24 +327,24 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.equal(&a, &b, what, operator.schema.is_some(), site)?;
             }
             _ => {
-                let why = Why::Operand(operator.name.clone());
+                let why = Why::Operand(operator.name);
                 if let Some(left) = left {
-                    self.plain(scope, left, why.clone())?;
+                    self.plain(scope, left, why)?;
                 }
                 self.plain(scope, right, why)?;
             }
         }
-        Ok(self.operator_result(&operator.name))
+        Ok(self.operator_result(operator.name))
     }
 
     /// `x IN (…)`. PostgreSQL makes an array of the values of a list, and so one type of theirs and
     /// that of `x`, where there are several (`transformAExprIn`).
     fn in_list(
         &mut self,
-        scope: &Scope<'_>,
-        operator: &Operator,
-        left: &'a Expr,
-        list: &'a [Expr],
+        scope: &Scope<'_, 'a>,
+        operator: &'a Operator<'a>,
+        left: &'a Expr<'a>,
+        list: &'a [Expr<'a>],
     ) -> Result<Shape> {
         let shape = self.shape(scope, left)?;
         let what = equality_word(operator, "IN");
@@ -363,10 +372,10 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn quantified(
         &mut self,
-        scope: &Scope<'_>,
-        operator: &Operator,
-        left: &'a Expr,
-        array: &'a Expr,
+        scope: &Scope<'_, 'a>,
+        operator: &'a Operator<'a>,
+        left: &'a Expr<'a>,
+        array: &'a Expr<'a>,
         at: usize,
     ) -> Result<Shape> {
         if operator.is_equality() {
@@ -385,20 +394,20 @@ impl<'a> Analyser<'a, '_, '_> {
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;
         } else {
-            let why = Why::Operand(operator.name.clone());
-            self.plain(scope, left, why.clone())?;
+            let why = Why::Operand(operator.name);
+            self.plain(scope, left, why)?;
             self.plain(scope, array, why)?;
         }
-        Ok(self.operator_result(&operator.name))
+        Ok(self.operator_result(operator.name))
     }
 
     fn sublink(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &Scope<'_, 'a>,
         kind: Sublink,
-        test: Option<&'a Expr>,
-        operator: Option<&Operator>,
-        query: &'a Query,
+        test: Option<&'a Expr<'a>>,
+        operator: Option<&'a Operator<'a>>,
+        query: &'a Query<'a>,
         at: usize,
     ) -> Result<Shape> {
         let test = match test {
@@ -406,7 +415,7 @@ impl<'a> Analyser<'a, '_, '_> {
             None => None,
         };
         let columns = self.query(query, Some(scope), scope.ctes)?;
-        let one = |columns: &[super::OutColumn]| match columns {
+        let one = |columns: &[super::OutColumn<'a>]| match columns {
             [column] => Ok(column.ty),
             _ => Err(Stop::from(
                 invalid("42601", "subquery must return only one column").at(at),
@@ -445,10 +454,9 @@ impl<'a> Analyser<'a, '_, '_> {
                     let what = operator.map_or("IN", |operator| equality_word(operator, "="));
                     self.equal(&left, &right, what, qualified, site)?;
                 } else {
-                    let name = operator.map_or_else(String::new, |o| o.name.clone());
-                    let why = Why::Operand(name);
-                    self.plain_shape(&left, &why, site)?;
-                    self.plain_shape(&right, &why, site)?;
+                    let why = Why::Operand(operator.map_or("", |operator| operator.name));
+                    self.plain_shape(&left, why, site)?;
+                    self.plain_shape(&right, why, site)?;
                 }
                 Ok(self.operator_result("a comparison"))
             }
@@ -458,10 +466,10 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn case(
         &mut self,
-        scope: &Scope<'_>,
-        arg: Option<&'a Expr>,
-        whens: &'a [(Expr, Expr)],
-        default: Option<&'a Expr>,
+        scope: &Scope<'_, 'a>,
+        arg: Option<&'a Expr<'a>>,
+        whens: &'a [(Expr<'a>, Expr<'a>)],
+        default: Option<&'a Expr<'a>>,
     ) -> Result<TypeId> {
         let arg = match arg {
             Some(arg) => Some((self.shape(scope, arg)?, arg)),
@@ -496,9 +504,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// `VALUES` and a `CASE` of parameters do. Any other cast is a computation.
     fn cast(
         &mut self,
-        scope: &Scope<'_>,
-        arg: &'a Expr,
-        target: &'a TypeName,
+        scope: &Scope<'_, 'a>,
+        arg: &'a Expr<'a>,
+        target: &'a TypeName<'a>,
         form: &'a CastForm,
         at: usize,
     ) -> Result<TypeId> {
@@ -515,14 +523,10 @@ impl<'a> Analyser<'a, '_, '_> {
             _ => None,
         };
         self.check_row_type(target)?;
-        let name = target
-            .parts
-            .last()
-            .map(|part| part.text.clone())
-            .unwrap_or_default();
+        let name = target.parts.last().map_or("", |part| part.text);
         if let Some(operand) = operand {
             let ty = self.value(scope, arg)?;
-            if let Some(scalar) = ScalarType::from_typname(&name) {
+            if let Some(scalar) = ScalarType::from_typname(name) {
                 self.types.name(ty, scalar);
             }
             self.casts.push(CastUse {
@@ -552,26 +556,26 @@ impl<'a> Analyser<'a, '_, '_> {
             });
             return Ok(*ty);
         }
-        self.plain_shape(&shape, &Why::CastOperand(name.clone()), site(arg))?;
+        self.plain_shape(&shape, Why::CastOperand(name), site(arg))?;
         Ok(self.types.plain(Why::CastResult(name)))
     }
 
     /// Refuses the row type of a protected relation as the type of a value.
-    fn check_row_type(&mut self, target: &TypeName) -> Result<()> {
+    fn check_row_type(&mut self, target: &TypeName<'a>) -> Result<()> {
         let name = match target.parts.as_slice() {
             [name] => (None, name),
-            [schema, name] => (Some(schema.text.as_str()), name),
+            [schema, name] => (Some(schema.text), name),
             _ => return Ok(()),
         };
-        let (schema, name) = (name.0, name.1.text.as_str());
+        let (schema, name) = (name.0, name.1.text);
         let policy = self.resolver.context.policy;
         let protected = match schema {
             Some(schema) => policy.table(schema, name).is_some(),
             None => policy.tables_named(name).next().is_some() && !self.is_builtin_type(name),
         };
         if protected {
-            let path = schema.map_or_else(|| name.to_owned(), |s| format!("{s}.{name}"));
-            return Err(refuse::whole_row(&path, target.at).into());
+            let path = schema.map_or(Path::Name(name), |schema| Path::Relation(schema, name));
+            return Err(refuse::whole_row(path, target.at).into());
         }
         Ok(())
     }
@@ -593,8 +597,8 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn column(
         &mut self,
-        scope: &Scope<'_>,
-        parts: &'a [Name],
+        scope: &Scope<'_, 'a>,
+        parts: &'a [Name<'a>],
         star: bool,
         at: usize,
     ) -> Result<TypeId> {
@@ -604,20 +608,20 @@ impl<'a> Analyser<'a, '_, '_> {
         self.account_all(parts);
         let (qualifier, name) = match parts {
             [name] => {
-                return match scope.column(&name.text) {
+                return match scope.column(name.text) {
                     Found::Nothing => self.whole_row(scope, None, name, at),
                     found => self.found(found, name, at),
                 };
             }
             [relation, name] => ((None, relation), name),
             [schema, relation, name] | [_, schema, relation, name] => {
-                ((Some(schema.text.as_str()), relation), name)
+                ((Some(schema.text), relation), name)
             }
             _ => return Err(unknown_name(parts, at).into()),
         };
         let (schema, relation) = qualifier;
-        match scope.relation(schema, &relation.text) {
-            Ok(Some(item)) => match item.column(&name.text) {
+        match scope.relation(schema, relation.text) {
+            Ok(Some(item)) => match item.column(name.text) {
                 Found::Nothing => Err(attribute_notation(item, name, at).into()),
                 found => self.found(found, name, at),
             },
@@ -630,10 +634,10 @@ impl<'a> Analyser<'a, '_, '_> {
         }
     }
 
-    fn found(&mut self, found: Found, name: &Name, at: usize) -> Result<TypeId> {
+    fn found(&mut self, found: Found<'_, 'a>, name: &'a Name<'a>, at: usize) -> Result<TypeId> {
         match found {
-            Found::Column(column) => self.reference(&column, at),
-            Found::System | Found::Open => Ok(self.types.plain(Why::Column(name.text.clone()))),
+            Found::Column(column) => self.reference(column, at),
+            Found::System | Found::Open => Ok(self.types.plain(Why::Column(Path::Name(name.text)))),
             Found::Ambiguous => {
                 let words = format!("column reference \"{}\" is ambiguous", name.text);
                 Err(invalid("42702", words).at(at).into())
@@ -658,38 +662,36 @@ impl<'a> Analyser<'a, '_, '_> {
     /// A name that is no column may be a relation: its row as one value.
     fn whole_row(
         &mut self,
-        scope: &Scope<'_>,
-        schema: Option<&Name>,
-        relation: &Name,
+        scope: &Scope<'_, 'a>,
+        schema: Option<&'a Name<'a>>,
+        relation: &'a Name<'a>,
         at: usize,
     ) -> Result<TypeId> {
-        let found = scope.relation(schema.map(|schema| schema.text.as_str()), &relation.text);
+        let found = scope.relation(schema.map(|schema| schema.text), relation.text);
         let Ok(Some(item)) = found else {
             return Err(unknown_name(std::slice::from_ref(relation), at).into());
         };
-        let columns = std::rc::Rc::clone(&item.columns);
-        let path = item.row_path.clone();
-        for column in columns.iter() {
+        for column in item.columns.iter() {
             let ty = self.reference(column, at)?;
             let site = Site { at, param: None };
             let why = Why::Clause("a whole row");
             if self.types.require_plain(ty, why, site).is_err() {
-                return Err(refuse::whole_row(&path, at).into());
+                return Err(refuse::whole_row(item.row_path, at).into());
             }
         }
-        Ok(self.types.plain(Why::Column(relation.text.clone())))
+        Ok(self.types.plain(Why::Column(Path::Name(relation.text))))
     }
 
     /// `(relation).field` is the column `relation.field`. Where the name is a column, it is one of a
     /// composite type, which cannot be encrypted.
     fn field(
         &mut self,
-        scope: &Scope<'_>,
-        relation: &'a Name,
-        field: Option<&'a Name>,
+        scope: &Scope<'_, 'a>,
+        relation: &'a Name<'a>,
+        field: Option<&'a Name<'a>>,
         at: usize,
     ) -> Result<TypeId> {
-        let found = scope.column(&relation.text);
+        let found = scope.column(relation.text);
         let Some(field) = field else {
             return Err(refuse::construct("expansion of a composite value", Some(at)).into());
         };
@@ -699,11 +701,11 @@ impl<'a> Analyser<'a, '_, '_> {
             let ty = self.found(found, relation, at)?;
             let what = "a field selection";
             let site = Site { at, param: None };
-            self.require_plain(ty, Why::Operand(what.to_owned()), site)?;
-            return Ok(self.types.plain(Why::OperatorResult(what.to_owned())));
+            self.require_plain(ty, Why::Operand(what), site)?;
+            return Ok(self.types.plain(Why::OperatorResult(what)));
         }
-        match scope.relation(None, &relation.text) {
-            Ok(Some(item)) => match item.column(&field.text) {
+        match scope.relation(None, relation.text) {
+            Ok(Some(item)) => match item.column(field.text) {
                 Found::Nothing => Err(attribute_notation(item, field, at).into()),
                 found => {
                     self.account(field);
@@ -715,13 +717,13 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Whether an expression is a relation's row and nothing else; its names are accounted for then.
-    fn is_row(&mut self, scope: &Scope<'_>, expr: &'a Expr) -> bool {
+    fn is_row(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> bool {
         let ExprKind::Column { parts, star } = &expr.kind else {
             return false;
         };
         let relation = match parts.as_slice() {
-            [name] if *star || matches!(scope.column(&name.text), Found::Nothing) => {
-                scope.relation(None, &name.text)
+            [name] if *star || matches!(scope.column(name.text), Found::Nothing) => {
+                scope.relation(None, name.text)
             }
             _ => return false,
         };
@@ -732,11 +734,11 @@ impl<'a> Analyser<'a, '_, '_> {
         is_row
     }
 
-    fn call(&mut self, scope: &Scope<'_>, call: &'a Call, at: usize) -> Result<TypeId> {
-        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+    fn call(&mut self, scope: &Scope<'_, 'a>, call: &'a Call<'a>, at: usize) -> Result<TypeId> {
+        let name = call.parts.last().copied().unwrap_or_default();
         let schema = match call.parts.as_slice() {
             [_] => None,
-            [schema, _] => Some(schema.as_str()),
+            [schema, _] => Some(*schema),
             _ => Some(""),
         };
         let single = call.args.len() == 1
@@ -753,13 +755,13 @@ impl<'a> Analyser<'a, '_, '_> {
             self.account_all(&call.names);
         }
         self.condition(scope, call.filter.as_ref())?;
-        self.plain_all(scope, &call.order, &Why::Clause("ORDER BY"))?;
+        self.plain_all(scope, &call.order, Why::Clause("ORDER BY"))?;
         if let Some(window) = &call.over {
             self.window(scope, window)?;
         }
         let builtin = schema.is_none_or(|schema| schema == "pg_catalog");
         let usual = builtin && !call.variadic && !call.named_args && !call.within_group;
-        let result = || Why::Result(name.to_owned());
+        let result = || Why::Result(name);
         match (name, call.args.as_slice()) {
             ("count", [arg]) if usual && !call.distinct && self.is_row(scope, arg) => {
                 Ok(self.types.plain(result()))
@@ -797,7 +799,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let element = self.types.unknown();
                 let list = self.types.array(element);
                 self.same(ty, list, site(arg))?;
-                self.plain_all(scope, rest, &Why::Argument(name.to_owned()))?;
+                self.plain_all(scope, rest, Why::Argument(name))?;
                 Ok(self.types.plain(result()))
             }
             ("first_value" | "last_value", [arg]) if usual && call.over.is_some() => {
@@ -808,7 +810,7 @@ impl<'a> Analyser<'a, '_, '_> {
             {
                 let ty = self.value(scope, arg)?;
                 if let Some(offset) = rest.first() {
-                    self.plain(scope, offset, Why::Argument(name.to_owned()))?;
+                    self.plain(scope, offset, Why::Argument(name))?;
                 }
                 if let Some(default) = rest.get(1) {
                     let other = self.value(scope, default)?;
@@ -824,7 +826,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 Ok(element)
             }
             _ => {
-                self.plain_all(scope, &call.args, &Why::Argument(name.to_owned()))?;
+                self.plain_all(scope, &call.args, Why::Argument(name))?;
                 Ok(self.types.plain(result()))
             }
         }
@@ -832,20 +834,20 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn window(
         &mut self,
-        scope: &Scope<'_>,
-        window: &'a crate::ir::Window,
+        scope: &Scope<'_, 'a>,
+        window: &'a crate::ir::Window<'a>,
     ) -> Result<()> {
         self.account_all(&window.names);
         for expr in &window.partition {
             let ty = self.value(scope, expr)?;
             self.types.compare(ty, "PARTITION BY", true, expr.at)?;
         }
-        self.plain_all(scope, &window.order, &Why::Clause("ORDER BY"))?;
-        self.plain_all(scope, &window.frame, &Why::Clause("a window frame"))
+        self.plain_all(scope, &window.order, Why::Clause("ORDER BY"))?;
+        self.plain_all(scope, &window.frame, Why::Clause("a window frame"))
     }
 }
 
-const fn is_column(expr: &Expr) -> bool {
+const fn is_column(expr: &Expr<'_>) -> bool {
     matches!(
         expr.kind,
         ExprKind::Column { star: false, .. } | ExprKind::Field { .. }
@@ -853,12 +855,12 @@ const fn is_column(expr: &Expr) -> bool {
 }
 
 /// The arguments of a function of an array behind the array: none, or a dimension.
-const fn single_or_dimension(rest: &[Expr]) -> bool {
+const fn single_or_dimension(rest: &[Expr<'_>]) -> bool {
     rest.len() <= 1
 }
 
 /// The site of an operation on two expressions, for messages.
-fn either(left: &Expr, right: &Expr) -> Site {
+fn either(left: &Expr<'_>, right: &Expr<'_>) -> Site {
     Site {
         at: right.at,
         param: param_of(left).or_else(|| param_of(right)),
@@ -866,8 +868,8 @@ fn either(left: &Expr, right: &Expr) -> Site {
 }
 
 /// The word under which a comparison is reported.
-fn equality_word(operator: &Operator, otherwise: &'static str) -> &'static str {
-    match operator.name.as_str() {
+fn equality_word(operator: &Operator<'_>, otherwise: &'static str) -> &'static str {
+    match operator.name {
         "=" if otherwise == "IN" => "IN",
         "<>" if otherwise == "IN" => "NOT IN",
         "<>" => "<>",
@@ -876,8 +878,8 @@ fn equality_word(operator: &Operator, otherwise: &'static str) -> &'static str {
 }
 
 /// `bytea` or one of the domains.
-fn is_cell_type(target: &TypeName) -> bool {
-    let parts: Vec<&str> = target.parts.iter().map(|part| part.text.as_str()).collect();
+fn is_cell_type(target: &TypeName<'_>) -> bool {
+    let parts: Vec<&str> = target.parts.iter().map(|part| part.text).collect();
     !target.odd
         && target.modifiers.is_empty()
         && matches!(
@@ -891,8 +893,8 @@ fn is_cell_type(target: &TypeName) -> bool {
 
 /// A name that is no column: it does not exist, or its relation is none of the statement's
 /// (`transformColumnRef`).
-fn unknown_name(parts: &[Name], at: usize) -> Refusal {
-    let path: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+fn unknown_name(parts: &[Name<'_>], at: usize) -> Refusal {
+    let path: Vec<&str> = parts.iter().map(|part| part.text).collect();
     let refusal = match path.as_slice() {
         [name] => invalid("42703", format!("column \"{name}\" does not exist")),
         [relation, ..] => {
@@ -913,8 +915,8 @@ pub(super) fn missing_relation(name: &str) -> Refusal {
 }
 
 /// `u.label` where `u` has no such column: the server would then look for a function of that name.
-fn attribute_notation(item: &Item, name: &Name, at: usize) -> Refusal {
-    let relation = item.name.as_deref().unwrap_or(&item.row_path);
+fn attribute_notation(item: &Item<'_>, name: &Name<'_>, at: usize) -> Refusal {
+    let relation = item.name.map_or(item.row_path, Path::Name);
     invalid(
         "42703",
         format!("column {relation}.{} does not exist", name.text),

@@ -1,12 +1,14 @@
 //! FROM: tables, sub-selects, functions and joins.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::rc::Rc;
 
 use super::query::figure_name;
 use super::{Analyser, OutColumn, Result, unpinned};
 use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
 use crate::plan::Refusal;
-use crate::refuse::{self, Finish, Why, invalid};
+use crate::refuse::{self, Finish, Path, Why, invalid};
 use crate::relation::RelationInfo;
 use crate::scope::{Holds, Item, Scope, ScopeColumn};
 use crate::types::Site;
@@ -36,7 +38,11 @@ const SCALAR_FUNCTIONS: [&str; 9] = [
 
 impl<'a> Analyser<'a, '_, '_> {
     /// Reads a FROM list into a scope.
-    pub(super) fn read_from(&mut self, scope: &mut Scope<'_>, list: &'a [FromItem]) -> Result<()> {
+    pub(super) fn read_from(
+        &mut self,
+        scope: &mut Scope<'_, 'a>,
+        list: &'a [FromItem<'a>],
+    ) -> Result<()> {
         for item in list {
             set_lateral(&mut scope.items, true, true);
             let items = self.read_item(scope, item)?;
@@ -48,9 +54,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn read_item(
         &mut self,
-        scope: &mut Scope<'_>,
-        item: &'a FromItem,
-    ) -> Result<Vec<Item>> {
+        scope: &mut Scope<'_, 'a>,
+        item: &'a FromItem<'a>,
+    ) -> Result<Vec<Item<'a>>> {
         match item {
             FromItem::Table(table) => Ok(vec![self.read_table(scope, table)?]),
             FromItem::Subquery {
@@ -83,13 +89,13 @@ impl<'a> Analyser<'a, '_, '_> {
                 at,
             } => {
                 let active = std::mem::replace(&mut scope.lateral_active, true);
-                let checked = self.plain_all(scope, args, &Why::Argument((*what).to_owned()));
+                let checked = self.plain_all(scope, args, Why::Argument(what));
                 scope.lateral_active = active;
                 checked?;
                 self.account_all(columns);
                 let columns = columns.iter().map(|name| OutColumn {
-                    name: name.text.clone(),
-                    ty: self.types.plain(Why::Result((*what).to_owned())),
+                    name: name.text.into(),
+                    ty: self.types.plain(Why::Result(what)),
                     by_catalogue: false,
                     unpinned: false,
                 });
@@ -98,30 +104,30 @@ impl<'a> Analyser<'a, '_, '_> {
             }
             FromItem::Join(join) => self.join(scope, join),
             FromItem::Sample { relation, args } => {
-                self.plain_all(scope, args, &Why::Clause("TABLESAMPLE"))?;
+                self.plain_all(scope, args, Why::Clause("TABLESAMPLE"))?;
                 self.read_item(scope, relation)
             }
         }
     }
 
     /// Looks the relation of a table reference up and notes its use.
-    pub(crate) fn relation(&mut self, table: &'a Table) -> Result<Rc<RelationInfo>> {
+    pub(crate) fn relation(&mut self, table: &'a Table<'a>) -> Result<Rc<RelationInfo<'a>>> {
         self.account_all(&table.schema);
         self.account(&table.name);
         if let Some(alias) = &table.alias {
             self.account(&alias.name);
             self.account_all(&alias.columns);
         }
-        let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-        let info = self.resolver.resolve(schema, &table.name.text, table.at)?;
+        let schema = table.schema.as_ref().map(|schema| schema.text);
+        let info = self.resolver.resolve(schema, table.name.text, table.at)?;
         self.use_relation(&info);
         Ok(info)
     }
 
-    fn read_table(&mut self, scope: &Scope<'_>, table: &'a Table) -> Result<Item> {
+    fn read_table(&mut self, scope: &Scope<'_, 'a>, table: &'a Table<'a>) -> Result<Item<'a>> {
         let cte = match table.schema {
             Some(_) => None,
-            None => scope.ctes.find(&table.name.text),
+            None => scope.ctes.find(table.name.text),
         };
         let Some(cte) = cte else {
             let info = self.relation(table)?;
@@ -132,7 +138,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let what = "a CTE that refers to itself or to a later one here";
             return Err(refuse::construct(what, Some(table.at)).into());
         };
-        let columns: Vec<OutColumn> = columns
+        let columns: Vec<OutColumn<'a>> = columns
             .iter()
             .map(|column| {
                 Ok(OutColumn {
@@ -145,68 +151,65 @@ impl<'a> Analyser<'a, '_, '_> {
             .collect::<Result<_>>()?;
         let mut item = self.derived(columns, table.alias.as_ref(), table.at)?;
         if item.name.is_none() {
-            item.name = Some(table.name.text.clone());
+            item.name = Some(table.name.text);
         }
         Ok(item)
     }
 
     /// A relation as an item of a scope, its columns renamed by an alias list.
-    pub(crate) fn table_item(&mut self, info: &Rc<RelationInfo>, table: &Table) -> Result<Item> {
-        let mut columns = Self::scope_columns(info);
+    pub(crate) fn table_item(
+        &mut self,
+        info: &Rc<RelationInfo<'a>>,
+        table: &'a Table<'a>,
+    ) -> Result<Item<'a>> {
         let aliases = table.alias.as_ref().map(|alias| alias.columns.as_slice());
         let aliases = aliases.unwrap_or_default();
         if !aliases.is_empty() && !info.pinned && info.is_encrypted() {
             let what = "a list of column aliases";
-            return Err(unpinned(&info.path, info.order_differs, what, table.at).into());
+            return Err(unpinned(info.path(), info.order_differs, what, table.at).into());
         }
-        if aliases.len() > columns.len() {
+        if aliases.len() > info.columns.len() {
             let name = match &table.alias {
-                Some(alias) => &alias.name.text,
-                None => &table.name.text,
+                Some(alias) => alias.name.text,
+                None => table.name.text,
             };
-            let what = format!("table \"{name}\"");
-            return Err(too_many_aliases(&what, columns.len(), aliases.len(), table.at).into());
-        }
-        for (column, alias) in columns.iter_mut().zip(aliases) {
-            column.name = alias.text.clone();
+            let what = format_args!("table \"{name}\"");
+            return Err(too_many_aliases(what, info.columns.len(), aliases.len(), table.at).into());
         }
         Ok(Item {
             name: Some(match &table.alias {
-                Some(alias) => alias.name.text.clone(),
-                None => info.name.clone(),
+                Some(alias) => alias.name.text,
+                None => info.name,
             }),
             relation: table.alias.is_none().then(|| Rc::clone(info)),
-            columns: Rc::new(columns),
+            columns: Rc::new(Self::scope_columns(info, aliases)),
             relation_visible: true,
             columns_visible: true,
             lateral_only: false,
             lateral_ok: true,
             open: false,
             has_system_columns: info.has_system_columns,
-            row_path: info.path.clone(),
+            row_path: info.path(),
         })
     }
 
     fn derived(
         &mut self,
-        columns: Vec<OutColumn>,
-        alias: Option<&'a Alias>,
+        columns: Vec<OutColumn<'a>>,
+        alias: Option<&'a Alias<'a>>,
         at: usize,
-    ) -> Result<Item> {
+    ) -> Result<Item<'a>> {
         if let Some(alias) = alias {
             self.account(&alias.name);
         }
         let aliases = alias
             .map(|alias| alias.columns.as_slice())
             .unwrap_or_default();
-        let what = match alias {
-            Some(alias) => format!("table \"{}\"", alias.name.text),
-            None => String::new(),
-        };
-        let columns = self.renamed(&what, columns, aliases, at)?;
-        let name = alias.map(|alias| alias.name.text.clone());
+        let name = alias.map(|alias| alias.name.text);
+        let what = format_args!("table \"{}\"", name.unwrap_or_default());
+        let columns = self.renamed(what, columns, aliases, at)?;
         Ok(Item {
-            row_path: name.clone().unwrap_or_else(|| "a sub-select".to_owned()),
+            row_path: Path::Name(name.unwrap_or("a sub-select")),
             name,
             relation: None,
             columns: Rc::new(columns),
@@ -221,12 +224,12 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn functions(
         &mut self,
-        scope: &Scope<'_>,
-        functions: &'a [TableFunction],
+        scope: &Scope<'_, 'a>,
+        functions: &'a [TableFunction<'a>],
         ordinality: bool,
-        alias: Option<&'a Alias>,
+        alias: Option<&'a Alias<'a>>,
         at: usize,
-    ) -> Result<Item> {
+    ) -> Result<Item<'a>> {
         let mut columns = Vec::new();
         let mut open = false;
         let only = functions.len() == 1;
@@ -238,8 +241,8 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         if ordinality {
             columns.push(OutColumn {
-                name: "ordinality".to_owned(),
-                ty: self.types.plain(Why::Result("ORDINALITY".to_owned())),
+                name: "ordinality".into(),
+                ty: self.types.plain(Why::Result("ORDINALITY")),
                 by_catalogue: false,
                 unpinned: false,
             });
@@ -249,14 +252,13 @@ impl<'a> Analyser<'a, '_, '_> {
             self.account_all(&alias.columns);
             // Names for columns that are not known: the first ones are these.
             while open && columns.len() < alias.columns.len() {
-                let name = String::new();
-                columns.push(self.function_column(name));
+                columns.push(self.function_column(""));
             }
         }
         let named = functions
             .first()
             .and_then(|function| match &function.call.kind {
-                ExprKind::Call(call) => call.parts.last().cloned(),
+                ExprKind::Call(call) => call.parts.last().copied(),
                 _ => None,
             });
         let mut item = self.derived(columns, alias, at)?;
@@ -264,16 +266,16 @@ impl<'a> Analyser<'a, '_, '_> {
         if item.name.is_none() && only {
             item.name = named;
         }
-        if item.row_path == "a sub-select" {
-            "a function".clone_into(&mut item.row_path);
+        if item.row_path == Path::Name("a sub-select") {
+            item.row_path = Path::Name("a function");
         }
         Ok(item)
     }
 
-    fn function_column(&mut self, name: String) -> OutColumn {
+    fn function_column(&mut self, name: &'a str) -> OutColumn<'a> {
         OutColumn {
-            name,
-            ty: self.types.plain(Why::Result("a function".to_owned())),
+            name: name.into(),
+            ty: self.types.plain(Why::Result("a function")),
             by_catalogue: false,
             unpinned: false,
         }
@@ -282,24 +284,24 @@ impl<'a> Analyser<'a, '_, '_> {
     /// The columns of one function in FROM, or `None` when only the server knows them.
     fn function_columns(
         &mut self,
-        scope: &Scope<'_>,
-        function: &'a TableFunction,
-        alias: Option<&Alias>,
-    ) -> Result<Option<Vec<OutColumn>>> {
+        scope: &Scope<'_, 'a>,
+        function: &'a TableFunction<'a>,
+        alias: Option<&'a Alias<'a>>,
+    ) -> Result<Option<Vec<OutColumn<'a>>>> {
         let ExprKind::Call(call) = &function.call.kind else {
             let why = Why::Clause("a function in FROM");
             self.plain(scope, &function.call, why)?;
             // `CURRENT_DATE` and the like: one column.
-            let name = alias.map_or_else(|| figure_name(&function.call), |a| a.name.text.clone());
+            let name = alias.map_or_else(|| figure_name(&function.call), |a| a.name.text);
             return Ok(Some(vec![self.function_column(name)]));
         };
-        let name = call.parts.last().map(String::as_str).unwrap_or_default();
+        let name = call.parts.last().copied().unwrap_or_default();
         let builtin = match call.parts.as_slice() {
             [_] => true,
-            [schema, _] => schema == "pg_catalog",
+            [schema, _] => *schema == "pg_catalog",
             _ => false,
         };
-        let column_name = alias.map_or(name, |alias| alias.name.text.as_str());
+        let column_name = alias.map_or(name, |alias| alias.name.text);
         if builtin && name == "unnest" && !call.args.is_empty() && !call.variadic {
             self.account_all(&call.names);
             let mut columns = Vec::with_capacity(call.args.len());
@@ -314,7 +316,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.types.unify(list, array, site)?;
                 let alone = call.args.len() == 1;
                 columns.push(OutColumn {
-                    name: if alone { column_name } else { name }.to_owned(),
+                    name: if alone { column_name } else { name }.into(),
                     ty: element,
                     by_catalogue: false,
                     // An array of a composite type would give several columns.
@@ -328,65 +330,64 @@ impl<'a> Analyser<'a, '_, '_> {
             self.account_all(names);
             let columns = names
                 .iter()
-                .map(|name| self.function_column(name.text.clone()))
+                .map(|name| self.function_column(name.text))
                 .collect();
             return Ok(Some(columns));
         }
         if builtin && VALUE_FUNCTIONS.contains(&name) {
-            return Ok(Some(vec![self.function_column("value".to_owned())]));
+            return Ok(Some(vec![self.function_column("value")]));
         }
         if builtin && SCALAR_FUNCTIONS.contains(&name) {
-            return Ok(Some(vec![self.function_column(column_name.to_owned())]));
+            return Ok(Some(vec![self.function_column(column_name)]));
         }
         Ok(None)
     }
 
-    fn join(&mut self, scope: &mut Scope<'_>, join: &'a Join) -> Result<Vec<Item>> {
+    fn join(&mut self, scope: &mut Scope<'_, 'a>, join: &'a Join<'a>) -> Result<Vec<Item<'a>>> {
         let mut left = self.read_item(scope, &join.left)?;
         // The right side may refer to the left one laterally, unless rows of it may be missing.
         let lateral_ok = matches!(join.kind, JoinKind::Inner | JoinKind::Left);
         let before = scope.items.len();
-        scope.items.extend(left.iter().cloned().map(|mut item| {
-            item.lateral_only = true;
-            item.lateral_ok = lateral_ok;
-            item
-        }));
+        set_lateral(&mut left, true, lateral_ok);
+        scope.items.append(&mut left);
         let right = self.read_item(scope, &join.right);
-        scope.items.truncate(before);
+        let mut left = scope.items.split_off(before);
+        set_lateral(&mut left, false, true);
         let mut right = right?;
 
-        let left_columns = visible_columns(&left);
-        let right_columns = visible_columns(&right);
         if join.natural && (has_open(&left) || has_open(&right)) {
             return Err(refuse::construct("NATURAL JOIN with a function like this", None).into());
         }
         self.account_all(&join.using);
-        let shared: Vec<String> = if join.natural {
-            left_columns
-                .iter()
-                .filter(|column| right_columns.iter().any(|other| other.name == column.name))
+        let shared: Vec<Cow<'a, str>> = if join.natural {
+            visible_columns(&left)
+                .filter(|column| visible_columns(&right).any(|other| other.name == column.name))
                 .map(|column| column.name.clone())
                 .collect()
         } else {
-            join.using.iter().map(|name| name.text.clone()).collect()
+            join.using.iter().map(|name| name.text.into()).collect()
         };
-        let mut merged = Vec::with_capacity(shared.len());
+        let width = visible_columns(&left)
+            .chain(visible_columns(&right))
+            .count();
+        let mut columns = Vec::with_capacity(width);
         for name in &shared {
-            merged.push(self.merge_column(name, &left_columns, &right_columns, join.kind)?);
+            columns.push(self.merge_column(name, &left, &right, join.kind)?);
         }
         left.append(&mut right);
         if let Some(on) = &join.on {
             // ON sees the two sides and the outer levels, not the items before the join.
-            let mut visible = left.clone();
-            set_lateral(&mut visible, false, true);
-            let saved = std::mem::replace(&mut scope.items, visible);
+            std::mem::swap(&mut scope.items, &mut left);
             let checked = self.condition(scope, Some(on));
-            scope.items = saved;
+            std::mem::swap(&mut scope.items, &mut left);
             checked?;
         }
-        let using_columns = merged.clone();
-        let rest = left_columns.into_iter().chain(right_columns);
-        merged.extend(rest.filter(|column| !shared.contains(&column.name)));
+        let using_columns = match &join.using_alias {
+            Some(_) => columns.clone(),
+            None => Vec::new(),
+        };
+        let rest = visible_columns(&left).filter(|column| !shared.contains(&column.name));
+        columns.extend(rest.cloned());
         let open = has_open(&left);
         let has_system_columns = left.iter().any(|item| item.has_system_columns);
         match &join.alias {
@@ -399,12 +400,12 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         if let Some(name) = &join.using_alias {
             self.account(name);
-            left.push(join_item(Some(name.text.clone()), using_columns));
+            left.push(join_item(Some(name.text), using_columns));
             if let Some(item) = left.last_mut() {
                 item.columns_visible = false;
             }
         }
-        let mut item = join_item(None, merged);
+        let mut item = join_item(None, columns);
         item.open = open;
         item.relation_visible = false;
         item.has_system_columns = has_system_columns && join.alias.is_none();
@@ -415,27 +416,27 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(left)
     }
 
-    fn aliased_join(&mut self, mut item: Item, alias: &'a Alias) -> Result<Item> {
+    fn aliased_join(&mut self, mut item: Item<'a>, alias: &'a Alias<'a>) -> Result<Item<'a>> {
         self.account(&alias.name);
         self.account_all(&alias.columns);
         if !alias.columns.is_empty() {
             let sealed = item
                 .columns
                 .iter()
-                .any(|column| !matches!(column.holds, Holds::Plain | Holds::Unlisted));
+                .any(|column| !matches!(column.holds, Holds::Plain(_) | Holds::Unlisted(_)));
             if item.open || (sealed && item.columns.iter().any(|column| column.unpinned)) {
                 let what = "a list of column aliases";
-                return Err(unpinned("the join", false, what, 0).into());
+                return Err(unpinned(Path::Name("the join"), false, what, 0).into());
             }
             let mut columns = item.columns.as_ref().clone();
             for (column, alias) in columns.iter_mut().zip(&alias.columns) {
-                column.name = alias.text.clone();
+                column.name = alias.text.into();
             }
             item.columns = Rc::new(columns);
         }
         item.relation_visible = true;
-        item.row_path.clone_from(&alias.name.text);
-        item.name = Some(alias.name.text.clone());
+        item.row_path = Path::Name(alias.name.text);
+        item.name = Some(alias.name.text);
         Ok(item)
     }
 
@@ -443,22 +444,22 @@ impl<'a> Analyser<'a, '_, '_> {
     fn merge_column(
         &mut self,
         name: &str,
-        left: &[ScopeColumn],
-        right: &[ScopeColumn],
+        left: &[Item<'a>],
+        right: &[Item<'a>],
         kind: JoinKind,
-    ) -> Result<ScopeColumn> {
-        let one = |columns: &[ScopeColumn]| {
-            let mut found = columns.iter().filter(|column| column.name == name);
-            match (found.next(), found.next()) {
-                (Some(column), None) => Some(column.clone()),
-                _ => None,
-            }
-        };
-        let (Some(left), Some(right)) = (one(left), one(right)) else {
+    ) -> Result<ScopeColumn<'a>> {
+        let mut of_left = visible_columns(left).filter(|column| column.name == name);
+        let mut of_right = visible_columns(right).filter(|column| column.name == name);
+        let (Some(left), None, Some(right), None) = (
+            of_left.next(),
+            of_left.next(),
+            of_right.next(),
+            of_right.next(),
+        ) else {
             return Err(not_joinable(name, left, right).into());
         };
-        let a = self.reference(&left, 0)?;
-        let b = self.reference(&right, 0)?;
+        let a = self.reference(left, 0)?;
+        let b = self.reference(right, 0)?;
         let site = Site { at: 0, param: None };
         self.types.equate(a, b, site)?;
         let merged = self.types.unknown();
@@ -471,17 +472,17 @@ impl<'a> Analyser<'a, '_, '_> {
         let picked = if kind == JoinKind::Right { right } else { left };
         Ok(ScopeColumn {
             holds: match picked.holds {
-                Holds::Plain => Holds::Plain,
+                holds @ Holds::Plain(_) => holds,
                 _ => Holds::Of(merged),
             },
-            ..picked
+            ..picked.clone()
         })
     }
 }
 
 /// Why a name of USING is not one column on both sides (`transformFromClauseItem`).
-fn not_joinable(name: &str, left: &[ScopeColumn], right: &[ScopeColumn]) -> Refusal {
-    let count = |columns: &[ScopeColumn]| columns.iter().filter(|c| c.name == name).count();
+fn not_joinable(name: &str, left: &[Item<'_>], right: &[Item<'_>]) -> Refusal {
+    let count = |items| visible_columns(items).filter(|c| c.name == name).count();
     let missing = |side| {
         format!("column \"{name}\" specified in USING clause does not exist in {side} table")
     };
@@ -496,14 +497,19 @@ fn not_joinable(name: &str, left: &[ScopeColumn], right: &[ScopeColumn]) -> Refu
 }
 
 /// An alias list that is longer than the relation (`buildRelationAliases`).
-pub(super) fn too_many_aliases(what: &str, columns: usize, aliases: usize, at: usize) -> Refusal {
+pub(super) fn too_many_aliases(
+    what: fmt::Arguments<'_>,
+    columns: usize,
+    aliases: usize,
+    at: usize,
+) -> Refusal {
     let words = format!("{what} has {columns} columns available but {aliases} columns specified");
     invalid("42P10", words).at(at)
 }
 
-fn join_item(name: Option<String>, columns: Vec<ScopeColumn>) -> Item {
+fn join_item<'a>(name: Option<&'a str>, columns: Vec<ScopeColumn<'a>>) -> Item<'a> {
     Item {
-        row_path: name.clone().unwrap_or_else(|| "a join".to_owned()),
+        row_path: Path::Name(name.unwrap_or("a join")),
         name,
         relation: None,
         columns: Rc::new(columns),
@@ -516,19 +522,19 @@ fn join_item(name: Option<String>, columns: Vec<ScopeColumn>) -> Item {
     }
 }
 
-fn visible_columns(items: &[Item]) -> Vec<ScopeColumn> {
+/// The columns that may be named alone.
+fn visible_columns<'i, 'a>(items: &'i [Item<'a>]) -> impl Iterator<Item = &'i ScopeColumn<'a>> {
     items
         .iter()
         .filter(|item| item.columns_visible)
-        .flat_map(|item| item.columns.iter().cloned())
-        .collect()
+        .flat_map(|item| item.columns.iter())
 }
 
-fn has_open(items: &[Item]) -> bool {
+fn has_open(items: &[Item<'_>]) -> bool {
     items.iter().any(|item| item.open && item.columns_visible)
 }
 
-fn set_lateral(items: &mut [Item], only: bool, ok: bool) {
+fn set_lateral(items: &mut [Item<'_>], only: bool, ok: bool) {
     for item in items {
         item.lateral_only = only;
         item.lateral_ok = ok;
@@ -537,7 +543,7 @@ fn set_lateral(items: &mut [Item], only: bool, ok: bool) {
 
 /// A parameter, an array constructor, or one of these under a cast: not a column of an unknown
 /// array type.
-fn is_array_expression(expr: &Expr) -> bool {
+fn is_array_expression(expr: &Expr<'_>) -> bool {
     match &expr.kind {
         ExprKind::Param { .. } | ExprKind::Array(_) | ExprKind::Literal(_) | ExprKind::Null => true,
         ExprKind::Cast { arg, .. } => is_array_expression(arg),

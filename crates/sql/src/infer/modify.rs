@@ -10,15 +10,16 @@ use crate::ir::{
     Select, SelectBody, Set, Sublink, Table, TargetColumn, Update,
 };
 use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{self, Finish, Why, invalid, refuse};
+use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::relation::{RelationInfo, Stop};
 use crate::scope::{Ctes, Item, Scope};
 use crate::types::{Site, TypeId, Unlisted};
 
 /// A column that a statement writes.
 #[derive(Clone, Debug)]
-struct Written {
-    name: String,
+struct Written<'a> {
+    name: &'a str,
+    path: Path<'a>,
     column: Option<ColumnId>,
     /// The relation, where the column holds cells that the manifest does not list.
     unlisted: Option<u32>,
@@ -26,16 +27,20 @@ struct Written {
 }
 
 impl<'a> Analyser<'a, '_, '_> {
-    fn target(&mut self, table: &'a Table) -> Result<(Rc<RelationInfo>, Item)> {
+    fn target(&mut self, table: &'a Table<'a>) -> Result<(Rc<RelationInfo<'a>>, Item<'a>)> {
         let info = self.relation(table)?;
         let item = self.table_item(&info, table)?;
         Ok((info, item))
     }
 
-    fn written(&mut self, info: &RelationInfo, column: &'a TargetColumn) -> Result<Written> {
+    fn written(
+        &mut self,
+        info: &RelationInfo<'a>,
+        column: &'a TargetColumn<'a>,
+    ) -> Result<Written<'a>> {
         self.account(&column.name);
-        let name = &column.name.text;
-        let Some(found) = info.columns.iter().find(|own| own.name == *name) else {
+        let name = column.name.text;
+        let Some(found) = info.columns.iter().find(|own| own.name == name) else {
             return Err(unknown_target(name, info, column.at).into());
         };
         if let Some(mismatch) = &found.mismatch {
@@ -56,7 +61,8 @@ impl<'a> Analyser<'a, '_, '_> {
             .into());
         }
         Ok(Written {
-            name: format!("{}.{name}", info.path),
+            name,
+            path: info.column_path(name),
             column: found.column,
             unlisted: found.unlisted.then_some(info.oid),
             has_default: found.has_default,
@@ -66,31 +72,32 @@ impl<'a> Analyser<'a, '_, '_> {
     /// The columns that a list of targets names, or all of them in order when there is no list.
     fn insert_targets(
         &mut self,
-        scope: &Scope<'_>,
-        info: &RelationInfo,
-        list: &'a [TargetColumn],
+        scope: &Scope<'_, 'a>,
+        info: &RelationInfo<'a>,
+        list: &'a [TargetColumn<'a>],
         positional: bool,
         at: usize,
-    ) -> Result<Vec<Written>> {
+    ) -> Result<Vec<Written<'a>>> {
         if !list.is_empty() {
             return list
                 .iter()
                 .map(|column| {
-                    self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                    self.plain_all(scope, &column.subscripts, Why::Clause("a subscript"))?;
                     self.written(info, column)
                 })
                 .collect();
         }
         if positional && info.is_encrypted() && !info.pinned {
             let what = "INSERT without a column list";
-            return Err(unpinned(&info.path, info.order_differs, what, at).into());
+            return Err(unpinned(info.path(), info.order_differs, what, at).into());
         }
         info.columns
             .iter()
             .map(|column| match &column.mismatch {
                 Some(mismatch) => Err(mismatched(mismatch, at).into()),
                 None => Ok(Written {
-                    name: format!("{}.{}", info.path, column.name),
+                    name: column.name,
+                    path: info.column_path(column.name),
                     column: column.column,
                     unlisted: column.unlisted.then_some(info.oid),
                     has_default: column.has_default,
@@ -100,9 +107,9 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// A value stored in a column.
-    fn assign(&mut self, target: &Written, ty: TypeId, site: Site) -> Result<()> {
+    fn assign(&mut self, target: &Written<'a>, ty: TypeId, site: Site) -> Result<()> {
         if let Some(relation) = target.unlisted {
-            let path = target.name.as_str().into();
+            let path = target.path;
             let column = self.types.unlisted(Unlisted { relation, path });
             return Ok(self.types.unify(ty, column, site)?);
         }
@@ -113,11 +120,16 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.types.assign(ty, id, site.at);
                 Ok(())
             }
-            None => self.require_plain(ty, Why::Column(target.name.clone()), site),
+            None => self.require_plain(ty, Why::Column(target.path), site),
         }
     }
 
-    fn assign_expr(&mut self, scope: &Scope<'_>, target: &Written, expr: &'a Expr) -> Result<()> {
+    fn assign_expr(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        target: &Written<'a>,
+        expr: &'a Expr<'a>,
+    ) -> Result<()> {
         if matches!(expr.kind, ExprKind::Default) {
             return self.assign_default(target, expr.at);
         }
@@ -130,7 +142,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// `DEFAULT`, said or left out: the server would write a plaintext default.
-    fn assign_default(&self, target: &Written, at: usize) -> Result<()> {
+    fn assign_default(&self, target: &Written<'a>, at: usize) -> Result<()> {
         match target.column {
             Some(id) if target.has_default => Err(self.stored_default(id, at).into()),
             _ => Ok(()),
@@ -151,14 +163,19 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Columns that an INSERT leaves out.
-    fn check_omitted(&self, info: &RelationInfo, targets: &[Written], at: usize) -> Result<()> {
+    fn check_omitted(
+        &self,
+        info: &RelationInfo<'a>,
+        targets: &[Written<'a>],
+        at: usize,
+    ) -> Result<()> {
         for column in &info.columns {
-            let name = format!("{}.{}", info.path, column.name);
-            if targets.iter().any(|target| target.name == name) {
+            if targets.iter().any(|target| target.name == column.name) {
                 continue;
             }
             let omitted = Written {
-                name,
+                name: column.name,
+                path: info.column_path(column.name),
                 column: column.column,
                 unlisted: None,
                 has_default: column.has_default,
@@ -170,9 +187,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn insert(
         &mut self,
-        insert: &'a Insert,
-        outer: &Ctes<'_>,
-    ) -> Result<Vec<OutColumn>> {
+        insert: &'a Insert<'a>,
+        outer: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -197,11 +214,11 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn insert_source(
         &mut self,
-        select: &'a Select,
-        targets: &[Written],
-        info: &RelationInfo,
-        insert: &'a Insert,
-        ctes: &Ctes<'_>,
+        select: &'a Select<'a>,
+        targets: &[Written<'a>],
+        info: &RelationInfo<'a>,
+        insert: &'a Insert<'a>,
+        ctes: &Ctes<'_, 'a>,
     ) -> Result<()> {
         let at = insert.target.at;
         let bare = select.with.is_none() && select.order.is_empty() && select.limits.is_empty();
@@ -250,18 +267,18 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn conflict(
         &mut self,
-        conflict: &'a Conflict,
-        info: &Rc<RelationInfo>,
-        target: &Item,
-        scope: &mut Scope<'_>,
+        conflict: &'a Conflict<'a>,
+        info: &Rc<RelationInfo<'a>>,
+        target: &Item<'a>,
+        scope: &mut Scope<'_, 'a>,
     ) -> Result<()> {
         for part in &conflict.arbiters {
             self.index_part(scope, info, part, "ON CONFLICT")?;
         }
         self.condition(scope, conflict.arbiter_filter.as_ref())?;
         let mut excluded = target.clone();
-        excluded.columns = Rc::new(Self::scope_columns(info));
-        excluded.name = Some("excluded".to_owned());
+        excluded.columns = Rc::new(Self::scope_columns(info, &[]));
+        excluded.name = Some("excluded");
         excluded.relation = None;
         scope.items.push(excluded);
         self.sets(scope, info, &conflict.sets)?;
@@ -273,9 +290,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// A key of an index or of a conflict target: a deterministic column by itself, or plain.
     pub(crate) fn index_part(
         &mut self,
-        scope: &Scope<'_>,
-        info: &RelationInfo,
-        part: &'a IndexPart,
+        scope: &Scope<'_, 'a>,
+        info: &RelationInfo<'a>,
+        part: &'a IndexPart<'a>,
         what: &'static str,
     ) -> Result<()> {
         let name = match &part.key {
@@ -301,11 +318,16 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(self.types.compare(ty, what, true, part.at)?)
     }
 
-    fn sets(&mut self, scope: &Scope<'_>, info: &RelationInfo, sets: &'a [Set]) -> Result<()> {
+    fn sets(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        info: &RelationInfo<'a>,
+        sets: &'a [Set<'a>],
+    ) -> Result<()> {
         for set in sets {
             match set {
                 Set::One(column, value) => {
-                    self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                    self.plain_all(scope, &column.subscripts, Why::Clause("a subscript"))?;
                     let target = self.written(info, column)?;
                     self.assign_expr(scope, &target, value)?;
                 }
@@ -313,7 +335,7 @@ impl<'a> Analyser<'a, '_, '_> {
                     let targets = columns
                         .iter()
                         .map(|column| {
-                            self.plain_all(scope, &column.subscripts, &Why::Clause("a subscript"))?;
+                            self.plain_all(scope, &column.subscripts, Why::Clause("a subscript"))?;
                             self.written(info, column)
                         })
                         .collect::<Result<Vec<_>>>()?;
@@ -325,7 +347,12 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// `SET (a, b) = ROW (…)` or `= (SELECT …)`.
-    fn set_many(&mut self, scope: &Scope<'_>, targets: &[Written], source: &'a Expr) -> Result<()> {
+    fn set_many(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        targets: &[Written<'a>],
+        source: &'a Expr<'a>,
+    ) -> Result<()> {
         let mismatch = || -> Stop {
             let words = "number of columns does not match number of values";
             invalid("42601", words).at(source.at).into()
@@ -369,9 +396,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn update(
         &mut self,
-        update: &'a Update,
-        outer: &Ctes<'_>,
-    ) -> Result<Vec<OutColumn>> {
+        update: &'a Update<'a>,
+        outer: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -389,9 +416,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// but a lateral item of the list does not see it.
     fn read_beside(
         &mut self,
-        scope: &mut Scope<'_>,
-        target: Item,
-        list: &'a [crate::ir::FromItem],
+        scope: &mut Scope<'_, 'a>,
+        target: Item<'a>,
+        list: &'a [crate::ir::FromItem<'a>],
     ) -> Result<()> {
         self.read_from(scope, list)?;
         scope.items.insert(0, target);
@@ -400,9 +427,9 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn delete(
         &mut self,
-        delete: &'a Delete,
-        outer: &Ctes<'_>,
-    ) -> Result<Vec<OutColumn>> {
+        delete: &'a Delete<'a>,
+        outer: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -419,18 +446,14 @@ impl<'a> Analyser<'a, '_, '_> {
     /// and after, unless something else has that name; an older server refuses them.
     fn returning(
         &mut self,
-        mut scope: Scope<'_>,
-        target: &Item,
-        list: &'a [crate::ir::Target],
-    ) -> Result<Vec<OutColumn>> {
+        mut scope: Scope<'_, 'a>,
+        target: &Item<'a>,
+        list: &'a [crate::ir::Target<'a>],
+    ) -> Result<Vec<OutColumn<'a>>> {
         for name in ["old", "new"] {
-            if scope
-                .items
-                .iter()
-                .all(|item| item.name.as_deref() != Some(name))
-            {
+            if scope.items.iter().all(|item| item.name != Some(name)) {
                 let mut version = target.clone();
-                version.name = Some(name.to_owned());
+                version.name = Some(name);
                 version.relation = None;
                 version.columns_visible = false;
                 scope.items.push(version);
@@ -439,7 +462,11 @@ impl<'a> Analyser<'a, '_, '_> {
         self.targets(&scope, list)
     }
 
-    pub(super) fn merge(&mut self, merge: &'a Merge, outer: &Ctes<'_>) -> Result<Vec<OutColumn>> {
+    pub(super) fn merge(
+        &mut self,
+        merge: &'a Merge<'a>,
+        outer: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -496,7 +523,7 @@ fn too_many_values(at: usize) -> Stop {
 }
 
 /// A column that a statement writes to, and that its relation does not have.
-pub(crate) fn unknown_target(name: &str, info: &RelationInfo, at: usize) -> Refusal {
+pub(crate) fn unknown_target(name: &str, info: &RelationInfo<'_>, at: usize) -> Refusal {
     let words = format!(
         "column \"{name}\" of relation \"{}\" does not exist",
         info.name

@@ -1,5 +1,6 @@
 //! SELECT, VALUES, set operations and WITH.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::expr::Shape;
@@ -10,25 +11,25 @@ use crate::ir::{
     Target, With,
 };
 use crate::plan::RefusalKind;
-use crate::refuse::{self, Finish, Why, invalid, refuse};
+use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::relation::Stop;
 use crate::scope::{CteInfo, Ctes, Found, Holds, Item, Scope, ScopeColumn};
 use crate::types::Site;
 
 /// A common table expression that its own query refers to.
-pub(super) struct Recursion<'n, 'a> {
-    name: &'n str,
-    aliases: &'a [crate::ir::Name],
+pub(super) struct Recursion<'a> {
+    name: &'a str,
+    aliases: &'a [crate::ir::Name<'a>],
 }
 
 impl<'a> Analyser<'a, '_, '_> {
     /// The output columns of a query, or of the `RETURNING` list of one that writes.
     pub(crate) fn query(
         &mut self,
-        query: &'a Query,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-    ) -> Result<Vec<OutColumn>> {
+        query: &'a Query<'a>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         match query {
             Query::Select(select) => self.select(select, parent, ctes, None),
             Query::Insert(insert) => self.insert(insert, ctes),
@@ -41,16 +42,16 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Reads a WITH clause into `ctes`.
     pub(super) fn with(
         &mut self,
-        with: Option<&'a With>,
-        parent: Option<&Scope<'_>>,
-        ctes: &mut Ctes<'_>,
+        with: Option<&'a With<'a>>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &mut Ctes<'_, 'a>,
     ) -> Result<()> {
         let Some(with) = with else { return Ok(()) };
         if with.recursive {
             // Every name is visible to every query; one that is not read yet must not be taken for
             // a table.
             ctes.list.extend(with.ctes.iter().map(|cte| CteInfo {
-                name: cte.name.text.clone(),
+                name: cte.name.text,
                 columns: None,
             }));
         }
@@ -60,15 +61,15 @@ impl<'a> Analyser<'a, '_, '_> {
             let columns = match &cte.query {
                 Query::Select(select) if with.recursive => {
                     let recursion = Recursion {
-                        name: &cte.name.text,
+                        name: cte.name.text,
                         aliases: &cte.columns,
                     };
                     self.select(select, parent, ctes, Some(&recursion))?
                 }
                 query => self.query(query, parent, ctes)?,
             };
-            let what = format!("WITH query \"{}\"", cte.name.text);
-            let mut columns = self.renamed(&what, columns, &cte.columns, cte.at)?;
+            let what = format_args!("WITH query \"{}\"", cte.name.text);
+            let mut columns = self.renamed(what, columns, &cte.columns, cte.at)?;
             self.tracking(cte, parent, ctes, &mut columns)?;
             let columns = Rc::new(columns);
             if with.recursive {
@@ -78,7 +79,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 }
             } else {
                 ctes.list.push(CteInfo {
-                    name: cte.name.text.clone(),
+                    name: cte.name.text,
                     columns: Some(columns),
                 });
             }
@@ -90,10 +91,10 @@ impl<'a> Analyser<'a, '_, '_> {
     /// columns of their own.
     fn tracking(
         &mut self,
-        cte: &'a Cte,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-        columns: &mut Vec<ScopeColumn>,
+        cte: &'a Cte<'a>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+        columns: &mut Vec<ScopeColumn<'a>>,
     ) -> Result<()> {
         self.account_all(&cte.tracked);
         self.account_all(&cte.added);
@@ -109,10 +110,10 @@ impl<'a> Analyser<'a, '_, '_> {
             }
         }
         let scope = Scope::new(parent, ctes);
-        self.plain_all(&scope, &cte.marks, &Why::Clause("SEARCH or CYCLE"))?;
+        self.plain_all(&scope, &cte.marks, Why::Clause("SEARCH or CYCLE"))?;
         columns.extend(cte.added.iter().map(|name| ScopeColumn {
-            name: name.text.clone(),
-            holds: Holds::Plain,
+            name: name.text.into(),
+            holds: Holds::Plain(Path::Name(name.text)),
             by_catalogue: false,
             unpinned: false,
             source: None,
@@ -123,11 +124,11 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Output columns as columns of a scope, under other names where an alias list gives them.
     pub(super) fn renamed(
         &mut self,
-        what: &str,
-        columns: Vec<OutColumn>,
-        aliases: &'a [crate::ir::Name],
+        what: fmt::Arguments<'_>,
+        columns: Vec<OutColumn<'a>>,
+        aliases: &'a [crate::ir::Name<'a>],
         at: usize,
-    ) -> Result<Vec<ScopeColumn>> {
+    ) -> Result<Vec<ScopeColumn<'a>>> {
         self.account_all(aliases);
         if aliases.len() > columns.len() {
             return Err(too_many_aliases(what, columns.len(), aliases.len(), at).into());
@@ -140,7 +141,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let alias = aliases.get(index);
             renamed.push(ScopeColumn {
                 by_catalogue: column.by_catalogue && alias.is_none(),
-                name: alias.map_or(column.name, |alias| alias.text.clone()),
+                name: alias.map_or(column.name, |alias| alias.text.into()),
                 holds: Holds::Of(column.ty),
                 unpinned: column.unpinned,
                 source: None,
@@ -151,11 +152,11 @@ impl<'a> Analyser<'a, '_, '_> {
 
     pub(super) fn select(
         &mut self,
-        select: &'a Select,
-        parent: Option<&Scope<'_>>,
-        outer: &Ctes<'_>,
-        recursion: Option<&Recursion<'_, 'a>>,
-    ) -> Result<Vec<OutColumn>> {
+        select: &'a Select<'a>,
+        parent: Option<&Scope<'_, 'a>>,
+        outer: &Ctes<'_, 'a>,
+        recursion: Option<&Recursion<'a>>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut ctes = Ctes {
             parent: Some(outer),
             list: Vec::new(),
@@ -189,7 +190,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 columns
             }
         };
-        self.plain_all(&scope, &select.limits, &Why::Clause("LIMIT"))?;
+        self.plain_all(&scope, &select.limits, Why::Clause("LIMIT"))?;
         Ok(columns)
     }
 
@@ -198,22 +199,22 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         word: &'static str,
         all: bool,
-        left: &'a Select,
-        right: &'a Select,
-        parent: Option<&Scope<'_>>,
-        ctes: &Ctes<'_>,
-        recursion: Option<&Recursion<'_, 'a>>,
-    ) -> Result<Vec<OutColumn>> {
+        left: &'a Select<'a>,
+        right: &'a Select<'a>,
+        parent: Option<&Scope<'_, 'a>>,
+        ctes: &Ctes<'_, 'a>,
+        recursion: Option<&Recursion<'a>>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut columns = self.select(left, parent, ctes, None)?;
         let others = match recursion {
             Some(recursion) if word == "UNION" => {
                 // The recursive arm sees the columns of the other arm under the name of the CTE.
-                let what = format!("WITH query \"{}\"", recursion.name);
-                let own = self.renamed(&what, columns.clone(), recursion.aliases, left.at)?;
+                let what = format_args!("WITH query \"{}\"", recursion.name);
+                let own = self.renamed(what, columns.clone(), recursion.aliases, left.at)?;
                 let ctes = Ctes {
                     parent: Some(ctes),
                     list: vec![CteInfo {
-                        name: recursion.name.to_owned(),
+                        name: recursion.name,
                         columns: Some(Rc::new(own)),
                     }],
                 };
@@ -248,11 +249,11 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn values(
         &mut self,
-        rows: &'a [Vec<Expr>],
-        scope: &Scope<'_>,
+        rows: &'a [Vec<Expr<'a>>],
+        scope: &Scope<'_, 'a>,
         at: usize,
-    ) -> Result<Vec<OutColumn>> {
-        let mut columns: Vec<OutColumn> = Vec::new();
+    ) -> Result<Vec<OutColumn<'a>>> {
+        let mut columns: Vec<OutColumn<'a>> = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             if index > 0 && row.len() != columns.len() {
                 return Err(uneven_values(at));
@@ -268,7 +269,7 @@ impl<'a> Analyser<'a, '_, '_> {
                         self.types.unify(ty, column.ty, site)?;
                     }
                     _ => columns.push(OutColumn {
-                        name: format!("column{}", position + 1),
+                        name: format!("column{}", position + 1).into(),
                         ty,
                         by_catalogue: false,
                         unpinned: false,
@@ -279,7 +280,11 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(columns)
     }
 
-    fn simple(&mut self, simple: &'a Simple, scope: &mut Scope<'_>) -> Result<Vec<OutColumn>> {
+    fn simple(
+        &mut self,
+        simple: &'a Simple<'a>,
+        scope: &mut Scope<'_, 'a>,
+    ) -> Result<Vec<OutColumn<'a>>> {
         self.read_from(scope, &simple.from)?;
         let columns = self.targets(scope, &simple.targets)?;
         self.condition(scope, simple.filter.as_ref())?;
@@ -315,9 +320,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// A select list, or a RETURNING list, with `*` expanded.
     pub(super) fn targets(
         &mut self,
-        scope: &Scope<'_>,
-        targets: &'a [Target],
-    ) -> Result<Vec<OutColumn>> {
+        scope: &Scope<'_, 'a>,
+        targets: &'a [Target<'a>],
+    ) -> Result<Vec<OutColumn<'a>>> {
         let mut columns = Vec::with_capacity(targets.len());
         for target in targets {
             if let Some(alias) = &target.alias {
@@ -333,7 +338,7 @@ impl<'a> Analyser<'a, '_, '_> {
             } = &target.expr.kind
             {
                 let at = target.expr.at;
-                if !matches!(scope.column(&relation.text), Found::Nothing) {
+                if !matches!(scope.column(relation.text), Found::Nothing) {
                     let what = "expansion of a composite value";
                     return Err(refuse::construct(what, Some(at)).into());
                 }
@@ -343,9 +348,10 @@ impl<'a> Analyser<'a, '_, '_> {
             let ty = self.value(scope, &target.expr)?;
             columns.push(OutColumn {
                 name: match &target.alias {
-                    Some(alias) => alias.text.clone(),
+                    Some(alias) => alias.text,
                     None => figure_name(&target.expr),
-                },
+                }
+                .into(),
                 ty,
                 by_catalogue: false,
                 unpinned: false,
@@ -356,26 +362,26 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn star(
         &mut self,
-        scope: &Scope<'_>,
-        parts: &'a [crate::ir::Name],
+        scope: &Scope<'_, 'a>,
+        parts: &'a [crate::ir::Name<'a>],
         at: usize,
-        columns: &mut Vec<OutColumn>,
+        columns: &mut Vec<OutColumn<'a>>,
     ) -> Result<()> {
         self.account_all(parts);
-        let items: Vec<&Item> = match parts {
+        let items: Vec<&Item<'a>> = match parts {
             [] => scope
                 .items
                 .iter()
                 .filter(|item| item.columns_visible)
                 .collect(),
             [relation] => scope
-                .relation(None, &relation.text)
+                .relation(None, relation.text)
                 .ok()
                 .flatten()
                 .into_iter()
                 .collect(),
             [schema, relation] | [_, schema, relation] => scope
-                .relation(Some(&schema.text), &relation.text)
+                .relation(Some(schema.text), relation.text)
                 .ok()
                 .flatten()
                 .into_iter()
@@ -384,7 +390,7 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         if items.is_empty() {
             let refusal = match parts.last() {
-                Some(relation) => super::expr::missing_relation(&relation.text),
+                Some(relation) => super::expr::missing_relation(relation.text),
                 None => invalid("42601", "SELECT * with no tables specified is not valid"),
             };
             return Err(refusal.at(at).into());
@@ -415,9 +421,9 @@ impl<'a> Analyser<'a, '_, '_> {
     /// bare name is an output column before it is one of FROM, an integer is a position.
     fn output(
         &mut self,
-        expr: &'a Expr,
-        columns: &[OutColumn],
-        targets: Option<&'a [Target]>,
+        expr: &'a Expr<'a>,
+        columns: &[OutColumn<'a>],
+        targets: Option<&'a [Target<'a>]>,
         clause: &'static str,
     ) -> Result<Option<crate::types::TypeId>> {
         if let ExprKind::Column { parts, star: false } = &expr.kind
@@ -429,7 +435,7 @@ impl<'a> Analyser<'a, '_, '_> {
             };
             // Several output columns of one name are fine for the server when they are the same
             // expression; only equal references are taken for that here.
-            if matches.next().is_some() && !same_references(targets, &name.text) {
+            if matches.next().is_some() && !same_references(targets, name.text) {
                 let words = format!("{clause} \"{}\" is ambiguous", name.text);
                 return Err(invalid("42702", words).at(expr.at).into());
             }
@@ -439,12 +445,12 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(self.ordinal(expr, columns, clause)?.map(|column| column.ty))
     }
 
-    fn ordinal<'c>(
+    fn ordinal<'o>(
         &mut self,
-        expr: &Expr,
-        columns: &'c [OutColumn],
+        expr: &Expr<'a>,
+        columns: &'o [OutColumn<'a>],
         clause: &'static str,
-    ) -> Result<Option<&'c OutColumn>> {
+    ) -> Result<Option<&'o OutColumn<'a>>> {
         let ExprKind::Literal(Literal {
             class: LiteralClass::Integer,
             value,
@@ -470,10 +476,10 @@ impl<'a> Analyser<'a, '_, '_> {
 
     fn order_by(
         &mut self,
-        scope: &Scope<'_>,
-        order: &'a [Expr],
-        columns: &[OutColumn],
-        targets: Option<&'a [Target]>,
+        scope: &Scope<'_, 'a>,
+        order: &'a [Expr<'a>],
+        columns: &[OutColumn<'a>],
+        targets: Option<&'a [Target<'a>]>,
     ) -> Result<()> {
         for expr in order {
             match self.output(expr, columns, targets, "ORDER BY")? {
@@ -493,14 +499,14 @@ impl<'a> Analyser<'a, '_, '_> {
     /// GROUP BY takes a bare name for a column of FROM first, then for an output column.
     fn group_by(
         &mut self,
-        scope: &Scope<'_>,
-        expr: &'a Expr,
-        columns: &[OutColumn],
-        targets: &'a [Target],
+        scope: &Scope<'_, 'a>,
+        expr: &'a Expr<'a>,
+        columns: &[OutColumn<'a>],
+        targets: &'a [Target<'a>],
     ) -> Result<()> {
         let by_output = match &expr.kind {
             ExprKind::Column { parts, star: false } => match parts.as_slice() {
-                [name] => matches!(scope.own_column(&name.text), Found::Nothing | Found::Open),
+                [name] => matches!(scope.own_column(name.text), Found::Nothing | Found::Open),
                 _ => false,
             },
             _ => true,
@@ -523,7 +529,7 @@ impl<'a> Analyser<'a, '_, '_> {
 }
 
 /// Whether all targets of a name are the same column reference.
-fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
+fn same_references(targets: Option<&[Target<'_>]>, name: &str) -> bool {
     let Some(targets) = targets else { return false };
     let mut references = targets
         .iter()
@@ -532,12 +538,9 @@ fn same_references(targets: Option<&[Target]>, name: &str) -> bool {
             None => figure_name(&target.expr) == name,
         })
         .map(|target| match &target.expr.kind {
-            ExprKind::Column { parts, star: false } => Some(
-                parts
-                    .iter()
-                    .map(|part| part.text.as_str())
-                    .collect::<Vec<_>>(),
-            ),
+            ExprKind::Column { parts, star: false } => {
+                Some(parts.iter().map(|part| part.text).collect::<Vec<_>>())
+            }
             _ => None,
         });
     let Some(Some(first)) = references.next() else {
@@ -552,23 +555,19 @@ fn uneven_values(at: usize) -> Stop {
 }
 
 /// The name of an output column without an alias (`FigureColname`).
-pub(super) fn figure_name(expr: &Expr) -> String {
-    named(expr).unwrap_or_else(|| "?column?".to_owned())
+pub(super) fn figure_name<'a>(expr: &'a Expr<'_>) -> &'a str {
+    named(expr).unwrap_or("?column?")
 }
 
-fn named(expr: &Expr) -> Option<String> {
-    let word = match &expr.kind {
-        ExprKind::Column { parts, star: false } => return Some(parts.last()?.text.clone()),
-        ExprKind::Call(call) => return call.parts.last().cloned(),
-        ExprKind::Cast { arg, ty, .. } => {
-            return named(arg).or_else(|| Some(ty.parts.last()?.text.clone()));
-        }
-        ExprKind::Case { default, .. } => {
-            return default
-                .as_deref()
-                .and_then(named)
-                .or_else(|| Some("case".to_owned()));
-        }
+fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
+    Some(match &expr.kind {
+        ExprKind::Column { parts, star: false } => parts.last()?.text,
+        ExprKind::Call(call) => call.parts.last()?,
+        ExprKind::Cast { arg, ty, .. } => match named(arg) {
+            Some(name) => name,
+            None => ty.parts.last()?.text,
+        },
+        ExprKind::Case { default, .. } => default.as_deref().and_then(named).unwrap_or("case"),
         ExprKind::Sublink { kind, query, .. } => match kind {
             crate::ir::Sublink::Exists => "exists",
             crate::ir::Sublink::Array => "array",
@@ -577,13 +576,13 @@ fn named(expr: &Expr) -> Option<String> {
                     return None;
                 };
                 let SelectBody::Simple(simple) = &select.body else {
-                    return Some("column1".to_owned());
+                    return Some("column1");
                 };
                 let target = simple.targets.first()?;
-                return match &target.alias {
-                    Some(alias) => Some(alias.text.clone()),
-                    None => named(&target.expr),
-                };
+                match &target.alias {
+                    Some(alias) => alias.text,
+                    None => named(&target.expr)?,
+                }
             }
             _ => return None,
         },
@@ -599,12 +598,11 @@ fn named(expr: &Expr) -> Option<String> {
         ExprKind::Plain {
             what: "COLLATE",
             args,
-        } => return args.first().and_then(named),
+        } => args.first().and_then(named)?,
         ExprKind::Literal(Literal {
             class: LiteralClass::Boolean,
             ..
         }) => "bool",
         _ => return None,
-    };
-    Some(word.to_owned())
+    })
 }

@@ -6,11 +6,11 @@ use rupg_sql::nodes as pg;
 use super::{Lower, Result, expect_empty, offset, unsupported};
 use crate::ir::{Expr, ExprKind, FromItem, Name};
 
-type Args<'e> = &'e mut Vec<Expr>;
+type Args<'e, 't> = &'e mut Vec<Expr<'t>>;
 
-impl Lower<'_> {
+impl<'t> Lower<'t> {
     /// An SQL/JSON or SQL/XML expression, `None` where the node is neither.
-    pub(super) fn document(&mut self, node: &pg::Node) -> Result<Option<(ExprKind, i32)>> {
+    pub(super) fn document(&mut self, node: &'t pg::Node) -> Result<Option<(ExprKind<'t>, i32)>> {
         let mut args = Vec::new();
         let out = &mut args;
         let (what, location) = match node {
@@ -162,7 +162,7 @@ impl Lower<'_> {
         Ok(Some((ExprKind::Plain { what, args }, location)))
     }
 
-    fn document_list(&mut self, list: &pg::List, out: Args<'_>) -> Result<()> {
+    fn document_list(&mut self, list: &'t pg::List, out: Args<'_, 't>) -> Result<()> {
         for node in list {
             match node {
                 None => {}
@@ -181,12 +181,16 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn json_key_value(&mut self, pair: &pg::JsonKeyValue, out: Args<'_>) -> Result<()> {
+    fn json_key_value(&mut self, pair: &'t pg::JsonKeyValue, out: Args<'_, 't>) -> Result<()> {
         out.extend(self.optional_expr(pair.key.as_ref())?);
         self.json_value(pair.value.as_deref(), out)
     }
 
-    fn json_value(&mut self, value: Option<&pg::JsonValueExpr>, out: Args<'_>) -> Result<()> {
+    fn json_value(
+        &mut self,
+        value: Option<&'t pg::JsonValueExpr>,
+        out: Args<'_, 't>,
+    ) -> Result<()> {
         let Some(pg::JsonValueExpr {
             raw_expr,
             formatted_expr,
@@ -200,7 +204,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn json_passing(&mut self, list: &pg::List, out: Args<'_>) -> Result<()> {
+    fn json_passing(&mut self, list: &'t pg::List, out: Args<'_, 't>) -> Result<()> {
         for node in list {
             let Some(pg::Node::JsonArgument(argument)) = node else {
                 return Err(unsupported("PASSING like this", None));
@@ -213,14 +217,18 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn json_behavior(&mut self, behavior: Option<&pg::JsonBehavior>, out: Args<'_>) -> Result<()> {
+    fn json_behavior(
+        &mut self,
+        behavior: Option<&'t pg::JsonBehavior>,
+        out: Args<'_, 't>,
+    ) -> Result<()> {
         if let Some(behavior) = behavior {
             out.extend(self.optional_expr(behavior.expr.as_ref())?);
         }
         Ok(())
     }
 
-    fn json_output(&mut self, output: Option<&pg::JsonOutput>) -> Result<()> {
+    fn json_output(&mut self, output: Option<&'t pg::JsonOutput>) -> Result<()> {
         if let Some(ty) = output.and_then(|output| output.typeName.as_deref()) {
             self.type_name(ty)?;
         }
@@ -229,8 +237,8 @@ impl Lower<'_> {
 
     fn json_aggregate(
         &mut self,
-        constructor: Option<&pg::JsonAggConstructor>,
-        out: Args<'_>,
+        constructor: Option<&'t pg::JsonAggConstructor>,
+        out: Args<'_, 't>,
     ) -> Result<i32> {
         let Some(pg::JsonAggConstructor {
             output,
@@ -257,7 +265,7 @@ impl Lower<'_> {
     }
 
     /// `XMLTABLE` in FROM.
-    pub(super) fn xml_table(&mut self, node: &pg::RangeTableFunc) -> Result<FromItem> {
+    pub(super) fn xml_table(&mut self, node: &'t pg::RangeTableFunc) -> Result<FromItem<'t>> {
         let pg::RangeTableFunc {
             lateral: _,
             docexpr,
@@ -296,7 +304,7 @@ impl Lower<'_> {
     }
 
     /// `JSON_TABLE` in FROM.
-    pub(super) fn json_table(&mut self, node: &pg::JsonTable) -> Result<FromItem> {
+    pub(super) fn json_table(&mut self, node: &'t pg::JsonTable) -> Result<FromItem<'t>> {
         let pg::JsonTable {
             context_item,
             pathspec,
@@ -323,7 +331,11 @@ impl Lower<'_> {
         })
     }
 
-    fn json_path(&mut self, path: Option<&pg::JsonTablePathSpec>, out: Args<'_>) -> Result<()> {
+    fn json_path(
+        &mut self,
+        path: Option<&'t pg::JsonTablePathSpec>,
+        out: Args<'_, 't>,
+    ) -> Result<()> {
         if let Some(path) = path {
             if let Some(name) = &path.name {
                 self.settled_name(name);
@@ -336,9 +348,9 @@ impl Lower<'_> {
     /// The columns in the order in which `*` gives them: nested ones stand in their place.
     fn json_columns(
         &mut self,
-        list: &pg::List,
-        args: Args<'_>,
-        names: &mut Vec<Name>,
+        list: &'t pg::List,
+        args: Args<'_, 't>,
+        names: &mut Vec<Name<'t>>,
     ) -> Result<()> {
         for node in list {
             let Some(pg::Node::JsonTableColumn(column)) = node else {

@@ -16,27 +16,27 @@ macro_rules! unset {
     };
 }
 
-impl Lower<'_> {
-    pub(super) fn exprs(&mut self, list: &pg::List) -> Result<Vec<Expr>> {
+impl<'t> Lower<'t> {
+    pub(super) fn exprs(&mut self, list: &'t pg::List) -> Result<Vec<Expr<'t>>> {
         list.iter().map(|node| self.expr(node.as_ref())).collect()
     }
 
-    pub(super) fn optional_expr(&mut self, node: Option<&pg::Node>) -> Result<Option<Expr>> {
+    pub(super) fn optional_expr(&mut self, node: Option<&'t pg::Node>) -> Result<Option<Expr<'t>>> {
         node.map(|node| self.expr(Some(node))).transpose()
     }
 
-    fn boxed_expr(&mut self, node: Option<&pg::Node>) -> Result<Box<Expr>> {
+    fn boxed_expr(&mut self, node: Option<&'t pg::Node>) -> Result<Box<Expr<'t>>> {
         self.expr(node).map(Box::new)
     }
 
-    pub(super) fn expr(&mut self, node: Option<&pg::Node>) -> Result<Expr> {
+    pub(super) fn expr(&mut self, node: Option<&'t pg::Node>) -> Result<Expr<'t>> {
         let Some(node) = node else {
             return Err(unsupported("an expression that is missing", None));
         };
         self.deeper(0, |lower| lower.expr_node(node))
     }
 
-    fn expr_node(&mut self, node: &pg::Node) -> Result<Expr> {
+    fn expr_node(&mut self, node: &'t pg::Node) -> Result<Expr<'t>> {
         let (kind, location) = match node {
             pg::Node::ColumnRef(n) => self.column_ref(n)?,
             pg::Node::ParamRef(n) => self.param_ref(n)?,
@@ -210,7 +210,7 @@ impl Lower<'_> {
         })
     }
 
-    fn column_ref(&mut self, node: &pg::ColumnRef) -> Result<(ExprKind, i32)> {
+    fn column_ref(&mut self, node: &'t pg::ColumnRef) -> Result<(ExprKind<'t>, i32)> {
         let pg::ColumnRef { fields, location } = node;
         let mut parts = Vec::with_capacity(fields.len());
         let mut star = false;
@@ -229,7 +229,7 @@ impl Lower<'_> {
         Ok((ExprKind::Column { parts, star }, *location))
     }
 
-    fn param_ref(&mut self, node: &pg::ParamRef) -> Result<(ExprKind, i32)> {
+    fn param_ref(&mut self, node: &'t pg::ParamRef) -> Result<(ExprKind<'t>, i32)> {
         let pg::ParamRef { number, location } = node;
         let found = offset(*location).and_then(|at| self.tokens.index_at(at));
         let token = found.and_then(|index| self.tokens.get(index));
@@ -242,7 +242,7 @@ impl Lower<'_> {
         }
     }
 
-    fn constant(&mut self, node: &pg::A_Const) -> Result<(ExprKind, i32)> {
+    fn constant(&mut self, node: &'t pg::A_Const) -> Result<(ExprKind<'t>, i32)> {
         let pg::A_Const {
             val,
             isnull,
@@ -296,7 +296,7 @@ impl Lower<'_> {
         Some(first.start..last.end)
     }
 
-    fn cast(&mut self, node: &pg::TypeCast) -> Result<(ExprKind, i32)> {
+    fn cast(&mut self, node: &'t pg::TypeCast) -> Result<(ExprKind<'t>, i32)> {
         let pg::TypeCast {
             arg,
             typeName,
@@ -357,7 +357,7 @@ impl Lower<'_> {
         known().unwrap_or(CastForm::Other)
     }
 
-    pub(super) fn type_name(&mut self, node: &pg::TypeName) -> Result<TypeName> {
+    pub(super) fn type_name(&mut self, node: &'t pg::TypeName) -> Result<TypeName<'t>> {
         let pg::TypeName {
             names,
             typeOid,
@@ -389,23 +389,19 @@ impl Lower<'_> {
         })
     }
 
-    pub(super) fn operator(&mut self, names: &pg::List) -> Result<Operator> {
-        let mut parts = self.settled_list(names)?.into_iter();
-        let operator = match (parts.next(), parts.next(), parts.next()) {
-            (Some(name), None, _) => Operator {
-                schema: None,
-                name: name.text,
-            },
-            (Some(schema), Some(name), None) => Operator {
-                schema: Some(schema.text),
-                name: name.text,
-            },
+    pub(super) fn operator(&mut self, names: &'t pg::List) -> Result<Operator<'t>> {
+        let (schema, name) = match names.as_slice() {
+            [Some(pg::Node::String(name))] => (None, name),
+            [Some(pg::Node::String(schema)), Some(pg::Node::String(name))] => (Some(schema), name),
             _ => return Err(unsupported("an operator name of more than two parts", None)),
         };
-        Ok(operator)
+        Ok(Operator {
+            schema: schema.map(|schema| self.settled_name(schema).text),
+            name: self.settled_name(name).text,
+        })
     }
 
-    fn a_expr(&mut self, node: &pg::A_Expr) -> Result<(ExprKind, i32)> {
+    fn a_expr(&mut self, node: &'t pg::A_Expr) -> Result<(ExprKind<'t>, i32)> {
         let pg::A_Expr {
             kind,
             name,
@@ -477,7 +473,7 @@ impl Lower<'_> {
         Ok((kind, *location))
     }
 
-    fn case(&mut self, node: &pg::CaseExpr) -> Result<(ExprKind, i32)> {
+    fn case(&mut self, node: &'t pg::CaseExpr) -> Result<(ExprKind<'t>, i32)> {
         let pg::CaseExpr {
             casetype,
             casecollid,
@@ -511,7 +507,7 @@ impl Lower<'_> {
         ))
     }
 
-    fn indirection(&mut self, node: &pg::A_Indirection) -> Result<(ExprKind, i32)> {
+    fn indirection(&mut self, node: &'t pg::A_Indirection) -> Result<(ExprKind<'t>, i32)> {
         let pg::A_Indirection { arg, indirection } = node;
         if let Some(field) = self.row_field(arg.as_ref(), indirection)? {
             return Ok(field);
@@ -543,9 +539,9 @@ impl Lower<'_> {
     /// `(u).email` and `(u).*`, where `u` may be a relation.
     fn row_field(
         &mut self,
-        arg: Option<&pg::Node>,
-        indirection: &pg::List,
-    ) -> Result<Option<(ExprKind, i32)>> {
+        arg: Option<&'t pg::Node>,
+        indirection: &'t pg::List,
+    ) -> Result<Option<(ExprKind<'t>, i32)>> {
         let (Some(pg::Node::ColumnRef(column)), [Some(step)]) = (arg, indirection.as_slice())
         else {
             return Ok(None);
@@ -563,7 +559,7 @@ impl Lower<'_> {
         Ok(Some((ExprKind::Field { relation, field }, column.location)))
     }
 
-    pub(super) fn call(&mut self, node: &pg::FuncCall) -> Result<(ExprKind, i32)> {
+    pub(super) fn call(&mut self, node: &'t pg::FuncCall) -> Result<(ExprKind<'t>, i32)> {
         let pg::FuncCall {
             funcname,
             args,
@@ -582,7 +578,7 @@ impl Lower<'_> {
         let mut parts = Vec::with_capacity(funcname.len());
         for part in funcname {
             match part {
-                Some(pg::Node::String(text)) => parts.push(text.to_string()),
+                Some(pg::Node::String(text)) => parts.push(text.as_ref()),
                 _ => return Err(unsupported("a function name like this", offset(*location))),
             }
         }
@@ -631,7 +627,7 @@ impl Lower<'_> {
         Ok((ExprKind::Call(Box::new(call)), *location))
     }
 
-    pub(super) fn sort_list(&mut self, list: &pg::List) -> Result<Vec<Expr>> {
+    pub(super) fn sort_list(&mut self, list: &'t pg::List) -> Result<Vec<Expr<'t>>> {
         list.iter()
             .map(|node| {
                 let Some(pg::Node::SortBy(sort)) = node else {
@@ -650,7 +646,7 @@ impl Lower<'_> {
             .collect()
     }
 
-    pub(super) fn window(&mut self, node: &pg::WindowDef) -> Result<Window> {
+    pub(super) fn window(&mut self, node: &'t pg::WindowDef) -> Result<Window<'t>> {
         let pg::WindowDef {
             name,
             refname,
@@ -673,7 +669,7 @@ impl Lower<'_> {
         Ok(window)
     }
 
-    fn sublink(&mut self, node: &pg::SubLink) -> Result<(ExprKind, i32)> {
+    fn sublink(&mut self, node: &'t pg::SubLink) -> Result<(ExprKind<'t>, i32)> {
         let pg::SubLink {
             subLinkType,
             subLinkId,
@@ -711,14 +707,18 @@ impl Lower<'_> {
         ))
     }
 
-    pub(super) fn subquery(&mut self, node: Option<&pg::Node>, location: i32) -> Result<Query> {
+    pub(super) fn subquery(
+        &mut self,
+        node: Option<&'t pg::Node>,
+        location: i32,
+    ) -> Result<Query<'t>> {
         match node {
             Some(pg::Node::SelectStmt(select)) => {
                 let at = offset(location).unwrap_or(0);
                 let select = self.deeper(at, |lower| lower.select(select, at))?;
                 Ok(Query::Select(Box::new(select)))
             }
-            _ => Err::<Query, Fault>(unsupported("a sub-select like this", offset(location))),
+            _ => Err::<Query<'_>, Fault>(unsupported("a sub-select like this", offset(location))),
         }
     }
 }

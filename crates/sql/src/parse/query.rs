@@ -9,9 +9,9 @@ use crate::ir::{
     TargetColumn, Update, When, With,
 };
 
-impl Lower<'_> {
+impl<'t> Lower<'t> {
     /// A statement that a CTE may hold.
-    pub(super) fn query(&mut self, node: &pg::Node) -> Result<Query> {
+    pub(super) fn query(&mut self, node: &'t pg::Node) -> Result<Query<'t>> {
         self.deeper(0, |lower| {
             let ctes = lower.ctes.len();
             let query = match node {
@@ -27,7 +27,7 @@ impl Lower<'_> {
         })
     }
 
-    fn with(&mut self, node: Option<&pg::WithClause>) -> Result<Option<With>> {
+    fn with(&mut self, node: Option<&'t pg::WithClause>) -> Result<Option<With<'t>>> {
         let Some(pg::WithClause {
             ctes: list,
             recursive,
@@ -45,7 +45,7 @@ impl Lower<'_> {
         }
         if *recursive {
             let names = nodes.iter().filter_map(|node| node.ctename.as_ref());
-            self.ctes.extend(names.map(ToString::to_string));
+            self.ctes.extend(names.map(AsRef::as_ref));
         }
         let mut ctes = Vec::with_capacity(nodes.len());
         for node in nodes {
@@ -97,7 +97,7 @@ impl Lower<'_> {
             }
             ctes.push(cte);
             if !*recursive {
-                self.ctes.push(ctename.to_string());
+                self.ctes.push(ctename);
             }
         }
         Ok(Some(With {
@@ -106,14 +106,14 @@ impl Lower<'_> {
         }))
     }
 
-    pub(super) fn select(&mut self, node: &pg::SelectStmt, at: usize) -> Result<Select> {
+    pub(super) fn select(&mut self, node: &'t pg::SelectStmt, at: usize) -> Result<Select<'t>> {
         let ctes = self.ctes.len();
         let select = self.select_in_scope(node, at);
         self.ctes.truncate(ctes);
         select
     }
 
-    fn select_in_scope(&mut self, node: &pg::SelectStmt, at: usize) -> Result<Select> {
+    fn select_in_scope(&mut self, node: &'t pg::SelectStmt, at: usize) -> Result<Select<'t>> {
         let pg::SelectStmt {
             distinctClause,
             intoClause,
@@ -237,7 +237,7 @@ impl Lower<'_> {
         })
     }
 
-    fn distinct(&mut self, list: &pg::List) -> Result<Distinct> {
+    fn distinct(&mut self, list: &'t pg::List) -> Result<Distinct<'t>> {
         // `DISTINCT` alone is a list of one null pointer.
         match list.as_slice() {
             [] => Ok(Distinct::No),
@@ -246,7 +246,7 @@ impl Lower<'_> {
         }
     }
 
-    fn targets(&mut self, list: &pg::List) -> Result<Vec<Target>> {
+    fn targets(&mut self, list: &'t pg::List) -> Result<Vec<Target<'t>>> {
         list.iter()
             .map(|node| {
                 let Some(pg::Node::ResTarget(target)) = node else {
@@ -267,7 +267,7 @@ impl Lower<'_> {
             .collect()
     }
 
-    fn group_list(&mut self, list: &pg::List) -> Result<Vec<Expr>> {
+    fn group_list(&mut self, list: &'t pg::List) -> Result<Vec<Expr<'t>>> {
         let mut items = Vec::with_capacity(list.len());
         for node in list {
             if let Some(pg::Node::GroupingSet(set)) = node {
@@ -285,11 +285,11 @@ impl Lower<'_> {
         Ok(items)
     }
 
-    fn sources(&mut self, list: &pg::List) -> Result<Vec<FromItem>> {
+    fn sources(&mut self, list: &'t pg::List) -> Result<Vec<FromItem<'t>>> {
         list.iter().map(|node| self.source(node.as_ref())).collect()
     }
 
-    fn source(&mut self, node: Option<&pg::Node>) -> Result<FromItem> {
+    fn source(&mut self, node: Option<&'t pg::Node>) -> Result<FromItem<'t>> {
         let Some(node) = node else {
             return Err(unsupported("FROM like this", None));
         };
@@ -332,7 +332,7 @@ impl Lower<'_> {
         })
     }
 
-    fn range_function(&mut self, node: &pg::RangeFunction) -> Result<FromItem> {
+    fn range_function(&mut self, node: &'t pg::RangeFunction) -> Result<FromItem<'t>> {
         let pg::RangeFunction {
             // A function in FROM may always refer to what stands before it.
             lateral: _,
@@ -379,7 +379,7 @@ impl Lower<'_> {
         })
     }
 
-    fn column_definitions(&mut self, list: &pg::List) -> Result<Vec<crate::ir::Name>> {
+    fn column_definitions(&mut self, list: &'t pg::List) -> Result<Vec<crate::ir::Name<'t>>> {
         list.iter()
             .map(|node| {
                 let Some(pg::Node::ColumnDef(column)) = node else {
@@ -394,7 +394,7 @@ impl Lower<'_> {
             .collect()
     }
 
-    fn join(&mut self, node: &pg::JoinExpr) -> Result<FromItem> {
+    fn join(&mut self, node: &'t pg::JoinExpr) -> Result<FromItem<'t>> {
         let pg::JoinExpr {
             jointype,
             isNatural,
@@ -428,7 +428,7 @@ impl Lower<'_> {
         })))
     }
 
-    fn target_column(&mut self, node: Option<&pg::Node>) -> Result<TargetColumn> {
+    fn target_column(&mut self, node: Option<&'t pg::Node>) -> Result<TargetColumn<'t>> {
         let Some(pg::Node::ResTarget(target)) = node else {
             return Err(unsupported("a target column like this", None));
         };
@@ -457,14 +457,14 @@ impl Lower<'_> {
         })
     }
 
-    fn insert_columns(&mut self, list: &pg::List) -> Result<Vec<TargetColumn>> {
+    fn insert_columns(&mut self, list: &'t pg::List) -> Result<Vec<TargetColumn<'t>>> {
         list.iter()
             .map(|node| self.target_column(node.as_ref()))
             .collect()
     }
 
-    fn sets(&mut self, list: &pg::List) -> Result<Vec<Set>> {
-        let mut sets: Vec<Set> = Vec::with_capacity(list.len());
+    fn sets(&mut self, list: &'t pg::List) -> Result<Vec<Set<'t>>> {
+        let mut sets: Vec<Set<'t>> = Vec::with_capacity(list.len());
         for node in list {
             let column = self.target_column(node.as_ref())?;
             let Some(pg::Node::ResTarget(target)) = node else {
@@ -496,7 +496,7 @@ impl Lower<'_> {
         Ok(sets)
     }
 
-    fn returning(&mut self, node: Option<&pg::ReturningClause>) -> Result<Vec<Target>> {
+    fn returning(&mut self, node: Option<&'t pg::ReturningClause>) -> Result<Vec<Target<'t>>> {
         let Some(pg::ReturningClause { options, exprs }) = node else {
             return Ok(Vec::new());
         };
@@ -504,7 +504,7 @@ impl Lower<'_> {
         self.targets(exprs)
     }
 
-    fn insert(&mut self, node: &pg::InsertStmt) -> Result<Insert> {
+    fn insert(&mut self, node: &'t pg::InsertStmt) -> Result<Insert<'t>> {
         let pg::InsertStmt {
             relation,
             cols,
@@ -538,15 +538,15 @@ impl Lower<'_> {
     /// The target of a statement that writes. A CTE of that name does not hide it.
     pub(super) fn target_table(
         &mut self,
-        relation: Option<&pg::RangeVar>,
-    ) -> Result<crate::ir::Table> {
+        relation: Option<&'t pg::RangeVar>,
+    ) -> Result<crate::ir::Table<'t>> {
         let ctes = std::mem::take(&mut self.ctes);
         let table = self.table(relation);
         self.ctes = ctes;
         table
     }
 
-    fn conflict(&mut self, node: &pg::OnConflictClause) -> Result<Conflict> {
+    fn conflict(&mut self, node: &'t pg::OnConflictClause) -> Result<Conflict<'t>> {
         let pg::OnConflictClause {
             action,
             infer,
@@ -583,7 +583,10 @@ impl Lower<'_> {
         })
     }
 
-    pub(super) fn index_parts(&mut self, list: &pg::List) -> Result<Vec<IndexPart>> {
+    pub(super) fn index_parts(
+        &mut self,
+        list: &'t [Option<pg::Node>],
+    ) -> Result<Vec<IndexPart<'t>>> {
         list.iter()
             .map(|node| {
                 let Some(pg::Node::IndexElem(elem)) = node else {
@@ -619,7 +622,7 @@ impl Lower<'_> {
             .collect()
     }
 
-    fn update(&mut self, node: &pg::UpdateStmt) -> Result<Update> {
+    fn update(&mut self, node: &'t pg::UpdateStmt) -> Result<Update<'t>> {
         let pg::UpdateStmt {
             relation,
             targetList,
@@ -638,7 +641,7 @@ impl Lower<'_> {
         })
     }
 
-    fn delete(&mut self, node: &pg::DeleteStmt) -> Result<Delete> {
+    fn delete(&mut self, node: &'t pg::DeleteStmt) -> Result<Delete<'t>> {
         let pg::DeleteStmt {
             relation,
             usingClause,
@@ -655,7 +658,7 @@ impl Lower<'_> {
         })
     }
 
-    fn merge(&mut self, node: &pg::MergeStmt) -> Result<Merge> {
+    fn merge(&mut self, node: &'t pg::MergeStmt) -> Result<Merge<'t>> {
         let pg::MergeStmt {
             relation,
             sourceRelation,
@@ -685,7 +688,7 @@ impl Lower<'_> {
         })
     }
 
-    fn when(&mut self, node: &pg::MergeWhenClause) -> Result<When> {
+    fn when(&mut self, node: &'t pg::MergeWhenClause) -> Result<When<'t>> {
         let pg::MergeWhenClause {
             matchKind,
             commandType,

@@ -8,9 +8,12 @@ use crate::ir::{Declare, Execute, Prepare, StatementKind};
 /// `CURSOR_OPT_HOLD` of `parsenodes.h`.
 const CURSOR_HOLD: i32 = 0x0020;
 
-impl Lower<'_> {
+impl<'t> Lower<'t> {
     /// `None` where the node is none of them.
-    pub(super) fn session_statement(&mut self, node: &pg::Node) -> Result<Option<StatementKind>> {
+    pub(super) fn session_statement(
+        &mut self,
+        node: &'t pg::Node,
+    ) -> Result<Option<StatementKind<'t>>> {
         Ok(Some(match node {
             pg::Node::PrepareStmt(n) => {
                 let pg::PrepareStmt {
@@ -72,7 +75,7 @@ impl Lower<'_> {
         }))
     }
 
-    pub(super) fn execute(&mut self, node: &pg::ExecuteStmt) -> Result<Execute> {
+    pub(super) fn execute(&mut self, node: &'t pg::ExecuteStmt) -> Result<Execute<'t>> {
         let pg::ExecuteStmt { name, params } = node;
         let Some(name) = name else {
             return Err(unsupported("EXECUTE like this", None));

@@ -28,7 +28,7 @@ const READING_SETTINGS: [&str; 5] = [
     "lc_monetary",
 ];
 
-fn utility(what: &'static str, action: Action, changes_names: bool) -> StatementKind {
+fn utility<'t>(what: &'static str, action: Action<'t>, changes_names: bool) -> StatementKind<'t> {
     StatementKind::Utility(Utility {
         what,
         action,
@@ -38,7 +38,7 @@ fn utility(what: &'static str, action: Action, changes_names: bool) -> Statement
 }
 
 /// The same, for a statement that changes what the names of these relations mean.
-fn making(what: &'static str, action: Action, makes: Vec<String>) -> StatementKind {
+fn making<'t>(what: &'static str, action: Action<'t>, makes: Vec<String>) -> StatementKind<'t> {
     StatementKind::Utility(Utility {
         what,
         action,
@@ -47,8 +47,8 @@ fn making(what: &'static str, action: Action, makes: Vec<String>) -> StatementKi
     })
 }
 
-impl Lower<'_> {
-    pub(super) fn statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+impl<'t> Lower<'t> {
+    pub(super) fn statement(&mut self, node: &'t pg::Node) -> Result<StatementKind<'t>> {
         if let Some(kind) = self.session_statement(node)? {
             return Ok(kind);
         }
@@ -158,7 +158,7 @@ impl Lower<'_> {
     }
 
     /// Statements on relations that are not queries.
-    fn relation_statement(&mut self, node: &pg::Node) -> Result<StatementKind> {
+    fn relation_statement(&mut self, node: &'t pg::Node) -> Result<StatementKind<'t>> {
         Ok(match node {
             pg::Node::TruncateStmt(n) => {
                 self.named_relations(&n.relations)?;
@@ -261,7 +261,7 @@ impl Lower<'_> {
                     }
                     _ => ("CREATE TABLE AS", Kept::Rows),
                 };
-                let makes = vec![target.name.clone()];
+                let makes = vec![target.name.to_string()];
                 let action = Action::Store {
                     query,
                     target,
@@ -334,8 +334,8 @@ impl Lower<'_> {
     /// The relation that a statement creates from a query.
     pub(super) fn new_relation(
         &mut self,
-        into: Option<&pg::IntoClause>,
-    ) -> Result<(RelationRef, usize)> {
+        into: Option<&'t pg::IntoClause>,
+    ) -> Result<(RelationRef<'t>, usize)> {
         let relation = into.and_then(|into| into.rel.as_deref());
         let (Some(into), Some(relation)) = (into, relation) else {
             return Err(unsupported("a new relation without a name", None));
@@ -349,13 +349,13 @@ impl Lower<'_> {
         }
         self.settled_list(&into.colNames)?;
         let target = RelationRef {
-            schema: relation.schemaname.as_ref().map(ToString::to_string),
-            name: name.to_string(),
+            schema: relation.schemaname.as_deref(),
+            name,
         };
         Ok((target, offset(relation.location).unwrap_or(0)))
     }
 
-    fn named_relations(&mut self, list: &pg::List) -> Result<Vec<crate::ir::Table>> {
+    fn named_relations(&mut self, list: &'t pg::List) -> Result<Vec<crate::ir::Table<'t>>> {
         list.iter()
             .map(|node| match node {
                 Some(pg::Node::RangeVar(relation)) => self.target_table(Some(relation)),
@@ -365,7 +365,7 @@ impl Lower<'_> {
     }
 
     /// A publication is harmless but for the conditions on rows that it may have.
-    fn publication(&mut self, objects: &pg::List) -> Result<StatementKind> {
+    fn publication(&mut self, objects: &'t pg::List) -> Result<StatementKind<'t>> {
         let mut filtered = Vec::new();
         for object in objects.iter().flatten() {
             let pg::Node::PublicationObjSpec(object) = object else {
@@ -396,7 +396,7 @@ impl Lower<'_> {
         })
     }
 
-    fn copy(&mut self, node: &pg::CopyStmt) -> Result<StatementKind> {
+    fn copy(&mut self, node: &'t pg::CopyStmt) -> Result<StatementKind<'t>> {
         let pg::CopyStmt {
             relation,
             query,
@@ -433,7 +433,7 @@ impl Lower<'_> {
         }))
     }
 
-    fn copy_options(&mut self, list: &pg::List) -> Result<Vec<CopyOption>> {
+    fn copy_options(&mut self, list: &'t pg::List) -> Result<Vec<CopyOption<'t>>> {
         let odd = |location| unsupported("an option of COPY like this", offset(location));
         let mut options = Vec::new();
         for node in list {
@@ -476,13 +476,13 @@ impl Lower<'_> {
         Ok(options)
     }
 
-    fn index(&mut self, node: &pg::IndexStmt) -> Result<StatementKind> {
+    fn index(&mut self, node: &'t pg::IndexStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         if !node.excludeOpNames.is_empty() {
             return Err(unsupported("an index of a constraint", Some(table.at)));
         }
         let method = node.accessMethod.as_deref().map(str::to_owned);
-        let mut parts: Vec<Part> = self
+        let mut parts: Vec<Part<'t>> = self
             .index_parts(&node.indexParams)?
             .into_iter()
             .map(|part| Part::Key(part, method.clone()))
@@ -499,7 +499,7 @@ impl Lower<'_> {
         Ok(define("CREATE INDEX", table, parts))
     }
 
-    fn alter_table(&mut self, node: &pg::AlterTableStmt) -> Result<StatementKind> {
+    fn alter_table(&mut self, node: &'t pg::AlterTableStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         let (mut parts, mut makes) = (Vec::new(), Vec::new());
         for command in &node.cmds {
@@ -511,7 +511,7 @@ impl Lower<'_> {
                 makes.extend(partition.map(ToString::to_string));
             }
             if command.subtype == pg::AlterTableType::AT_AddInherit {
-                makes.push(table.name.text.clone());
+                makes.push(table.name.text.to_string());
             }
             self.alter_command(command, table.at, &mut parts)?;
         }
@@ -525,9 +525,9 @@ impl Lower<'_> {
 
     fn alter_command(
         &mut self,
-        command: &pg::AlterTableCmd,
+        command: &'t pg::AlterTableCmd,
         at: usize,
-        parts: &mut Vec<Part>,
+        parts: &mut Vec<Part<'t>>,
     ) -> Result<()> {
         use pg::AlterTableType as Type;
         let plain_column = |lower: &mut Self, what: &'static str| {
@@ -621,7 +621,7 @@ impl Lower<'_> {
         Ok(())
     }
 
-    fn create_table(&mut self, node: &pg::CreateStmt) -> Result<StatementKind> {
+    fn create_table(&mut self, node: &'t pg::CreateStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
         let mut parents = self.named_relations(&node.inhRelations)?;
         let mut parts = Vec::new();
@@ -656,7 +656,7 @@ impl Lower<'_> {
         // Of its own columns the policy says which are encrypted.
         let makes = match parents.is_empty() {
             true => Vec::new(),
-            false => vec![table.name.text.clone()],
+            false => vec![table.name.text.to_string()],
         };
         let action = Action::Define {
             table,
@@ -666,7 +666,11 @@ impl Lower<'_> {
         Ok(making("CREATE TABLE", action, makes))
     }
 
-    fn column_definition(&mut self, node: &pg::ColumnDef, parts: &mut Vec<Part>) -> Result<()> {
+    fn column_definition(
+        &mut self,
+        node: &'t pg::ColumnDef,
+        parts: &mut Vec<Part<'t>>,
+    ) -> Result<()> {
         let Some(colname) = &node.colname else {
             return Err(unsupported(
                 "a column without a name",
@@ -675,7 +679,7 @@ impl Lower<'_> {
         };
         let at = offset(node.location).unwrap_or(0);
         let name = self.name(colname);
-        let ty: Option<TypeName> = match &node.typeName {
+        let ty: Option<TypeName<'t>> = match &node.typeName {
             Some(ty) => Some(self.type_name(ty)?),
             None => None,
         };
@@ -707,9 +711,9 @@ impl Lower<'_> {
     /// A constraint of a table, or of one column.
     fn constraint(
         &mut self,
-        node: &pg::Constraint,
-        column: Option<&crate::ir::Name>,
-        parts: &mut Vec<Part>,
+        node: &'t pg::Constraint,
+        column: Option<&crate::ir::Name<'t>>,
+        parts: &mut Vec<Part<'t>>,
     ) -> Result<()> {
         use pg::ConstrType as Type;
         let at = offset(node.location).unwrap_or(0);
@@ -749,11 +753,12 @@ impl Lower<'_> {
             }
             Type::CONSTR_EXCLUSION => {
                 for pair in &node.exclusions {
+                    let unknown = || unsupported("an exclusion constraint like this", Some(at));
                     let Some(pg::Node::List(pair)) = pair else {
-                        return Err(unsupported("an exclusion constraint like this", Some(at)));
+                        return Err(unknown());
                     };
-                    let element = pair.first().cloned();
-                    for part in self.index_parts(&vec![element.flatten()])? {
+                    let element = pair.get(..1).ok_or_else(unknown)?;
+                    for part in self.index_parts(element)? {
                         parts.push(match part.key {
                             IndexKey::Column(name) => Part::PlainColumn {
                                 name,
@@ -777,7 +782,11 @@ impl Lower<'_> {
     }
 }
 
-fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> StatementKind {
+fn define<'t>(
+    what: &'static str,
+    table: crate::ir::Table<'t>,
+    parts: Vec<Part<'t>>,
+) -> StatementKind<'t> {
     let action = Action::Define {
         table,
         parts,
@@ -786,29 +795,29 @@ fn define(what: &'static str, table: crate::ir::Table, parts: Vec<Part>) -> Stat
     utility(what, action, false)
 }
 
-fn rename(
+fn rename<'t>(
     what: &'static str,
-    table: Option<crate::ir::Table>,
+    table: Option<crate::ir::Table<'t>>,
     renamed: Option<Renamed>,
-) -> StatementKind {
+) -> StatementKind<'t> {
     let (Some(table), Some(renamed)) = (table, renamed) else {
         return utility(what, Action::Harmless, true);
     };
     let makes = vec![match &renamed {
         Renamed::Relation { new } => new.clone(),
-        Renamed::Column { .. } | Renamed::Schema { .. } => table.name.text.clone(),
+        Renamed::Column { .. } | Renamed::Schema { .. } => table.name.text.to_string(),
     }];
     making(what, Action::Rename { table, renamed }, makes)
 }
 
-fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind {
+fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind<'static> {
     utility(what, Action::Code { strings, tokens }, true)
 }
 
 /// Every string among the options of `DO` and `CREATE FUNCTION`.
-fn code_strings(list: &pg::List) -> Vec<String> {
+fn code_strings(list: &'_ pg::List) -> Vec<String> {
     let mut strings = Vec::new();
-    let mut open: Vec<&pg::Node> = list.iter().flatten().collect();
+    let mut open: Vec<&'_ pg::Node> = list.iter().flatten().collect();
     while let Some(node) = open.pop() {
         match node {
             pg::Node::DefElem(option) => open.extend(&option.arg),

@@ -1,14 +1,16 @@
 //! The tokens of a text with their extents.
 
+use std::borrow::Cow;
+
 use rupg_sql::{Value, token};
 
 use crate::matcher::Word;
 
 /// What a token is, as far as the analyser asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Lexeme {
+pub(crate) enum Lexeme<'t> {
     /// An identifier, folded, unescaped and truncated as PostgreSQL does.
-    Ident(String),
+    Ident(Cow<'t, str>),
     /// A keyword, in lower case.
     Keyword(&'static str),
     /// Any form of string constant.
@@ -27,13 +29,13 @@ pub(crate) enum Lexeme {
 
 /// A token.
 #[derive(Clone, Debug)]
-pub(crate) struct Tok {
-    pub(crate) lexeme: Lexeme,
+pub(crate) struct Tok<'t> {
+    pub(crate) lexeme: Lexeme<'t>,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-impl Tok {
+impl Tok<'_> {
     /// The text of an identifier or keyword.
     pub(crate) fn word(&self) -> Option<&str> {
         match &self.lexeme {
@@ -54,7 +56,7 @@ impl Tok {
 
 /// The tokens of one text, in order.
 #[derive(Debug)]
-pub(crate) struct Tokens(Vec<Tok>);
+pub(crate) struct Tokens<'t>(Vec<Tok<'t>>);
 
 /// Reserved keywords that no supported version takes for a name without quotes, except after a dot
 /// and after `AS`. Some can label a column without `AS`; a label is no reference either.
@@ -100,11 +102,11 @@ const RESERVED: [&str; 39] = [
     "with",
 ];
 
-impl Tokens {
+impl<'t> Tokens<'t> {
     /// Reads a text to its end, or says where it cannot be read, and why in the server's words.
-    pub(crate) fn new(text: &str) -> Result<Self, (String, Option<usize>)> {
+    pub(crate) fn new(text: &'t str) -> Result<Self, (String, Option<usize>)> {
         let mut tokens = rupg_sql::Tokens::new(text);
-        let mut list = Vec::with_capacity(text.len() / 6);
+        let mut list = Vec::with_capacity(text.len() / 4);
         loop {
             let token = tokens.next_token().map_err(|error| {
                 // What is near may be a constant.
@@ -112,9 +114,9 @@ impl Tokens {
                 let words = error.message.get(..near.unwrap_or(error.message.len()));
                 (words.unwrap_or_default().to_owned(), error.location)
             })?;
-            let lexeme = match (token.kind, &token.value) {
+            let lexeme = match (token.kind, token.value) {
                 (0, _) => return Ok(Self(list)),
-                (token::IDENT, Value::Text(text)) => Lexeme::Ident(text.clone().into_owned()),
+                (token::IDENT, Value::Text(word)) => Lexeme::Ident(word),
                 (_, Value::Keyword(keyword)) => Lexeme::Keyword(keyword.name),
                 (token::SCONST, _) => Lexeme::String,
                 (token::ICONST | token::FCONST, _) => Lexeme::Number,
@@ -137,11 +139,11 @@ impl Tokens {
         self.0.len()
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Tok> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Tok<'t>> {
         self.0.iter()
     }
 
-    pub(crate) fn get(&self, index: usize) -> Option<&Tok> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Tok<'t>> {
         self.0.get(index)
     }
 
@@ -193,7 +195,12 @@ impl Tokens {
     }
 
     /// The last such keyword between two parentheses, but not between others in them.
-    pub(crate) fn last_at_depth_one(&self, open: usize, close: usize, word: &str) -> Option<&Tok> {
+    pub(crate) fn last_at_depth_one(
+        &self,
+        open: usize,
+        close: usize,
+        word: &str,
+    ) -> Option<&Tok<'t>> {
         let mut depth = 0usize;
         let mut found = None;
         for tok in self.0.get(open..close)? {
@@ -296,7 +303,7 @@ pub(crate) fn each_word(
 }
 
 /// Whether a statement calls `set_config`.
-pub(crate) fn calls_set_config(tokens: &Tokens, range: &std::ops::Range<usize>) -> bool {
+pub(crate) fn calls_set_config(tokens: &Tokens<'_>, range: &std::ops::Range<usize>) -> bool {
     tokens
         .iter()
         .filter(|token| range.contains(&token.start))

@@ -13,13 +13,13 @@ use crate::refuse::{Finish, refuse};
 use crate::relation::{Mismatch, MismatchKind, Stop, check_relation};
 
 impl One<'_, '_, '_> {
-    pub(super) fn rename(&mut self, table: &Table, renamed: &Renamed) -> Result<(), Stop> {
-        let schema = table.schema.as_ref().map(|schema| schema.text.as_str());
-        let Some(relation) = self.resolver.found(schema, &table.name.text) else {
+    pub(super) fn rename(&mut self, table: &Table<'_>, renamed: &Renamed) -> Result<(), Stop> {
+        let schema = table.schema.as_ref().map(|schema| schema.text);
+        let Some(relation) = self.resolver.found(schema, table.name.text) else {
             // The server says that there is none.
             return Ok(());
         };
-        match self.check_rename(&relation, renamed) {
+        match self.check_rename(relation, renamed) {
             None => Ok(()),
             Some(refusal) => Err(refusal.at(table.at).into()),
         }
