@@ -256,10 +256,8 @@ pub(crate) fn world(policy: Policy, relations: Vec<Relation>) -> World {
             "events_p2",
             "copy",
             "m",
-            "people",
             "v",
             "t",
-            "vips",
         ]
         .map(String::from),
     );
