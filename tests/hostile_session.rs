@@ -48,6 +48,20 @@ fn is_refused(replies: &[Reply]) -> bool {
         .any(|reply| matches!(reply, Reply::Error(error) if error.is_refusal()))
 }
 
+/// Values that settings decide the reading and the writing of.
+fn moments() -> Table {
+    Table::new(
+        "public",
+        "moments",
+        [
+            Column::plain("id", "int4"),
+            Column::deterministic("born", "date"),
+            Column::randomized("at", "timestamptz"),
+            Column::randomized("mark", "bytea"),
+        ],
+    )
+}
+
 /// The server says which settings have changed with ReadyForQuery only. Until then values are read,
 /// and rows written, as the settings are, not as they were.
 #[tokio::test]
@@ -64,16 +78,7 @@ async fn settings_that_are_not_reported_yet_count() {
         "SELECT set_config('TimeZone', 'Asia/Tokyo', false)",
         &[],
     );
-    let fixture = Fixture::new([Table::new(
-        "public",
-        "moments",
-        [
-            Column::plain("id", "int4"),
-            Column::deterministic("born", "date"),
-            Column::randomized("at", "timestamptz"),
-        ],
-    )])
-    .await;
+    let fixture = Fixture::new([moments()]).await;
     let scenarios: &[&[&[Step<'_>]]] = &[
         &[&[DMY, TOKYO, WRITE, READ]],
         &[&[DMY, WRITE], &[TOKYO, READ]],
@@ -137,6 +142,54 @@ async fn settings_that_are_not_reported_yet_count() {
                 .any(|reply| matches!(reply, Reply::Complete(tag) if tag == "DELETE 1")),
             "scenario {at} wrote nothing: {plain:?}"
         );
+    }
+}
+
+/// Within one text not even the server's own word can be waited for.
+#[tokio::test]
+async fn settings_do_not_change_within_a_text() {
+    let fixture = Fixture::new([moments()]).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url()).await;
+    pair.both("INSERT INTO moments VALUES (1, '2020-01-02', '2020-03-01 00:00Z', '\\x01')")
+        .await;
+    for (set, statement) in [
+        (
+            "DateStyle = 'ISO, DMY'",
+            "COPY moments (id, born) FROM STDIN",
+        ),
+        ("DateStyle = 'German'", "SELECT id, born FROM moments"),
+        (
+            "TimeZone = 'Asia/Tokyo'",
+            "COPY (SELECT at FROM moments) TO STDOUT",
+        ),
+        (
+            "TimeZone = 'Asia/Tokyo'",
+            "SELECT array_agg(at) FROM moments",
+        ),
+        ("bytea_output = 'escape'", "SELECT mark FROM moments"),
+    ] {
+        let text = format!("SET {set}; {statement}");
+        let mut batch = Batch::new();
+        batch.query(&text);
+        let (sealed, _) = {
+            // The plain twin would wait for the data of a COPY.
+            let mut batch = batch.clone();
+            if statement.contains("STDIN") {
+                batch.copy_done();
+            }
+            pair.exchange(&batch).await
+        };
+        assert!(is_refused(&sealed), "{text}: {sealed:?}");
+        pair.both("RESET ALL").await;
+    }
+    for text in [
+        "SET TimeZone = 'Asia/Tokyo'; SELECT id, born IS NULL FROM moments",
+        "SET application_name = 'x'; SELECT born, at, mark FROM moments",
+        "SET TimeZone = 'Asia/Tokyo'",
+        "SELECT at FROM moments",
+    ] {
+        let (sealed, plain) = pair.exchange(&batch(&[('Q', text, &[])])).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{text}");
     }
 }
 

@@ -170,7 +170,7 @@ fn script(
     let mut touched = false;
     let mut renamed_by: Option<&'static str> = None;
     let (idle, mut sets) = (resolver.context.idle, false);
-    let mut reads_otherwise = false;
+    let (mut reads_otherwise, mut writes_otherwise) = (false, false);
     let mut names = Local::new(resolver.context.names);
     let mut made: Vec<&str> = Vec::new();
     for (at, statement) in script.statements.iter().enumerate() {
@@ -222,12 +222,19 @@ fn script(
                 relations,
             } => (Outputs::Copy(stream), Vec::new(), edits, relations),
         };
-        if reads_otherwise && edits.iter().any(Edit::is_literal) {
+        let policy = resolver.context.policy;
+        let seals = reads_otherwise && edits.iter().any(Edit::is_literal);
+        let writes = writes_otherwise && utility::depends_on_settings(&outputs, policy);
+        if seals || writes {
+            let what = match seals {
+                true => "seal literals",
+                false => "exchange values of this type",
+            };
             return Err(refuse(
                 RefusalKind::UnsupportedConstruct,
-                "refusing to seal literals after `SET` in one text",
+                format!("refusing to {what} after `SET` in one text"),
             )
-            .detail("the setting may change how they are read")
+            .detail("the setting may change how they are read or written")
             .hint("send the two separately")
             .at(statement.range.start)
             .into());
@@ -262,6 +269,7 @@ fn script(
         }
         sets |= utility::sets(&statement.kind);
         reads_otherwise |= utility::reads_otherwise(&statement.kind);
+        writes_otherwise |= utility::writes_otherwise(&statement.kind);
         // What began in this text and set nothing has nothing to take back.
         let takes_back = !utility::ends_transaction(&statement.kind) || !idle || sets;
         if let Some(what) = utility::changes_names(&statement.kind).filter(|_| takes_back) {

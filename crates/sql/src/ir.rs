@@ -415,6 +415,8 @@ pub(crate) enum Action<'t> {
     Set {
         /// Literals of some types may be read otherwise afterwards.
         reads_otherwise: bool,
+        /// Values of some types may be written otherwise afterwards.
+        writes_otherwise: bool,
     },
     /// Ends a transaction, or a part of one.
     End,

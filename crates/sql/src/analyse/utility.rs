@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use sealwire_core::policy::Mode;
+use sealwire_core::policy::{ColumnId, Mode, Policy};
+use sealwire_core::types::Family;
 
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
@@ -70,7 +71,43 @@ pub(super) fn reads_otherwise(kind: &StatementKind<'_>) -> bool {
     let StatementKind::Utility(utility) = kind else {
         return false;
     };
-    matches!(utility.action, Action::Set { reads_otherwise } if reads_otherwise)
+    matches!(utility.action, Action::Set { reads_otherwise, .. } if reads_otherwise)
+}
+
+/// Whether values may be written otherwise after a statement.
+pub(super) fn writes_otherwise(kind: &StatementKind<'_>) -> bool {
+    let StatementKind::Utility(utility) = kind else {
+        return false;
+    };
+    matches!(utility.action, Action::Set { writes_otherwise, .. } if writes_otherwise)
+}
+
+/// Whether a column of rows, or of a stream, is of a type whose text depends on settings.
+pub(super) fn depends_on_settings(outputs: &Outputs, policy: &Policy) -> bool {
+    let depends = |column: Option<ColumnId>| {
+        column.is_some_and(|column| {
+            matches!(
+                policy.column(column).ty.scalar().family(),
+                Family::Bytea
+                    | Family::Float4
+                    | Family::Float8
+                    | Family::Date
+                    | Family::Timetz
+                    | Family::Timestamp
+                    | Family::Timestamptz
+                    | Family::Interval
+                    | Family::Money
+                    | Family::DateRange
+                    | Family::TimestampRange
+                    | Family::TimestamptzRange
+            )
+        })
+    };
+    match outputs {
+        Outputs::Columns(columns) => columns.iter().any(|output| depends(output.column)),
+        Outputs::Copy(stream) => stream.columns.iter().any(|column| depends(column.column)),
+        _ => false,
+    }
 }
 
 /// A statement that goes out as it is.

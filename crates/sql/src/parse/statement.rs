@@ -28,6 +28,9 @@ const READING_SETTINGS: [&str; 5] = [
     "lc_monetary",
 ];
 
+/// Settings under which values are written, beside those.
+const WRITING_SETTINGS: [&str; 2] = ["bytea_output", "extra_float_digits"];
+
 fn utility<'t>(what: &'static str, action: Action<'t>, changes_names: bool) -> StatementKind<'t> {
     StatementKind::Utility(Utility {
         what,
@@ -108,7 +111,11 @@ impl<'t> Lower<'t> {
                 let changes = n.kind == pg::VariableSetKind::VAR_RESET_ALL
                     || NAMING_SETTINGS.contains(&name.as_str());
                 let reads_otherwise = READING_SETTINGS.contains(&name.as_str());
-                utility("SET", Action::Set { reads_otherwise }, changes)
+                let action = Action::Set {
+                    reads_otherwise,
+                    writes_otherwise: reads_otherwise || WRITING_SETTINGS.contains(&name.as_str()),
+                };
+                utility("SET", action, changes)
             }
             pg::Node::DiscardStmt(n) => {
                 let all = n.target == pg::DiscardMode::DISCARD_ALL;
