@@ -10,6 +10,8 @@ mod converted;
 mod crossing;
 #[path = "statements/narrowing.rs"]
 mod narrowing;
+#[path = "statements/nulls.rs"]
+mod nulls;
 #[path = "support/connections.rs"]
 mod support;
 

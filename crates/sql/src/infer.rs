@@ -100,6 +100,11 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     pub(crate) param_uses: BTreeMap<u32, usize>,
     pub(crate) literals: Vec<LiteralUse<'a>>,
     pub(crate) casts: Vec<CastUse<'a>>,
+    /// Each `NULL` for which the server may find no other type than `text`, and where it stands.
+    pub(crate) nulls: Vec<(TypeId, usize)>,
+    /// The expression at hand is one whose type the server settles before it looks at what the value
+    /// is for: in a sub-select, `VALUES`, or a `CASE` of nothing but `NULL`.
+    detached: bool,
     pub(crate) positional: Vec<PositionalUse>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
@@ -135,11 +140,21 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             param_uses: BTreeMap::new(),
             literals: Vec::new(),
             casts: Vec::new(),
+            nulls: Vec::new(),
+            detached: false,
             positional: Vec::new(),
             accounted,
             sealed_names: Vec::new(),
             relations: Vec::new(),
         }
+    }
+
+    /// Reads something whose type the server settles by itself.
+    fn detached<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = std::mem::replace(&mut self.detached, true);
+        let result = read(self);
+        self.detached = before;
+        result
     }
 
     pub(crate) fn account(&mut self, name: &Name<'_>) {

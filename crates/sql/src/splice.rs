@@ -155,6 +155,18 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             replacement: replacement(literal, sealed, array, wire),
         });
     }
+    for (ty, at) in std::mem::take(&mut analyser.nulls) {
+        let array = match analyser.types.ground(ty) {
+            Ground::Sealed(_) => false,
+            Ground::Array(_) => true,
+            // Whatever else it is, it is no cell.
+            Ground::Plain | Ground::Unlisted | Ground::Deep => continue,
+        };
+        grounded.edits.push(Edit {
+            range: at..at + "NULL".len(),
+            replacement: Replacement::Text(format!("NULL::{}", cell_type(array))),
+        });
+    }
     grounded.edits.sort_by_key(|edit| edit.range.start);
     let overlaps = grounded
         .edits

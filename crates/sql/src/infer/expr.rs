@@ -116,8 +116,12 @@ impl<'a> Analyser<'a, '_, '_> {
     /// Expressions of which one is the result.
     fn same_all(&mut self, scope: &Scope<'_, 'a>, exprs: &[&'a Expr<'a>]) -> Result<TypeId> {
         let result = self.types.unknown();
+        let nothing = exprs.iter().all(|expr| matches!(expr.kind, ExprKind::Null));
         for expr in exprs {
-            let ty = self.value(scope, expr)?;
+            let ty = match nothing {
+                true => self.detached(|it| it.value(scope, expr))?,
+                false => self.value(scope, expr)?,
+            };
             self.types.choose(result, ty, site(expr))?;
         }
         Ok(result)
@@ -157,7 +161,13 @@ impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn shape(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> Result<Shape> {
         let ty = match &expr.kind {
             ExprKind::Param { number, .. } => self.param(*number),
-            ExprKind::Null => self.types.unknown(),
+            ExprKind::Null => {
+                let ty = self.types.unknown();
+                if self.detached {
+                    self.nulls.push((ty, expr.at));
+                }
+                ty
+            }
             ExprKind::Default => {
                 return Err(refuse::construct("DEFAULT in this place", Some(expr.at)).into());
             }
@@ -414,7 +424,7 @@ impl<'a> Analyser<'a, '_, '_> {
             Some(test) => Some((self.shape(scope, test)?, test)),
             None => None,
         };
-        let columns = self.query(query, Some(scope), scope.ctes)?;
+        let columns = self.detached(|it| it.query(query, Some(scope), scope.ctes))?;
         let one = |columns: &[super::OutColumn<'a>]| match columns {
             [column] => Ok(column.ty),
             _ => Err(Stop::from(
@@ -485,8 +495,14 @@ impl<'a> Analyser<'a, '_, '_> {
             }
         }
         let mut types = Vec::with_capacity(whens.len() + 1);
-        for expr in whens.iter().map(|(_, result)| result).chain(default) {
-            types.push((self.value(scope, expr)?, site(expr)));
+        let results = || whens.iter().map(|(_, result)| result).chain(default);
+        let nothing = results().all(|expr| matches!(expr.kind, ExprKind::Null));
+        for expr in results() {
+            let ty = match nothing {
+                true => self.detached(|it| it.value(scope, expr))?,
+                false => self.value(scope, expr)?,
+            };
+            types.push((ty, site(expr)));
         }
         // What stands behind ELSE says the type first (`transformCaseExpr`).
         if default.is_some() {
@@ -525,7 +541,10 @@ impl<'a> Analyser<'a, '_, '_> {
         self.check_row_type(target)?;
         let name = target.parts.last().map_or("", |part| part.text);
         if let Some(operand) = operand {
+            let nulls = self.nulls.len();
             let ty = self.value(scope, arg)?;
+            // With its cast it has a type.
+            self.nulls.truncate(nulls);
             if let Some(scalar) = ScalarType::from_typname(name) {
                 self.types.name(ty, scalar);
             }

@@ -66,7 +66,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 at,
             } => {
                 let active = std::mem::replace(&mut scope.lateral_active, *lateral);
-                let columns = self.query(query, Some(scope), scope.ctes);
+                let columns = self.detached(|it| it.query(query, Some(scope), scope.ctes));
                 scope.lateral_active = active;
                 Ok(vec![self.derived(columns?, alias.as_ref(), *at)?])
             }

@@ -372,7 +372,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 query,
                 ..
             } => {
-                let columns = self.query(query, Some(scope), scope.ctes)?;
+                let columns = self.detached(|it| it.query(query, Some(scope), scope.ctes))?;
                 if columns.len() != targets.len() {
                     return Err(mismatch());
                 }

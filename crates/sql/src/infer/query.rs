@@ -64,9 +64,9 @@ impl<'a> Analyser<'a, '_, '_> {
                         name: cte.name.text,
                         aliases: &cte.columns,
                     };
-                    self.select(select, parent, ctes, Some(&recursion))?
+                    self.detached(|it| it.select(select, parent, ctes, Some(&recursion)))?
                 }
-                query => self.query(query, parent, ctes)?,
+                query => self.detached(|it| it.query(query, parent, ctes))?,
             };
             let what = format_args!("WITH query \"{}\"", cte.name.text);
             let mut columns = self.renamed(what, columns, &cte.columns, cte.at)?;
@@ -259,7 +259,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 return Err(uneven_values(at));
             }
             for (position, expr) in row.iter().enumerate() {
-                let ty = self.value(scope, expr)?;
+                let ty = self.detached(|it| it.value(scope, expr))?;
                 match columns.get(position) {
                     Some(column) if index > 0 => {
                         let site = Site {
