@@ -91,6 +91,8 @@ pub enum Param {
         array: bool,
         /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// It is compared too where it is stored.
+        also_compared: bool,
         /// The type that it is cast to wherever it stands; an element's of an array. The casts are
         /// cut out, so what they convert has to be converted before it is sealed.
         cast: Option<ScalarType>,
@@ -258,8 +260,10 @@ pub enum Replacement {
         wire: Option<ScalarType>,
         /// The column whose specification it is sealed under.
         column: ColumnId,
-        /// Stored or compared.
+        /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// It is compared too where it is stored.
+        also_compared: bool,
         /// The literal is an array, and its elements are sealed one by one.
         array: bool,
     },

@@ -32,6 +32,10 @@ const fn usage(sealed: Sealed) -> Usage {
     }
 }
 
+const fn also_compared(sealed: Sealed) -> bool {
+    sealed.assigned && sealed.equated
+}
+
 /// Types every parameter and literal of a statement.
 pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<Grounded, Refusal> {
     let mut grounded = Grounded::default();
@@ -221,6 +225,7 @@ fn param(
             column: sealed.column,
             array,
             usage: usage(sealed),
+            also_compared: also_compared(sealed),
             cast: None,
         };
     }
@@ -328,6 +333,7 @@ fn replacement(
         wire,
         column: sealed.column,
         usage: usage(sealed),
+        also_compared: also_compared(sealed),
     }
 }
 
@@ -451,8 +457,8 @@ fn coerced(
             .at(at));
     }
     // One value cannot be coerced in two ways.
-    let twice = sealed.assigned && sealed.equated;
-    Ok((coercion == Coercion::Done && !twice).then_some(scalar))
+    let is_coerced = coercion == Coercion::Done && !also_compared(sealed);
+    Ok(is_coerced.then_some(scalar))
 }
 
 fn cast_refusal(policy: &Policy, cast: &CastUse<'_>, sealed: Sealed) -> Refusal {

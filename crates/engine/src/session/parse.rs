@@ -336,6 +336,7 @@ impl Session {
                 array,
                 usage,
                 cast,
+                ..
             } = param
             else {
                 continue;

@@ -155,6 +155,7 @@ impl<'a> One<'a, '_, '_> {
                     column,
                     array,
                     usage,
+                    also_compared,
                     ..
                 }) => {
                     let ty = analyser.value(&scope, arg)?;
@@ -164,6 +165,9 @@ impl<'a> One<'a, '_, '_> {
                     };
                     if usage == Usage::Assign {
                         analyser.types.assign(cells, column, arg.at);
+                    }
+                    if also_compared {
+                        analyser.types.compare(cells, "EXECUTE", true, arg.at)?;
                     }
                     if array {
                         cells = analyser.types.array(cells);
