@@ -249,3 +249,117 @@ async fn what_would_be_stored_as_another_value_is_not_compared_as_that() {
     assert_eq!(error(&replies).unwrap_or_default().0, "0A000");
     assert_eq!(twins.step(Mode::Simple, "EXECUTE q('7')").await, None);
 }
+
+/// What no type is said of, neither in the text nor by the client, has PostgreSQL's type there, or is
+/// its error.
+#[tokio::test]
+async fn what_says_no_type_has_none_of_the_column() {
+    let mut twins = twins().await;
+    let mut errors = 0;
+    for (sql, oids, params) in [
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[0][..],
+            &["7"][..],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[705],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[23],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY[7, $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n <> ALL (ARRAY[$2, $1])",
+            &[0, 0],
+            &["7", "8"],
+        ),
+        (
+            "SELECT id FROM t WHERE n <> ALL (ARRAY[$2, $1])",
+            &[0, 23],
+            &["7", "8"],
+        ),
+        (
+            "SELECT id FROM t WHERE u = ANY (ARRAY[NULL, NULL])",
+            &[],
+            &[],
+        ),
+        (
+            "SELECT id FROM t WHERE d = ANY (ARRAY['2024-02-29'])",
+            &[],
+            &[],
+        ),
+        ("SELECT id FROM t WHERE d = ANY ('{2024-02-29}')", &[], &[]),
+        (
+            "SELECT id FROM t WHERE t = ANY (ARRAY['7', $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE code = ANY (ARRAY['7', $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = $1 AND n = ANY (ARRAY[$1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n IN (SELECT unnest($1))",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t WHERE n IN (SELECT unnest($1))",
+            &[1007],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest($1) u (v) ON n = v",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest($1::int4[]) u (v) ON n = v",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest('{7}') u (v) ON n = v",
+            &[],
+            &[],
+        ),
+    ] {
+        let params: Vec<Param> = params.iter().map(|&text| Param::text(text)).collect();
+        let mut batch = Batch::new();
+        batch
+            .parse("", sql, oids)
+            .bind("", "", &params, Format::Text)
+            .execute("", 0)
+            .sync();
+        let replies = twins.sealed.exchange(&batch).await;
+        let expected = twins.plain.exchange(&batch).await;
+        if let Some(difference) = difference(&replies, &expected, &[vec![true]]) {
+            panic!("{sql} {oids:?}: {difference}");
+        }
+        if let (Some(error), Some(expected)) = (error(&replies), error(&expected)) {
+            // `<>` and `ALL` are told as `=`, in the column's words.
+            assert_eq!(
+                error.1.replace(" = ", " <> "),
+                expected.1.replace(" = ", " <> "),
+                "{sql}"
+            );
+            errors += 1;
+        }
+    }
+    assert_eq!(errors, 8);
+}

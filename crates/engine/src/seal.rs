@@ -26,7 +26,7 @@ use crate::poison::Report;
 use crate::statement::Prepared;
 
 /// `unknown`, the type of an untyped literal: as good as no type.
-const UNKNOWN_OID: u32 = 705;
+pub(crate) const UNKNOWN_OID: u32 = 705;
 
 /// Why sealing or opening stopped.
 pub(crate) enum Stop {

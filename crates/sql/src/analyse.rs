@@ -21,7 +21,7 @@ use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
     CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Verdict,
+    Untyped, Verdict,
 };
 use crate::refuse::{self, Finish, refuse};
 use crate::relation::{Resolver, Stop};
@@ -51,6 +51,7 @@ enum Outcome {
         params: Vec<Param>,
         edits: Vec<Edit>,
         relations: Vec<u32>,
+        untyped: Vec<Untyped>,
     },
     Copy {
         stream: Arc<CopyStream>,
@@ -206,7 +207,11 @@ fn script(
                 params,
                 edits,
                 relations,
-            } => (outputs, params, edits, relations),
+                untyped,
+            } => {
+                plan.untyped.extend(untyped);
+                (outputs, params, edits, relations)
+            }
             Outcome::Copy {
                 stream,
                 edits,
@@ -393,12 +398,14 @@ impl<'a, 'c> One<'a, 'c, '_> {
                     params,
                     edits,
                     relations,
+                    untyped,
                 } => Ok(Outcome::Planned {
                     // One column of text, JSON or XML.
                     outputs: Outputs::Columns(vec![Output::PLAIN]),
                     params,
                     edits,
                     relations,
+                    untyped,
                 }),
             },
             StatementKind::Copy(copy) => self.copy(copy),
@@ -452,6 +459,7 @@ fn finish(
         params: grounded.params,
         edits: grounded.edits,
         relations: std::mem::take(&mut analyser.relations),
+        untyped: grounded.untyped,
     })
 }
 

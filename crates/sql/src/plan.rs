@@ -66,6 +66,22 @@ pub struct Plan {
     pub executes: Vec<String>,
     /// See `executes`.
     pub uses_names: bool,
+    /// Places that the client has to give a type.
+    pub untyped: Vec<Untyped>,
+}
+
+/// A place that nothing in the text gives a type, and PostgreSQL's error there. Only the type that the
+/// client declares for one of the parameters averts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untyped {
+    /// The numbers of the parameters that stand there.
+    pub params: Vec<u32>,
+    /// The error.
+    pub sqlstate: &'static str,
+    /// PostgreSQL's words.
+    pub message: String,
+    /// And its hint.
+    pub hint: &'static str,
 }
 
 impl Plan {

@@ -39,6 +39,7 @@ impl<'a> One<'a, '_, '_> {
             params,
             mut edits,
             relations,
+            ..
         } = self.query(&prepare.query)?
         else {
             return Ok(Outcome::Untouched);
@@ -62,6 +63,7 @@ impl<'a> One<'a, '_, '_> {
             params: Vec::new(),
             edits,
             relations,
+            untyped: Vec::new(),
         })
     }
 
@@ -264,6 +266,7 @@ impl<'a> One<'a, '_, '_> {
                     params: Vec::new(),
                     edits: Vec::new(),
                     relations: Vec::new(),
+                    untyped: Vec::new(),
                 }
             }
         }
