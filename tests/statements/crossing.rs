@@ -205,3 +205,161 @@ async fn both_spellings_of_a_cast_are_cut_out() {
     }
     twins.finish();
 }
+
+/// One parameter has one cell. Where a value is coerced to be stored and not to be compared, that
+/// would equal what the value does not.
+#[tokio::test]
+async fn what_would_be_stored_as_another_value_is_not_compared_as_that() {
+    let mut twins = twins().await;
+    let blanks = format!("7{}", " ".repeat(20));
+    for (column, oid, text, refused) in [
+        ("n", 1700, "7", false),
+        ("n", 1700, "6.6", true),
+        ("n", 0, "7", false),
+        ("big", 701, "6.6", true),
+        ("amount", 0, "7.00", false),
+        ("amount", 0, "7.001", true),
+        ("code", 0, "7", false),
+        ("code", 0, blanks.as_str(), true),
+    ] {
+        let sql = format!("UPDATE t SET {column} = $1 WHERE {column} = $1 RETURNING {column}");
+        let mut batch = Batch::new();
+        batch
+            .parse("", &sql, &[oid])
+            .bind("", "", &[Param::text(text)], Format::Text)
+            .execute("", 0)
+            .sync();
+        let replies = twins.sealed.exchange(&batch).await;
+        let expected = twins.plain.exchange(&batch).await;
+        if refused {
+            let (code, words) = error(&replies).unwrap_or_default();
+            assert_eq!(code, "0A000", "{sql} {text}: {replies:?}");
+            assert!(words.contains("as another one"), "{sql} {text}: {words}");
+            assert!(error(&expected).is_none(), "{sql} {text}: {expected:?}");
+        } else if let Some(difference) = difference(&replies, &expected, &[vec![true]]) {
+            panic!("{sql} ({text}): {difference}");
+        }
+    }
+    let prepare = "PREPARE q AS UPDATE t SET code = $1 WHERE code = $1";
+    assert_eq!(twins.step(Mode::Simple, prepare).await, None);
+    let execute = Batch::new()
+        .query(&format!("EXECUTE q('{blanks}')"))
+        .clone();
+    let replies = twins.sealed.exchange(&execute).await;
+    assert_eq!(error(&replies).unwrap_or_default().0, "0A000");
+    assert_eq!(twins.step(Mode::Simple, "EXECUTE q('7')").await, None);
+}
+
+/// What no type is said of, neither in the text nor by the client, has PostgreSQL's type there, or is
+/// its error.
+#[tokio::test]
+async fn what_says_no_type_has_none_of_the_column() {
+    let mut twins = twins().await;
+    let mut errors = 0;
+    for (sql, oids, params) in [
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[0][..],
+            &["7"][..],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[705],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY['7', $1])",
+            &[23],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = ANY (ARRAY[7, $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n <> ALL (ARRAY[$2, $1])",
+            &[0, 0],
+            &["7", "8"],
+        ),
+        (
+            "SELECT id FROM t WHERE n <> ALL (ARRAY[$2, $1])",
+            &[0, 23],
+            &["7", "8"],
+        ),
+        (
+            "SELECT id FROM t WHERE u = ANY (ARRAY[NULL, NULL])",
+            &[],
+            &[],
+        ),
+        (
+            "SELECT id FROM t WHERE d = ANY (ARRAY['2024-02-29'])",
+            &[],
+            &[],
+        ),
+        ("SELECT id FROM t WHERE d = ANY ('{2024-02-29}')", &[], &[]),
+        (
+            "SELECT id FROM t WHERE t = ANY (ARRAY['7', $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE code = ANY (ARRAY['7', $1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n = $1 AND n = ANY (ARRAY[$1])",
+            &[0],
+            &["7"],
+        ),
+        (
+            "SELECT id FROM t WHERE n IN (SELECT unnest($1))",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t WHERE n IN (SELECT unnest($1))",
+            &[1007],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest($1) u (v) ON n = v",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest($1::int4[]) u (v) ON n = v",
+            &[0],
+            &["{7}"],
+        ),
+        (
+            "SELECT id FROM t JOIN unnest('{7}') u (v) ON n = v",
+            &[],
+            &[],
+        ),
+    ] {
+        let params: Vec<Param> = params.iter().map(|&text| Param::text(text)).collect();
+        let mut batch = Batch::new();
+        batch
+            .parse("", sql, oids)
+            .bind("", "", &params, Format::Text)
+            .execute("", 0)
+            .sync();
+        let replies = twins.sealed.exchange(&batch).await;
+        let expected = twins.plain.exchange(&batch).await;
+        if let Some(difference) = difference(&replies, &expected, &[vec![true]]) {
+            panic!("{sql} {oids:?}: {difference}");
+        }
+        if let (Some(error), Some(expected)) = (error(&replies), error(&expected)) {
+            // `<>` and `ALL` are told as `=`, in the column's words.
+            assert_eq!(
+                error.1.replace(" = ", " <> "),
+                expected.1.replace(" = ", " <> "),
+                "{sql}"
+            );
+            errors += 1;
+        }
+    }
+    assert_eq!(errors, 8);
+}

@@ -158,6 +158,7 @@ pub(crate) fn write_parameters(
                     array,
                     usage,
                     cast,
+                    ..
                 }) => {
                     let spec = policy.column(column);
                     let declared = parameter_type(spec, usage);

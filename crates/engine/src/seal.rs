@@ -26,7 +26,7 @@ use crate::poison::Report;
 use crate::statement::Prepared;
 
 /// `unknown`, the type of an untyped literal: as good as no type.
-const UNKNOWN_OID: u32 = 705;
+pub(crate) const UNKNOWN_OID: u32 = 705;
 
 /// Why sealing or opening stopped.
 pub(crate) enum Stop {
@@ -304,6 +304,43 @@ impl Sealer<'_> {
         self.cell(column, Usage::Assign, Wire { ty, format, bytes }, out)
     }
 
+    /// Appends the cell of a value that stands for itself. Where it is stored and compared it has
+    /// one cell for both, so that what would be stored must be what is compared: 1.5 is stored in an
+    /// `int4` column as 2, and equals nothing there.
+    fn single(
+        &mut self,
+        column: ColumnId,
+        usage: Usage,
+        also_compared: bool,
+        value: Wire<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let start = out.len();
+        self.cell(column, usage, value, out)?;
+        if !also_compared || usage != Usage::Assign {
+            return Ok(());
+        }
+        let stored = std::mem::take(&mut self.scratch.canonical);
+        let compared = self.canonical(column, Usage::Compare, value);
+        let is_same = compared.is_ok() && self.scratch.canonical == stored;
+        if !is_same {
+            out.truncate(start);
+            compared?;
+            let spec = self.policy.column(column);
+            let report = Report::new(
+                "0A000",
+                format!(
+                    "refusing to compare a value with encrypted column `{}` that is stored there as another one",
+                    spec.path()
+                ),
+            )
+            .with_detail(format!("the column's type is `{}`", spec.type_name()))
+            .with_hint("use a parameter for each of the two");
+            return Err(Stop::Failed(report));
+        }
+        Ok(())
+    }
+
     /// Appends the cell of one value.
     fn cell(
         &mut self,
@@ -312,18 +349,8 @@ impl Sealer<'_> {
         value: Wire<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
+        self.canonical(column, usage, value)?;
         let spec = self.policy.column(column);
-        self.scratch.canonical.clear();
-        canonicalise(
-            spec.target(),
-            value.ty,
-            value.format,
-            usage,
-            value.bytes,
-            self.settings,
-            &mut self.scratch.canonical,
-        )
-        .map_err(|error| Stop::Failed(Report::value(&error, &spec.path())))?;
         if spec.ty.family() == Family::Bytea {
             self.refuse_sealed(column)?;
         }
@@ -341,6 +368,22 @@ impl Sealer<'_> {
         })?;
         self.scratch.sealed += 1;
         Ok(())
+    }
+
+    /// The canonical form of a value into `scratch.canonical`.
+    fn canonical(&mut self, column: ColumnId, usage: Usage, value: Wire<'_>) -> Result<(), Stop> {
+        let spec = self.policy.column(column);
+        self.scratch.canonical.clear();
+        canonicalise(
+            spec.target(),
+            value.ty,
+            value.format,
+            usage,
+            value.bytes,
+            self.settings,
+            &mut self.scratch.canonical,
+        )
+        .map_err(|error| Stop::Failed(Report::value(&error, &spec.path())))
     }
 
     /// The binary form of a value that the statement casts to another type.
@@ -448,6 +491,7 @@ impl Sealer<'_> {
                     column,
                     array,
                     usage,
+                    also_compared,
                     cast,
                 }),
             ) = (value, params.get(at))
@@ -470,12 +514,12 @@ impl Sealer<'_> {
                         format: Format::Binary,
                         bytes: &value,
                     };
-                    self.cell(column, usage, value, &mut cells)?;
+                    self.single(column, usage, also_compared, value, &mut cells)?;
                 } else if array {
                     let array = self.array(column, usage, value, client_oid)?;
                     array.write_binary(ScalarType::Bytea.oid(), &mut cells);
                 } else {
-                    self.cell(column, usage, value, &mut cells)?;
+                    self.single(column, usage, also_compared, value, &mut cells)?;
                 }
             }
             places.push(start..cells.len());
@@ -540,6 +584,7 @@ impl Sealer<'_> {
                     wire,
                     column,
                     usage,
+                    also_compared,
                     array,
                 } => {
                     cell.clear();
@@ -558,7 +603,7 @@ impl Sealer<'_> {
                         out.push_str("'::pg_catalog.bytea[]");
                         continue;
                     }
-                    self.cell(*column, *usage, value, &mut cell)?;
+                    self.single(*column, *usage, *also_compared, value, &mut cell)?;
                     out.push_str("'\\x");
                     push_hex(&mut out, &cell);
                     out.push_str("'::pg_catalog.bytea");

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::effect::Effect;
 use crate::names::declared_oids;
+use crate::seal::UNKNOWN_OID;
 
 /// A prepared statement that is more than plain.
 pub(crate) struct Statement {
@@ -27,9 +28,6 @@ pub(crate) struct Statement {
     /// before its rows.
     pub(crate) described: AtomicBool,
 }
-
-/// `unknown` (pg_type.dat): declares nothing.
-const UNKNOWN_OID: u32 = 705;
 
 /// Why a statement is remembered.
 pub(crate) enum Kind {

@@ -19,7 +19,7 @@ use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
     CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
-    Verdict,
+    Untyped, Verdict,
 };
 use crate::refuse::{self, Finish, refuse};
 use crate::relation::{Resolver, Stop};
@@ -50,6 +50,7 @@ enum Outcome {
         params: Vec<Param>,
         edits: Vec<Edit>,
         relations: Vec<u32>,
+        untyped: Vec<Untyped>,
     },
     Copy {
         stream: Arc<CopyStream>,
@@ -215,7 +216,11 @@ fn script(
                 params,
                 edits,
                 relations,
-            } => (outputs, params, edits, relations),
+                untyped,
+            } => {
+                plan.untyped.extend(untyped);
+                (outputs, params, edits, relations)
+            }
             Outcome::Copy {
                 stream,
                 edits,
@@ -405,12 +410,14 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                     params,
                     edits,
                     relations,
+                    untyped,
                 } => Ok(Outcome::Planned {
                     // One column of text, JSON or XML.
                     outputs: Outputs::Columns(vec![Output::PLAIN]),
                     params,
                     edits,
                     relations,
+                    untyped,
                 }),
             },
             StatementKind::Copy(copy) => self.copy(copy),
@@ -464,6 +471,7 @@ fn finish(
         params: grounded.params,
         edits: grounded.edits,
         relations: std::mem::take(&mut analyser.relations),
+        untyped: grounded.untyped,
     })
 }
 

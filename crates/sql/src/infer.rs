@@ -41,6 +41,25 @@ pub(crate) struct LiteralUse<'a> {
     pub(crate) at: usize,
 }
 
+/// What takes values that may say no type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Taker {
+    /// `unnest(…)`.
+    Unnest,
+    /// `x = ANY (ARRAY[…])`.
+    Any,
+}
+
+/// Parameters and constants of which none says a type.
+#[derive(Debug)]
+pub(crate) struct BareUse {
+    pub(crate) taker: Taker,
+    /// The argument of `unnest`, and what the elements of an array are compared with.
+    pub(crate) ty: TypeId,
+    pub(crate) params: Vec<u32>,
+    pub(crate) at: usize,
+}
+
 /// A cast that must be cut out if its operand is sealed.
 #[derive(Debug)]
 pub(crate) struct CastUse<'a> {
@@ -106,6 +125,7 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     /// is for: in a sub-select, `VALUES`, or a `CASE` of nothing but `NULL`.
     detached: bool,
     pub(crate) positional: Vec<PositionalUse>,
+    pub(crate) bare: Vec<BareUse>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
     /// Names of the encrypted columns of the relations that the statement uses, sorted.
@@ -143,6 +163,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             nulls: Vec::new(),
             detached: false,
             positional: Vec::new(),
+            bare: Vec::new(),
             accounted,
             sealed_names: Vec::new(),
             relations: Vec::new(),

@@ -22,7 +22,7 @@ pub use matcher::Matcher;
 pub use plan::{
     CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,
     LiteralValue, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Replacement,
-    Verdict,
+    Untyped, Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
 pub use session::{Definition, Named, Names, NoNames, may_use_names, prepared_names, uses_names};

@@ -66,6 +66,22 @@ pub struct Plan {
     pub executes: Vec<String>,
     /// See `executes`.
     pub uses_names: bool,
+    /// Places that the client has to give a type.
+    pub untyped: Vec<Untyped>,
+}
+
+/// A place that nothing in the text gives a type, and PostgreSQL's error there. Only the type that the
+/// client declares for one of the parameters averts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untyped {
+    /// The numbers of the parameters that stand there.
+    pub params: Vec<u32>,
+    /// The error.
+    pub sqlstate: &'static str,
+    /// PostgreSQL's words.
+    pub message: String,
+    /// And its hint.
+    pub hint: &'static str,
 }
 
 impl Plan {
@@ -91,6 +107,8 @@ pub enum Param {
         array: bool,
         /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// It is compared too where it is stored.
+        also_compared: bool,
         /// The type that it is cast to wherever it stands; an element's of an array. The casts are
         /// cut out, so what they convert has to be converted before it is sealed.
         cast: Option<ScalarType>,
@@ -258,8 +276,10 @@ pub enum Replacement {
         wire: Option<ScalarType>,
         /// The column whose specification it is sealed under.
         column: ColumnId,
-        /// Stored or compared.
+        /// Stored or compared (stored wins when both).
         usage: Usage,
+        /// It is compared too where it is stored.
+        also_compared: bool,
         /// The literal is an array, and its elements are sealed one by one.
         array: bool,
     },

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
-use sealwire_core::value::{self, Coercion, Usage};
+use sealwire_core::value::{self, Coercion, Objection, Usage};
 
-use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, literal_fits};
+use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, Taker, literal_fits};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
-use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement};
+use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement, Untyped};
 use crate::refuse::{self, Finish, refuse};
 use crate::types::{Ground, Sealed, Site};
 
@@ -20,6 +20,7 @@ const PARAMS_MAX: u32 = 65_535;
 pub(crate) struct Grounded {
     pub(crate) params: Vec<Param>,
     pub(crate) edits: Vec<Edit>,
+    pub(crate) untyped: Vec<Untyped>,
 }
 
 const fn usage(sealed: Sealed) -> Usage {
@@ -30,6 +31,10 @@ const fn usage(sealed: Sealed) -> Usage {
     } else {
         Usage::Choose
     }
+}
+
+const fn also_compared(sealed: Sealed) -> bool {
+    sealed.assigned && sealed.equated
 }
 
 /// Types every parameter and literal of a statement.
@@ -53,6 +58,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     for number in analyser.params.keys().copied().collect::<Vec<_>>() {
         param(analyser, number, &mut grounded.params)?;
     }
+    grounded.untyped = untyped(analyser)?;
     let policy = analyser.resolver.context.policy;
     let mut replaced = Vec::new();
     let mut cast_starts = Vec::new();
@@ -192,6 +198,49 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
     Ok(grounded)
 }
 
+/// The places whose type the client has to declare. A parameter that stands elsewhere too may have
+/// got its type there, and those of `PREPARE` have it from the statement.
+fn untyped(analyser: &mut Analyser<'_, '_, '_>) -> Result<Vec<Untyped>, Refusal> {
+    let policy = analyser.resolver.context.policy;
+    let mut untyped = Vec::new();
+    for bare in std::mem::take(&mut analyser.bare) {
+        let is_used_once = |number| analyser.param_uses.get(number) == Some(&1);
+        if analyser.prepares || !bare.params.iter().all(is_used_once) {
+            continue;
+        }
+        let objection = match (bare.taker, analyser.types.ground(bare.ty)) {
+            (Taker::Unnest, Ground::Array(_)) => Objection {
+                sqlstate: "42725",
+                message: "function unnest(unknown) is not unique".to_owned(),
+                hint: "Could not choose a best candidate function. You might need to add explicit type casts.",
+            },
+            // An array of what has no type is one of `text`.
+            (Taker::Any, Ground::Sealed(sealed)) => {
+                let spec = policy.column(sealed.column);
+                let (own, text) = (spec.ty.into(), ScalarType::Text.into());
+                let coercion = value::coercion_of(own, text, Usage::Compare);
+                match coercion.objection(spec, text, Usage::Compare) {
+                    Some(objection) => objection,
+                    None => continue,
+                }
+            }
+            _ => continue,
+        };
+        if bare.params.is_empty() {
+            return Err(refuse::invalid(objection.sqlstate, objection.message)
+                .hint(objection.hint)
+                .at(bare.at));
+        }
+        untyped.push(Untyped {
+            params: bare.params,
+            sqlstate: objection.sqlstate,
+            message: objection.message,
+            hint: objection.hint,
+        });
+    }
+    Ok(untyped)
+}
+
 fn param(
     analyser: &mut Analyser<'_, '_, '_>,
     number: u32,
@@ -233,6 +282,7 @@ fn param(
             column: sealed.column,
             array,
             usage: usage(sealed),
+            also_compared: also_compared(sealed),
             cast: None,
         };
     }
@@ -340,6 +390,7 @@ fn replacement(
         wire,
         column: sealed.column,
         usage: usage(sealed),
+        also_compared: also_compared(sealed),
     }
 }
 
@@ -463,8 +514,8 @@ fn coerced(
             .at(at));
     }
     // One value cannot be coerced in two ways.
-    let twice = sealed.assigned && sealed.equated;
-    Ok((coercion == Coercion::Done && !twice).then_some(scalar))
+    let is_coerced = coercion == Coercion::Done && !also_compared(sealed);
+    Ok(is_coerced.then_some(scalar))
 }
 
 fn cast_refusal(policy: &Policy, cast: &CastUse<'_>, sealed: Sealed) -> Refusal {

@@ -20,7 +20,9 @@ use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
 use crate::poison::{Poison, Report};
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::seal::{Sealer, Stop, literal_keys, objection, param_keys, parameter_type, reading};
+use crate::seal::{
+    Sealer, Stop, UNKNOWN_OID, literal_keys, objection, param_keys, parameter_type, reading,
+};
 use crate::slots::NAME_LEN_MAX;
 use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
 
@@ -355,6 +357,7 @@ impl Session {
                 array,
                 usage,
                 cast,
+                ..
             } = param
             else {
                 continue;
@@ -365,6 +368,16 @@ impl Session {
             let reading = reading(client_oid, array, declared, cast);
             if let Some(report) = objection(at + 1, spec, usage, array, reading) {
                 return Ok(Err(report));
+            }
+        }
+        for place in &plan.untyped {
+            let is_open = |number: &u32| {
+                let at = usize::try_from(*number).unwrap_or(usize::MAX) - 1;
+                matches!(client_oids.get(at), None | Some(&(0 | UNKNOWN_OID)))
+            };
+            if place.params.iter().all(is_open) {
+                let report = Report::new(place.sqlstate, place.message.clone());
+                return Ok(Err(report.with_hint(place.hint)));
             }
         }
         // Whatever the client declared: a parameter that the analysis missed then fails in Parse,

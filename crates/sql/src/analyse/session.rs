@@ -39,6 +39,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             params,
             mut edits,
             relations,
+            ..
         } = self.query(&prepare.query)?
         else {
             return Ok(Outcome::Untouched);
@@ -62,6 +63,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             params: Vec::new(),
             edits,
             relations,
+            untyped: Vec::new(),
         })
     }
 
@@ -159,6 +161,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                     column,
                     array,
                     usage,
+                    also_compared,
                     ..
                 }) => {
                     let ty = analyser.value(&scope, arg)?;
@@ -168,6 +171,9 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                     };
                     if usage == Usage::Assign {
                         analyser.types.assign(cells, column, arg.at);
+                    }
+                    if also_compared {
+                        analyser.types.compare(cells, "EXECUTE", true, arg.at)?;
                     }
                     if array {
                         cells = analyser.types.array(cells);
@@ -264,6 +270,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                     params: Vec::new(),
                     edits: Vec::new(),
                     relations: Vec::new(),
+                    untyped: Vec::new(),
                 }
             }
         }

@@ -118,6 +118,7 @@ fn as_it_is(protected: bool) -> Outcome {
             params: Vec::new(),
             edits: Vec::new(),
             relations: Vec::new(),
+            untyped: Vec::new(),
         }
     } else {
         Outcome::Untouched

@@ -2,7 +2,7 @@
 
 use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
-use super::{Analyser, CastOperand, CastUse, LiteralUse, Result, Voice};
+use super::{Analyser, BareUse, CastOperand, CastUse, LiteralUse, Result, Taker, Voice};
 use crate::ir::{
     Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Name, Operator, Query, Sublink, TypeName,
 };
@@ -403,12 +403,36 @@ impl<'a> Analyser<'a, '_, '_> {
             let qualified = operator.schema.is_some();
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;
+            if let ExprKind::Array(elements) = &array.kind {
+                self.note_bare(Taker::Any, element, elements, at);
+            }
         } else {
             let why = Why::Operand(operator.name);
             self.plain(scope, left, why)?;
             self.plain(scope, array, why)?;
         }
         Ok(self.operator_result(operator.name))
+    }
+
+    /// Notes values that all leave their type open.
+    pub(super) fn note_bare(&mut self, taker: Taker, ty: TypeId, values: &[Expr], at: usize) {
+        let mut params = Vec::new();
+        for value in values {
+            match &value.kind {
+                ExprKind::Param { number, .. } => params.push(*number),
+                ExprKind::Literal(literal) if literal.class == LiteralClass::String => {}
+                ExprKind::Null => {}
+                _ => return,
+            }
+        }
+        if !values.is_empty() {
+            self.bare.push(BareUse {
+                taker,
+                ty,
+                params,
+                at,
+            });
+        }
     }
 
     fn sublink(
@@ -842,6 +866,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let element = self.types.unknown();
                 let list = self.types.array(element);
                 self.same(ty, list, site(arg))?;
+                self.note_bare(Taker::Unnest, ty, std::slice::from_ref(arg), arg.at);
                 Ok(element)
             }
             _ => {

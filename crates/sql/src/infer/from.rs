@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::query::figure_name;
-use super::{Analyser, OutColumn, Result, unpinned};
+use super::{Analyser, OutColumn, Result, Taker, unpinned};
 use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
 use crate::plan::Refusal;
 use crate::refuse::{self, Finish, Path, Why, invalid};
@@ -314,6 +314,7 @@ impl<'a> Analyser<'a, '_, '_> {
                     param: None,
                 };
                 self.types.unify(list, array, site)?;
+                self.note_bare(Taker::Unnest, list, std::slice::from_ref(arg), arg.at);
                 let alone = call.args.len() == 1;
                 columns.push(OutColumn {
                     name: if alone { column_name } else { name }.into(),
