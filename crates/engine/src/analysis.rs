@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use sealwire_core::catalogue::{Attribute, Catalogue, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, EnumType, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
-use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Verdict};
+use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Reading, Verdict};
 
 use crate::catalogue::EnumOids;
 use crate::effect::{self, Effect, Stale};
@@ -222,22 +222,19 @@ impl Analysis {
         }
     }
 
-    /// Looks for what a text may do that neither its first words nor its tag tell: calls of
-    /// `set_config`, and of functions that may do the like.
-    pub(crate) fn note_calls(&mut self, text: &str, effect: &mut Effect) {
+    /// Reads a text that is new to the session. Looks for what it may do that neither its first words
+    /// nor its tag tell: calls of `set_config`, and of functions that may do the like.
+    pub(crate) fn read(&mut self, text: &str, effect: &mut Effect) -> Reading {
         let mut after = Stale::Nothing;
         let (mut defers, mut runs_deferred) = (false, false);
-        let unreadable = sealwire_sql::any_word(text, |word| {
-            match word {
-                "set_config" => after = after.max(Stale::Facts),
-                "prepare" | "declare" => defers = true,
-                "execute" | "fetch" | "move" => runs_deferred = true,
-                _ if self.functions.is_empty() => {}
-                _ => after = after.max(self.functions.get(word).copied().unwrap_or_default()),
-            }
-            false
+        let reading = self.matcher.read(text, |word| match word {
+            "set_config" => after = after.max(Stale::Facts),
+            "prepare" | "declare" => defers = true,
+            "execute" | "fetch" | "move" => runs_deferred = true,
+            _ if self.functions.is_empty() => {}
+            _ => after = after.max(self.functions.get(word).copied().unwrap_or_default()),
         });
-        if unreadable {
+        if reading.unreadable {
             after = after.max(Stale::Facts);
         }
         if defers && after > self.deferred {
@@ -253,6 +250,8 @@ impl Analysis {
             effect.after = effect.after.max(after);
             effect.renames |= after == Stale::Names;
         }
+        effect.naming = reading.may_use_names;
+        reading
     }
 
     /// Whether something has happened in the transaction that its end may undo.

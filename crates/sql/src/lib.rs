@@ -17,7 +17,7 @@ mod views;
 #[cfg(test)]
 extern crate self as sealwire_sql;
 
-pub use matcher::Matcher;
+pub use matcher::{Matcher, Reading};
 
 pub use plan::{
     CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,
@@ -48,12 +48,6 @@ pub struct Context<'a> {
 /// [`Matcher::mentions`] with a matcher built for this one text.
 pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
     Matcher::new(context.policy, context.catalogue).mentions(text)
-}
-
-/// Whether a text has an identifier or a keyword for which a test says yes, as PostgreSQL folds
-/// and unescapes them; `true` for a text that cannot be read.
-pub fn any_word(text: &str, test: impl FnMut(&str) -> bool) -> bool {
-    matcher::any_word(text, test)
 }
 
 /// Whether PostgreSQL's grammar, in any version from 13 on, treats a word as more than a name when

@@ -6,6 +6,7 @@ use sealwire_core::catalogue::{Attribute, Catalogue};
 use sealwire_core::policy::Policy;
 
 use crate::parse::{Lexeme, Tokens, each_word};
+use crate::session;
 use crate::views::Views;
 
 /// The names of the protected relations and of everything that the catalogue says depends on one
@@ -78,13 +79,41 @@ impl Matcher {
         let read = each_word(text, |lexeme| match lexeme {
             Word::Name(word) => self.is_name(word),
             Word::Keyword(word) => {
-                code |= matches!(word, "do" | "create");
+                code = code || brings_code(word);
                 self.is_name(word)
             }
             Word::String(value) => code && self.in_code(value),
         });
         // What cannot be read cannot be proved harmless by its tokens.
         read.unwrap_or_else(|_| self.in_code(text))
+    }
+
+    /// Reads a text once for everything that its words tell. `each` sees its identifiers and
+    /// keywords as PostgreSQL folds and unescapes them, up to where the text cannot be read.
+    pub fn read(&self, text: &str, mut each: impl FnMut(&str)) -> Reading {
+        let (mut mentions, mut may_use_names, mut code) = (false, false, false);
+        let read = each_word(text, |word| {
+            match word {
+                Word::Name(word) => {
+                    each(word);
+                    mentions = mentions || self.is_name(word);
+                }
+                Word::Keyword(word) => {
+                    each(word);
+                    code = code || brings_code(word);
+                    may_use_names = may_use_names || session::is_naming_word(word);
+                    mentions = mentions || self.is_name(word);
+                }
+                Word::String(value) => mentions = mentions || code && self.in_code(value),
+            }
+            false
+        });
+        let unreadable = read.is_err();
+        Reading {
+            mentions: mentions || unreadable && self.in_code(text),
+            may_use_names: may_use_names || unreadable && session::has_naming_word(text),
+            unreadable,
+        }
     }
 
     /// The first of the names that a text has in it, for messages.
@@ -148,6 +177,22 @@ impl Matcher {
     }
 }
 
+/// What the words of a text tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// See [`Matcher::mentions`].
+    pub mentions: bool,
+    /// See [`crate::may_use_names`].
+    pub may_use_names: bool,
+    /// The text cannot be read to its end.
+    pub unreadable: bool,
+}
+
+/// Whether code may stand in the strings behind a keyword.
+fn brings_code(keyword: &str) -> bool {
+    matches!(keyword, "do" | "create")
+}
+
 /// A token that can name something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Word<'t> {
@@ -157,14 +202,4 @@ pub(crate) enum Word<'t> {
     Keyword(&'t str),
     /// A string constant.
     String(&'t str),
-}
-
-/// Runs a test over the identifiers and keywords of a text until it says yes. A text that cannot be
-/// read counts as one that has such a word.
-pub(crate) fn any_word(text: &str, mut test: impl FnMut(&str) -> bool) -> bool {
-    let read = each_word(text, |word| match word {
-        Word::Name(word) | Word::Keyword(word) => test(word),
-        Word::String(_) => false,
-    });
-    read.unwrap_or(true)
 }

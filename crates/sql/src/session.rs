@@ -92,12 +92,19 @@ const NAMING_WORDS: [&str; 8] = [
 pub fn may_use_names(text: &str) -> bool {
     let read = each_word(
         text,
-        |word| matches!(word, Word::Keyword(word) if NAMING_WORDS.contains(&word)),
+        |word| matches!(word, Word::Keyword(word) if is_naming_word(word)),
     );
-    read.unwrap_or_else(|_| {
-        let lower = text.to_ascii_lowercase();
-        NAMING_WORDS.iter().any(|word| lower.contains(word))
-    })
+    read.unwrap_or_else(|_| has_naming_word(text))
+}
+
+pub(crate) fn is_naming_word(keyword: &str) -> bool {
+    NAMING_WORDS.contains(&keyword)
+}
+
+/// Whether such a word stands anywhere in a text that cannot be read.
+pub(crate) fn has_naming_word(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    NAMING_WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// Whether a text that [`may_use_names`] refers to one of these, or to all of them.

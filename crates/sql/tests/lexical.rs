@@ -7,7 +7,7 @@ mod schema;
 #[path = "common/summary.rs"]
 mod summary;
 
-use sealwire_sql::{Matcher, Protocol, Verdict, analyse, any_word, is_keyword};
+use sealwire_sql::{Matcher, Protocol, Verdict, analyse, is_keyword, may_use_names};
 use summary::summary;
 
 fn check(table: &[(&str, &str)]) {
@@ -246,8 +246,57 @@ fn the_matcher_reads_names_and_code_but_not_data() {
 }
 
 #[test]
+fn one_reading_tells_what_the_single_tests_tell() {
+    let world = schema::s1();
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    let mut seen = std::collections::HashSet::new();
+    let mut check = |sql: &str| {
+        let reading = matcher.read(sql, |_| ());
+        assert_eq!(reading.mentions, matcher.mentions(sql), "{sql}");
+        assert_eq!(reading.may_use_names, may_use_names(sql), "{sql}");
+        seen.insert((reading.mentions, reading.may_use_names, reading.unreadable));
+    };
+    let corpus = include_str!("../../../tests/corpus/s1.jsonl").lines();
+    let corpus = corpus.skip(1).map(|line| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        row["sql"].as_str().unwrap().to_owned()
+    });
+    let more = [
+        "DO 'DELETE FROM users'",
+        "SELECT 'users'; DO 'BEGIN END'",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'TABLE users'",
+        "PREPARE p AS SELECT id FROM users",
+        "DEALLOCATE ALL",
+        "SELECT \"execute\", 'fetch' FROM logs",
+        "EXECUTE p('a",
+        "EXECUTE users('a",
+    ];
+    // Cut off anywhere, most of them cannot be read to the end.
+    for sql in corpus.chain(more.map(str::to_owned)) {
+        for (end, _) in sql.char_indices().rev().step_by(7) {
+            check(&sql[..end]);
+        }
+        check(&sql);
+    }
+    for mentions in [false, true] {
+        for names in [false, true] {
+            for unreadable in [false, true] {
+                let kind = (mentions, names, unreadable);
+                assert!(seen.contains(&kind), "{kind:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_word_is_found_however_it_is_spelt() {
-    let may_change_session = |sql| any_word(sql, |word| word == "set_config");
+    let world = schema::s1();
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    let may_change_session = |sql: &str| {
+        let mut found = false;
+        let reading = matcher.read(sql, |word| found |= word == "set_config");
+        found || reading.unreadable
+    };
     for sql in [
         "SELECT set_config('search_path', 'audit', false)",
         "SELECT pg_catalog.SET_CONFIG($1, $2, true)",

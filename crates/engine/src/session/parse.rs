@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict, may_use_names,
+    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict,
 };
 use zeroize::Zeroizing;
 
@@ -208,11 +208,11 @@ impl Session {
                     }
                     _ => {
                         let mut effect = effect::effect(bytes, true);
-                        effect.naming = may_use_names(text);
-                        let by_name = effect.naming && self.uses_names(text);
                         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
-                        analysis.note_calls(text, &mut effect);
-                        if !by_name && !analysis.mentions(text) {
+                        let reading = analysis.read(text, &mut effect);
+                        let by_name = reading.may_use_names && self.uses_names(text);
+                        if !by_name && !reading.mentions {
+                            let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
                             analysis.remember_plain(text, effect);
                             return Ok(Look::Plain(effect));
                         }
