@@ -415,7 +415,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Notes values that all leave their type open.
-    pub(super) fn note_bare(&mut self, taker: Taker, ty: TypeId, values: &[Expr], at: usize) {
+    pub(super) fn note_bare(&mut self, taker: Taker, ty: TypeId, values: &[Expr<'_>], at: usize) {
         let mut params = Vec::new();
         for value in values {
             match &value.kind {
