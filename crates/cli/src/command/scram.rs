@@ -43,10 +43,46 @@ pub(crate) fn run(role: &str, output: &mut Output) -> Result<(), Error> {
 
 fn password() -> io::Result<Zeroizing<String>> {
     if io::stdin().is_terminal() {
-        return rpassword::prompt_password("Password: ").map(Zeroizing::new);
+        return typed(|prompt| rpassword::prompt_password(prompt));
     }
     let mut line = Zeroizing::new(String::new());
     io::stdin().lock().read_line(&mut line)?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     Ok(Zeroizing::new(password))
+}
+
+/// Nobody sees what is typed, so it is asked for twice.
+fn typed(mut ask: impl FnMut(&str) -> io::Result<String>) -> io::Result<Zeroizing<String>> {
+    let password = ask("Password: ").map(Zeroizing::new)?;
+    let again = ask("Again: ").map(Zeroizing::new)?;
+    if *password != *again {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the two are not the same",
+        ));
+    }
+    Ok(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typing<const N: usize>(lines: [&str; N]) -> io::Result<Zeroizing<String>> {
+        let mut lines = lines.into_iter();
+        typed(|_| {
+            lines
+                .next()
+                .map(String::from)
+                .ok_or(io::ErrorKind::UnexpectedEof.into())
+        })
+    }
+
+    #[test]
+    fn a_password_is_typed_twice() {
+        assert_eq!(*typing(["secret", "secret"]).unwrap(), "secret");
+        let error = typing(["secret", "secert"]).unwrap_err();
+        assert!(error.to_string().contains("not the same"), "{error}");
+        assert!(typing(["secret"]).is_err());
+    }
 }
