@@ -575,7 +575,10 @@ impl Sealer<'_> {
         let mut at = 0;
         let mut cell = Vec::new();
         for edit in &plan.edits {
-            out.push_str(text.get(at..edit.range.start).ok_or(OUT_OF_ORDER)?);
+            push_apart(
+                &mut out,
+                text.get(at..edit.range.start).ok_or(OUT_OF_ORDER)?,
+            );
             at = edit.range.end;
             match &edit.replacement {
                 Replacement::Text(text) => out.push_str(text),
@@ -611,7 +614,17 @@ impl Sealer<'_> {
                 _ => return Err(Stop::Fault(Error::ApiMisuse("unknown edit of a plan"))),
             }
         }
-        out.push_str(text.get(at..).ok_or(OUT_OF_ORDER)?);
+        push_apart(&mut out, text.get(at..).ok_or(OUT_OF_ORDER)?);
         Ok(out)
     }
+}
+
+/// Adds what follows an edit. `'x'AND` needs no space between the two, and what takes the place of
+/// the constant does.
+fn push_apart(out: &mut String, rest: &str) {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii();
+    if out.ends_with(is_part) && rest.starts_with(is_part) {
+        out.push(' ');
+    }
+    out.push_str(rest);
 }
