@@ -1,8 +1,8 @@
 //! Canonical values: one byte form per value, from and to both wire formats.
 //!
-//! A value is read, coerced, sent and shown as PostgreSQL 15 does it, the text of an array as the
-//! server's own version does it; `tests/vectors/values` holds what the server does. An application
-//! can see these differences:
+//! A value is read, coerced, sent and shown as PostgreSQL 15 does it, the text of an array, an integer
+//! or a `numeric` as the server's own version does it; `tests/vectors/values` holds what the server
+//! does. An application can see these differences:
 //!
 //! - `float4` and `float8`: -0 becomes 0 and every NaN the same NaN.
 //! - `numeric` without a scale: a deterministic column drops trailing zeros, `1.10` is read back as

@@ -113,15 +113,16 @@ pub(super) fn read(value: WireValue<'_>) -> Result<Option<i64>, ValueError> {
         ScalarType::Int4 if binary => i32::from_be_bytes(value.fixed()?).into(),
         ScalarType::Int8 if binary => i64::from_be_bytes(value.fixed()?),
         ScalarType::Int2 | ScalarType::Int4 | ScalarType::Int8 => {
-            parse(value.ty, value.text()?.as_bytes())?
+            let since_16 = value.settings.is_server_at_least(16);
+            parse(value.ty, value.text()?.as_bytes(), since_16)?
         }
         _ => return Ok(None),
     }))
 }
 
-/// The decimal form of `pg_strtoint16/32/64` up to PostgreSQL 15: blanks, a sign, digits, blanks.
-/// Version 16 added hexadecimal and underscores, which an older server refuses.
-fn parse(ty: ScalarType, text: &[u8]) -> Result<i64, ValueError> {
+/// The forms of `pg_strtoint16/32/64`: blanks, a sign, digits, blanks. Since PostgreSQL 16 the digits
+/// can be hexadecimal, octal or binary ones, and underscores stand between them.
+fn parse(ty: ScalarType, text: &[u8], since_16: bool) -> Result<i64, ValueError> {
     let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
     let mut rest = &text[blanks..];
     let negative = match rest.first() {
@@ -135,36 +136,64 @@ fn parse(ty: ScalarType, text: &[u8]) -> Result<i64, ValueError> {
         }
         _ => false,
     };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits == 0 {
+    let (radix, mut rest) = if since_16 { radix(rest) } else { (10, rest) };
+    let digit = |rest: &[u8]| {
+        let first = rest.first().copied();
+        first.and_then(|byte| char::from(byte).to_digit(radix))
+    };
+    // A number that grows too large is told before what follows it is looked at. One more than the
+    // largest, which a sign could make fit, is told at the end; since PostgreSQL 16 so is whatever one
+    // digit alone makes too large.
+    let largest = match ty {
+        ScalarType::Int2 => i16::MIN.unsigned_abs().into(),
+        ScalarType::Int4 => i32::MIN.unsigned_abs().into(),
+        _ => i64::MIN.unsigned_abs(),
+    };
+    let out_of_range = || ValueError::text_out_of_range(ty);
+    let mut number = 0_u64;
+    let mut has_digits = false;
+    loop {
+        if let Some(digit) = digit(rest) {
+            let fits = number <= largest / u64::from(radix);
+            // Where it fits there is no overflow: the sum is at most `largest` and a digit.
+            number = number.wrapping_mul(radix.into()).wrapping_add(digit.into());
+            if !fits || !since_16 && number > largest {
+                return Err(out_of_range());
+            }
+            has_digits = true;
+        } else if since_16 && rest.first() == Some(&b'_') && (has_digits || radix != 10) {
+            if digit(&rest[1..]).is_none() {
+                return Err(ValueError::syntax(ty));
+            }
+        } else {
+            break;
+        }
+        rest = &rest[1..];
+    }
+    if !has_digits || !rest.iter().copied().all(is_space) {
         return Err(ValueError::syntax(ty));
     }
-    // Accumulated as a negative number, whose range is the larger one.
-    let mut number = 0_i64;
-    for digit in &rest[..digits] {
-        number = number
-            .checked_mul(10)
-            .and_then(|tens| tens.checked_sub(i64::from(digit - b'0')))
-            .ok_or_else(|| ValueError::text_out_of_range(ty))?;
+    match negative {
+        true if number <= largest => Ok(0_i64.wrapping_sub_unsigned(number)),
+        false if number < largest => i64::try_from(number).map_err(|_| out_of_range()),
+        _ => Err(out_of_range()),
     }
-    if !negative {
-        number = number
-            .checked_neg()
-            .ok_or_else(|| ValueError::text_out_of_range(ty))?;
+}
+
+/// The base that a prefix of digits says, and the digits.
+pub(super) const fn radix(text: &[u8]) -> (u32, &[u8]) {
+    match text {
+        [b'0', b'x' | b'X', digits @ ..] => (16, digits),
+        [b'0', b'o' | b'O', digits @ ..] => (8, digits),
+        [b'0', b'b' | b'B', digits @ ..] => (2, digits),
+        digits => (10, digits),
     }
-    // The server, too, reports the range before what follows the digits.
-    if !fits(ty, number) {
-        return Err(ValueError::text_out_of_range(ty));
-    }
-    if !rest[digits..].iter().copied().all(is_space) {
-        return Err(ValueError::syntax(ty));
-    }
-    Ok(number)
 }
 
 /// The least of `int4` and `int8` that holds the constant.
 pub(super) fn type_of(text: &str) -> Option<ScalarType> {
-    let number = parse(ScalarType::Int8, text.as_bytes()).ok()?;
+    // What the grammar takes for a number is one, whatever its base.
+    let number = parse(ScalarType::Int8, text.as_bytes(), true).ok()?;
     Some(if fits(ScalarType::Int4, number) {
         ScalarType::Int4
     } else {

@@ -310,8 +310,10 @@ impl Numeric {
 
 /// Whether an unquoted number of a statement is a `numeric`; its named values need quotes.
 pub(super) fn is_constant(text: &str) -> bool {
-    text.ends_with(|c: char| c.is_ascii_digit() || c == '.')
-        && Numeric::parse(text.as_bytes()).is_ok()
+    let (radix, digits) = int::radix(text.strip_prefix('-').unwrap_or(text).as_bytes());
+    let is_digits = text.ends_with(|c: char| c.is_ascii_digit() || c == '.')
+        || radix != 10 && digits.iter().all(|&b| b.is_ascii_hexdigit() || b == b'_');
+    is_digits && Numeric::parse_since_16(text.as_bytes()).is_ok()
 }
 
 fn len_i32(digits: &[u16]) -> i32 {
@@ -327,7 +329,13 @@ fn push_four(digit: u16, out: &mut Vec<u8>) {
 /// The number, or `None` where the wire type is neither `numeric` nor an integer type.
 pub(super) fn read(value: WireValue<'_>) -> Result<Option<Numeric>, ValueError> {
     Ok(match (value.ty, value.format) {
-        (ScalarType::Numeric, Format::Text) => Some(Numeric::parse(value.text()?.as_bytes())?),
+        (ScalarType::Numeric, Format::Text) => {
+            let text = value.text()?.as_bytes();
+            Some(match value.settings.is_server_at_least(16) {
+                true => Numeric::parse_since_16(text)?,
+                false => Numeric::parse(text)?,
+            })
+        }
         (ScalarType::Numeric, Format::Binary) => Some(Numeric::receive(value.bytes)?),
         _ => int::read(value)?.map(Numeric::from_int),
     })

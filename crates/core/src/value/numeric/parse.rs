@@ -1,5 +1,7 @@
 //! The text form of `numeric`.
 
+use std::io::Write as _;
+
 use zeroize::Zeroizing;
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
 };
 use crate::types::ScalarType;
 use crate::value::ValueError;
+use crate::value::int;
 use crate::value::wire::is_space;
 
 /// Exponents from which `numeric_in` gives up (`INT_MAX / 2`).
@@ -18,8 +21,7 @@ impl Numeric {
     /// literal is read so even where its column has one, which is applied afterwards.
     pub(in crate::value) fn parse(text: &[u8]) -> Result<Self, ValueError> {
         let syntax = || ValueError::syntax(ScalarType::Numeric);
-        let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
-        let text = &text[blanks..];
+        let text = skip_space(text);
         let (number, rest) = match special(text) {
             Some((sign, rest)) => (Self::special(sign), rest),
             None => finite(text)?.ok_or_else(syntax)?,
@@ -30,6 +32,78 @@ impl Numeric {
         number.check_limits()?;
         Ok(number)
     }
+
+    /// The same since PostgreSQL 16: underscores stand between digits, an integer can have another
+    /// base, and no blanks stand before an exponent.
+    pub(in crate::value) fn parse_since_16(text: &[u8]) -> Result<Self, ValueError> {
+        let text = skip_space(text);
+        let (sign, number) = text.split_at(usize::from(matches!(text, [b'-' | b'+', ..])));
+        let (radix, digits) = int::radix(number);
+        let mut plain = Zeroizing::new(Vec::with_capacity(text.len() * 2 + 16));
+        plain.extend_from_slice(sign);
+        if radix == 10 {
+            let mut before = 0_u8;
+            for (at, &byte) in number.iter().enumerate() {
+                let next = number.get(at + 1).is_some_and(u8::is_ascii_digit);
+                let is_separator = byte == b'_' && before.is_ascii_digit() && next;
+                if matches!(before, b'e' | b'E') && is_space(byte) {
+                    return Err(ValueError::syntax(ScalarType::Numeric));
+                }
+                if !is_separator {
+                    plain.push(byte);
+                }
+                before = byte;
+            }
+        } else {
+            decimal(radix, digits, &mut plain)?;
+        }
+        Self::parse(&plain)
+    }
+}
+
+fn skip_space(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| is_space(**byte)).count();
+    &text[blanks..]
+}
+
+/// Appends an integer of another base as decimal digits. The caller has made room for two bytes for
+/// each of the text's, and 16.
+fn decimal(radix: u32, text: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<(), ValueError> {
+    let syntax = || ValueError::syntax(ScalarType::Numeric);
+    let digit = |at: usize| {
+        let byte = text.get(at).copied();
+        byte.and_then(|byte| char::from(byte).to_digit(radix))
+    };
+    // Base 10^9, the lowest digit first; each takes more than seven of another base.
+    let mut number = Zeroizing::new(Vec::with_capacity(text.len() / 7 + 2));
+    number.push(0_u32);
+    let mut at = 0;
+    loop {
+        if let Some(digit) = digit(at) {
+            let mut carry = u64::from(digit);
+            for part in number.iter_mut() {
+                carry += u64::from(*part) * u64::from(radix);
+                *part = u32::try_from(carry % 1_000_000_000).unwrap_or(0);
+                carry /= 1_000_000_000;
+            }
+            if carry > 0 {
+                number.push(u32::try_from(carry).unwrap_or(0));
+            }
+        } else if text.get(at) != Some(&b'_') {
+            break;
+        } else if digit(at + 1).is_none() {
+            return Err(syntax());
+        }
+        at += 1;
+    }
+    if at == 0 || !text[at..].iter().copied().all(is_space) {
+        return Err(syntax());
+    }
+    for part in number.iter().rev() {
+        // Writing to a vector cannot fail.
+        let _ = write!(out, "{part:09}");
+    }
+    Ok(())
 }
 
 fn special(text: &[u8]) -> Option<(u16, &[u8])> {

@@ -1,5 +1,5 @@
-//! Texts of arrays, right and wrong ones, are read as the server in use reads them: the same array, or
-//! the same error.
+//! Texts of arrays and numbers, right and wrong ones, are read as the server in use reads them: the
+//! same value, or the same error.
 //!
 //! `SEALWIRE_TWIN_SEED` repeats a run, `SEALWIRE_TWIN_COUNT` makes it longer.
 
@@ -261,4 +261,84 @@ async fn texts_of_arrays_are_read_as_by_a_plain_table() {
     for code in ["", "22P02", "22003", "54000", "2202E"] {
         assert!(outcomes.contains_key(code), "no outcome {code:?} was met");
     }
+}
+
+/// The numbers, and the texts that are made of these pieces.
+const NUMBERS: [&str; 4] = ["int2", "int4", "int8", "numeric"];
+
+const PIECES: [&str; 26] = [
+    "0", "1", "7", "9", "0x", "0X", "0o", "0b", "f", "A", "_", "_", "__", ".", "e", "E", "-", "+",
+    " ", "x", "32767", "80000000", "99999999", "0000", "inf", "NaN",
+];
+
+#[tokio::test]
+async fn texts_of_numbers_are_read_as_by_a_plain_table() {
+    let columns = NUMBERS.map(|ty| Column::randomized(ty, ty));
+    let fixture = Fixture::new([Table::new("public", "t", columns)]).await;
+    let mut sealed = support::wire(&fixture.url()).await;
+    let mut plain = fixture.plain_wire().await;
+    let version = server_version(&plain);
+    let first = environment("SEALWIRE_TWIN_SEED", 1);
+    let count = environment("SEALWIRE_TWIN_COUNT", 400);
+    let mut outcomes = BTreeMap::new();
+    for seed in first..first + count {
+        let mut rng = Rng::with_seed(seed);
+        let digits = rng.usize(1..7);
+        // Most begin as one of another base.
+        let from = if rng.bool() { 4..8 } else { 0..PIECES.len() };
+        let mut text = PIECES[rng.usize(from)].to_owned();
+        for _ in 0..digits {
+            let any = if rng.u8(..3) == 0 { PIECES.len() } else { 4 };
+            text.push_str(PIECES[rng.usize(..any)]);
+            if rng.u8(..4) == 0 {
+                text.push('_');
+            }
+        }
+        for ty in NUMBERS {
+            let mut batch = Batch::new();
+            let sql = format!("INSERT INTO t ({ty}) VALUES ($1) RETURNING {ty}");
+            batch
+                .parse("", &sql, &[])
+                .bind("", "", &[Param::text(text.as_bytes())], Format::Text)
+                .execute("", 0)
+                .sync()
+                .query(&format!(
+                    "INSERT INTO t ({ty}) VALUES ('{text}') RETURNING {ty}"
+                ));
+            let what = format!("seed {seed}, {ty}: {text:?}");
+            let (sealed, plain) = tokio::join!(sealed.exchange(&batch), plain.exchange(&batch));
+            let (sealed, plain) = (read(sealed), read(plain));
+            let outcome = match &plain {
+                Read::Failed(error) => error.code().to_owned(),
+                Read::Rows(_) if text.contains(['x', 'o', '_']) => "new".to_owned(),
+                Read::Rows(_) => String::new(),
+            };
+            *outcomes.entry(outcome).or_insert(0) += 1;
+            assert_same(&sealed, &plain, version, &text, &what);
+        }
+    }
+    // Without quotes the grammar reads them, which an older one does not.
+    for number in [
+        "0x1F",
+        "-0x1f",
+        "0o17",
+        "0b1",
+        "1_000",
+        "1_000.5",
+        "5_0e1_0",
+        "0x1F_FFFF_FFFF_FFFF_FFFF",
+    ] {
+        for ty in NUMBERS.iter().filter(|_| version >= 16) {
+            let sql = format!("INSERT INTO t ({ty}) VALUES ({number}) RETURNING {ty}");
+            let mut batch = Batch::new();
+            batch.query(&sql);
+            let (sealed, plain) = tokio::join!(sealed.exchange(&batch), plain.exchange(&batch));
+            assert_same(&read(sealed), &read(plain), version, number, &sql);
+        }
+    }
+    eprintln!("{outcomes:?}");
+    for code in ["", "22P02", "22003"] {
+        assert!(outcomes.contains_key(code), "no outcome {code:?} was met");
+    }
+    assert_eq!(outcomes.contains_key("new"), version >= 16);
 }
