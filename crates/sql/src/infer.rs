@@ -1,5 +1,7 @@
 //! Inference: walks the tree, resolves names and collects what every expression must be.
 
+mod call;
+mod column;
 mod expr;
 mod from;
 mod modify;

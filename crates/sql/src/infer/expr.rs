@@ -4,12 +4,11 @@ use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
 use super::{Analyser, BareUse, CastOperand, CastUse, LiteralUse, Result, Taker, Voice};
 use crate::ir::{
-    Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Name, Operator, Query, Sublink, TypeName,
+    CastForm, Expr, ExprKind, Literal, LiteralClass, Operator, Query, Sublink, TypeName,
 };
-use crate::plan::{Refusal, RefusalKind};
-use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
+use crate::refuse::{self, Finish, Path, Why, invalid};
 use crate::relation::Stop;
-use crate::scope::{Found, Item, Scope};
+use crate::scope::Scope;
 use crate::types::{Ground, Site, TypeId};
 
 /// What an expression gives.
@@ -46,7 +45,7 @@ fn is_value(expr: &Expr<'_>) -> bool {
     }
 }
 
-fn site(expr: &Expr<'_>) -> Site {
+pub(super) fn site(expr: &Expr<'_>) -> Site {
     Site {
         at: expr.at,
         param: param_of(expr),
@@ -109,7 +108,7 @@ impl<'a> Analyser<'a, '_, '_> {
         }
     }
 
-    fn same(&mut self, a: TypeId, b: TypeId, site: Site) -> Result<()> {
+    pub(super) fn same(&mut self, a: TypeId, b: TypeId, site: Site) -> Result<()> {
         Ok(self.types.unify(a, b, site)?)
     }
 
@@ -638,244 +637,6 @@ impl<'a> Analyser<'a, '_, '_> {
             && context.facts.search_path.iter().any(|s| s == "pg_catalog")
     }
 
-    pub(super) fn column(
-        &mut self,
-        scope: &Scope<'_, 'a>,
-        parts: &'a [Name<'a>],
-        star: bool,
-        at: usize,
-    ) -> Result<TypeId> {
-        if star {
-            return Err(refuse::construct("`*` in this place", Some(at)).into());
-        }
-        self.account_all(parts);
-        let (qualifier, name) = match parts {
-            [name] => {
-                return match scope.column(name.text) {
-                    Found::Nothing => self.whole_row(scope, None, name, at),
-                    found => self.found(found, name, at),
-                };
-            }
-            [relation, name] => ((None, relation), name),
-            [schema, relation, name] | [_, schema, relation, name] => {
-                ((Some(schema.text), relation), name)
-            }
-            _ => return Err(unknown_name(parts, at).into()),
-        };
-        let (schema, relation) = qualifier;
-        match scope.relation(schema, relation.text) {
-            Ok(Some(item)) => match item.column(name.text) {
-                Found::Nothing => Err(attribute_notation(item, name, at).into()),
-                found => self.found(found, name, at),
-            },
-            Ok(None) => match parts {
-                // `schema.relation` as a whole row.
-                [schema, relation] => self.whole_row(scope, Some(schema), relation, at),
-                _ => Err(unknown_name(parts, at).into()),
-            },
-            Err(why) => Err(unknown_name(parts, at).detail(why).into()),
-        }
-    }
-
-    fn found(&mut self, found: Found<'_, 'a>, name: &'a Name<'a>, at: usize) -> Result<TypeId> {
-        match found {
-            Found::Column(column) => self.reference(column, at),
-            Found::System | Found::Open => Ok(self.types.plain(Why::Column(Path::Name(name.text)))),
-            Found::Ambiguous => {
-                let words = format!("column reference \"{}\" is ambiguous", name.text);
-                Err(invalid("42702", words).at(at).into())
-            }
-            Found::Shadows(outer) => {
-                let path = self.path_of(outer);
-                Err(refuse(
-                    RefusalKind::Name,
-                    format!("refusing to take `{}` for a plain column here", name.text),
-                )
-                .detail(format!(
-                    "only the server's catalogue says that it is not the encrypted `{path}`"
-                ))
-                .hint("qualify the column with its relation")
-                .at(at)
-                .into())
-            }
-            Found::Nothing => Err(unknown_name(std::slice::from_ref(name), at).into()),
-        }
-    }
-
-    /// A name that is no column may be a relation: its row as one value.
-    fn whole_row(
-        &mut self,
-        scope: &Scope<'_, 'a>,
-        schema: Option<&'a Name<'a>>,
-        relation: &'a Name<'a>,
-        at: usize,
-    ) -> Result<TypeId> {
-        let found = scope.relation(schema.map(|schema| schema.text), relation.text);
-        let Ok(Some(item)) = found else {
-            return Err(unknown_name(std::slice::from_ref(relation), at).into());
-        };
-        for column in item.columns.iter() {
-            let ty = self.reference(column, at)?;
-            let site = Site { at, param: None };
-            let why = Why::Clause("a whole row");
-            if self.types.require_plain(ty, why, site).is_err() {
-                return Err(refuse::whole_row(item.row_path, at).into());
-            }
-        }
-        Ok(self.types.plain(Why::Column(Path::Name(relation.text))))
-    }
-
-    /// `(relation).field` is the column `relation.field`. Where the name is a column, it is one of a
-    /// composite type, which cannot be encrypted.
-    fn field(
-        &mut self,
-        scope: &Scope<'_, 'a>,
-        relation: &'a Name<'a>,
-        field: Option<&'a Name<'a>>,
-        at: usize,
-    ) -> Result<TypeId> {
-        let found = scope.column(relation.text);
-        let Some(field) = field else {
-            return Err(refuse::construct("expansion of a composite value", Some(at)).into());
-        };
-        self.account(relation);
-        if !matches!(found, Found::Nothing) {
-            // The field's name is left to the tripwire: only a relation's columns are known here.
-            let ty = self.found(found, relation, at)?;
-            let what = "a field selection";
-            let site = Site { at, param: None };
-            self.require_plain(ty, Why::Operand(what), site)?;
-            return Ok(self.types.plain(Why::OperatorResult(what)));
-        }
-        match scope.relation(None, relation.text) {
-            Ok(Some(item)) => match item.column(field.text) {
-                Found::Nothing => Err(attribute_notation(item, field, at).into()),
-                found => {
-                    self.account(field);
-                    self.found(found, field, at)
-                }
-            },
-            _ => Err(unknown_name(std::slice::from_ref(relation), at).into()),
-        }
-    }
-
-    /// Whether an expression is a relation's row and nothing else; its names are accounted for then.
-    fn is_row(&mut self, scope: &Scope<'_, 'a>, expr: &'a Expr<'a>) -> bool {
-        let ExprKind::Column { parts, star } = &expr.kind else {
-            return false;
-        };
-        let relation = match parts.as_slice() {
-            [name] if *star || matches!(scope.column(name.text), Found::Nothing) => {
-                scope.relation(None, name.text)
-            }
-            _ => return false,
-        };
-        let is_row = matches!(relation, Ok(Some(_)));
-        if is_row {
-            self.account_all(parts);
-        }
-        is_row
-    }
-
-    fn call(&mut self, scope: &Scope<'_, 'a>, call: &'a Call<'a>, at: usize) -> Result<TypeId> {
-        let name = call.parts.last().copied().unwrap_or_default();
-        let schema = match call.parts.as_slice() {
-            [_] => None,
-            [schema, _] => Some(*schema),
-            _ => Some(""),
-        };
-        let single = call.args.len() == 1
-            && !call.star
-            && !call.distinct
-            && !call.variadic
-            && !call.named_args
-            && call.over.is_none()
-            && call.filter.is_none()
-            && call.order.is_empty();
-        // A call of one argument by a bare name may be a column reference (`email(u)`): its name
-        // is left to the tripwire.
-        if !(schema.is_none() && single) {
-            self.account_all(&call.names);
-        }
-        self.condition(scope, call.filter.as_ref())?;
-        self.plain_all(scope, &call.order, Why::Clause("ORDER BY"))?;
-        if let Some(window) = &call.over {
-            self.window(scope, window)?;
-        }
-        let builtin = schema.is_none_or(|schema| schema == "pg_catalog");
-        let usual = builtin && !call.variadic && !call.named_args && !call.within_group;
-        let result = || Why::Result(name);
-        match (name, call.args.as_slice()) {
-            ("count", [arg]) if usual && !call.distinct && self.is_row(scope, arg) => {
-                Ok(self.types.plain(result()))
-            }
-            ("count", [arg]) if usual => {
-                let ty = self.value(scope, arg)?;
-                if call.distinct {
-                    self.types.compare(ty, "count(DISTINCT)", true, at)?;
-                }
-                Ok(self.types.plain(result()))
-            }
-            ("array_agg", [arg]) if usual => {
-                let ty = self.value(scope, arg)?;
-                if call.distinct {
-                    self.types.compare(ty, "array_agg(DISTINCT)", true, at)?;
-                }
-                Ok(self.types.array(ty))
-            }
-            ("any_value", [arg]) if usual => self.value(scope, arg),
-            // These look at what is NULL, never at a value. A constant among them is not expected to
-            // be one of an encrypted column, but might be.
-            ("num_nulls" | "num_nonnulls", args) if usual && args.iter().all(is_column) => {
-                for arg in args {
-                    self.value(scope, arg)?;
-                }
-                Ok(self.types.plain(result()))
-            }
-            // And these at the shape of an array.
-            (
-                "cardinality" | "array_ndims" | "array_dims" | "array_length" | "array_lower"
-                | "array_upper",
-                [arg, rest @ ..],
-            ) if usual && single_or_dimension(rest) => {
-                let ty = self.value(scope, arg)?;
-                let element = self.types.unknown();
-                let list = self.types.array(element);
-                self.same(ty, list, site(arg))?;
-                self.plain_all(scope, rest, Why::Argument(name))?;
-                Ok(self.types.plain(result()))
-            }
-            ("first_value" | "last_value", [arg]) if usual && call.over.is_some() => {
-                self.value(scope, arg)
-            }
-            ("nth_value" | "lag" | "lead", [arg, rest @ ..])
-                if usual && call.over.is_some() && rest.len() <= 2 =>
-            {
-                let ty = self.value(scope, arg)?;
-                if let Some(offset) = rest.first() {
-                    self.plain(scope, offset, Why::Argument(name))?;
-                }
-                if let Some(default) = rest.get(1) {
-                    let other = self.value(scope, default)?;
-                    self.same(ty, other, either(arg, default))?;
-                }
-                Ok(ty)
-            }
-            ("unnest", [arg]) if usual && single => {
-                let ty = self.value(scope, arg)?;
-                let element = self.types.unknown();
-                let list = self.types.array(element);
-                self.same(ty, list, site(arg))?;
-                self.note_bare(Taker::Unnest, ty, std::slice::from_ref(arg), arg.at);
-                Ok(element)
-            }
-            _ => {
-                self.plain_all(scope, &call.args, Why::Argument(name))?;
-                Ok(self.types.plain(result()))
-            }
-        }
-    }
-
     pub(super) fn window(
         &mut self,
         scope: &Scope<'_, 'a>,
@@ -891,20 +652,8 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 }
 
-const fn is_column(expr: &Expr<'_>) -> bool {
-    matches!(
-        expr.kind,
-        ExprKind::Column { star: false, .. } | ExprKind::Field { .. }
-    )
-}
-
-/// The arguments of a function of an array behind the array: none, or a dimension.
-const fn single_or_dimension(rest: &[Expr<'_>]) -> bool {
-    rest.len() <= 1
-}
-
 /// The site of an operation on two expressions, for messages.
-fn either(left: &Expr<'_>, right: &Expr<'_>) -> Site {
+pub(super) fn either(left: &Expr<'_>, right: &Expr<'_>) -> Site {
     Site {
         at: right.at,
         param: param_of(left).or_else(|| param_of(right)),
@@ -933,40 +682,6 @@ fn is_cell_type(target: &TypeName<'_>) -> bool {
                 | ["sealwire" | "", "deterministic" | "randomized"]
                 | ["deterministic" | "randomized"]
         )
-}
-
-/// A name that is no column: it does not exist, or its relation is none of the statement's
-/// (`transformColumnRef`).
-fn unknown_name(parts: &[Name<'_>], at: usize) -> Refusal {
-    let path: Vec<&str> = parts.iter().map(|part| part.text).collect();
-    let refusal = match path.as_slice() {
-        [name] => invalid("42703", format!("column \"{name}\" does not exist")),
-        [relation, ..] => {
-            let relation = path.get(path.len() - 2).unwrap_or(relation);
-            missing_relation(relation)
-        }
-        [] => invalid("42703", "column does not exist"),
-    };
-    refusal.at(at)
-}
-
-/// A relation that qualifies a name and is not in FROM.
-pub(super) fn missing_relation(name: &str) -> Refusal {
-    invalid(
-        "42P01",
-        format!("missing FROM-clause entry for table \"{name}\""),
-    )
-}
-
-/// `u.label` where `u` has no such column: the server would then look for a function of that name.
-fn attribute_notation(item: &Item<'_>, name: &Name<'_>, at: usize) -> Refusal {
-    let relation = item.name.map_or(item.row_path, Path::Name);
-    invalid(
-        "42703",
-        format!("column {relation}.{} does not exist", name.text),
-    )
-    .detail("a function of that name is not called on a whole row with encrypted columns")
-    .at(at)
 }
 
 /// Whether a constant can be a value of a type family, as the server's own literal rules have it.

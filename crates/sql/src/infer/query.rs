@@ -390,7 +390,7 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         if items.is_empty() {
             let refusal = match parts.last() {
-                Some(relation) => super::expr::missing_relation(relation.text),
+                Some(relation) => super::column::missing_relation(relation.text),
                 None => invalid("42601", "SELECT * with no tables specified is not valid"),
             };
             return Err(refusal.at(at).into());
