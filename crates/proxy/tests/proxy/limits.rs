@@ -6,6 +6,7 @@ use sealwire_proxy::Settings;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::wire::{Batch, Reply, WireClient};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::support::*;
 
@@ -100,24 +101,29 @@ async fn waits_for(fixture: &Fixture, application_name: &str) -> String {
         .map_or_else(|| "nothing".into(), |row| row.get(0))
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_makes_the_server_wait_and_nobody_else() {
-    let fixture = Fixture::new(people()).await;
-    let proxy = Running::start(settings_without_password(&fixture)).await;
-    let bystander = proxy.client(&fixture).await;
+/// A client that has asked for far more than all sockets between hold, and does not read it.
+async fn lazy(fixture: &Fixture, proxy: &Running) -> WireClient<TcpStream> {
     let name = [("application_name", "lazy")];
     let stream = proxy.stream().await;
     let mut lazy = WireClient::start(stream, &fixture.sealed().config(), &name)
         .await
         .unwrap();
     let mut batch = Batch::new();
-    // Far more than all sockets between hold.
     batch.query("SELECT repeat('x', 10000) FROM generate_series(1, 20000)");
     lazy.send(&batch).await;
     until("the server waits", async || {
-        waits_for(&fixture, "lazy").await == "ClientWrite"
+        waits_for(fixture, "lazy").await == "ClientWrite"
     })
     .await;
+    lazy
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_makes_the_server_wait_and_nobody_else() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::start(settings_without_password(&fixture)).await;
+    let bystander = proxy.client(&fixture).await;
+    let mut lazy = lazy(&fixture, &proxy).await;
     for id in 1..=20 {
         works(&bystander, id).await;
     }
@@ -142,18 +148,7 @@ async fn a_client_that_does_not_read_makes_the_server_wait_and_nobody_else() {
 async fn a_client_that_does_not_read_why_its_session_has_ended_is_not_waited_for() {
     let fixture = Fixture::new(people()).await;
     let proxy = Running::start(settings_without_password(&fixture)).await;
-    let stream = proxy.stream().await;
-    let name = [("application_name", "lazy")];
-    let mut lazy = WireClient::start(stream, &fixture.sealed().config(), &name)
-        .await
-        .unwrap();
-    let mut batch = Batch::new();
-    batch.query("SELECT repeat('x', 10000) FROM generate_series(1, 20000)");
-    lazy.send(&batch).await;
-    until("the server waits", async || {
-        waits_for(&fixture, "lazy").await == "ClientWrite"
-    })
-    .await;
+    let mut lazy = lazy(&fixture, &proxy).await;
     // A message of no length.
     lazy.send_bytes(b"Q\0\0\0\0").await;
     proxy.settle(0.0).await;
