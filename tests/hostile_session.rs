@@ -322,3 +322,145 @@ async fn a_search_path_is_noticed_however_it_is_spelt() {
     }
     proxy.assert_absent(&["zqxmarker"]);
 }
+
+/// A statement that was plain when it was prepared, and says a name that the session itself has
+/// given to something protected since.
+#[tokio::test]
+async fn a_plain_statement_gets_no_value_once_its_name_is_protected() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    let prepare = |batch: &mut Batch, name: &str| {
+        batch
+            .parse(name, "SELECT id FROM turned WHERE email = $1", &[])
+            .sync();
+    };
+    let run = |batch: &mut Batch, value: &str| {
+        batch
+            .bind("", "turned", &[Param::text(value)], Format::Text)
+            .execute("", 0)
+            .bind("", "other", &[Param::text(value)], Format::Text)
+            .execute("", 0)
+            .sync();
+    };
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    for (make, remake, drop) in [
+        (
+            "CREATE TABLE turned (id int8, email text)",
+            "CREATE VIEW turned AS SELECT id, email FROM people",
+            "DROP VIEW turned",
+        ),
+        (
+            "CREATE VIEW turned AS SELECT 1 AS id, 'a'::text AS email",
+            "CREATE TABLE turned () INHERITS (people)",
+            "DROP TABLE turned",
+        ),
+        (
+            "CREATE TABLE turned (id int8, email text)",
+            "DO $$ BEGIN EXECUTE 'CREATE VIEW turned AS SELECT id, email FROM peo' || 'ple'; END $$",
+            "DROP VIEW turned",
+        ),
+    ] {
+        let is_view = make.contains("VIEW");
+        pair.both(make).await;
+        let mut first = Batch::new();
+        prepare(&mut first, "turned");
+        first.parse("other", "SELECT $1::text", &[]).sync();
+        run(&mut first, "harmless");
+        let (sealed, plain) = pair.exchange(&first).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{make}");
+
+        // The definition and the values go out together.
+        let mut changed = Batch::new();
+        changed.query(if is_view {
+            "DROP VIEW turned"
+        } else {
+            "DROP TABLE turned"
+        });
+        changed.query(remake);
+        changed
+            .bind("", "turned", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .sync();
+        let (sealed, _) = pair.exchange(&changed).await;
+        assert!(
+            sealed
+                .iter()
+                .any(|reply| matches!(reply, Reply::Error(error) if error.code() == "0A000")),
+            "{remake}: {sealed:?}"
+        );
+
+        // Prepared again it does what it does, and the other has never stopped.
+        let mut again = Batch::new();
+        again.close(b'S', "turned");
+        prepare(&mut again, "turned");
+        again
+            .bind("", "turned", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .bind("", "other", &[Param::text("harmless")], Format::Text)
+            .execute("", 0)
+            .close(b'S', "turned")
+            .close(b'S', "other")
+            .sync();
+        let (sealed, plain) = pair.exchange(&again).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{remake}");
+        pair.both(drop).await;
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// The server takes values for the parameters of the statement behind `PREPARE … AS`, where the client
+/// declares them, and does nothing with them.
+#[tokio::test]
+async fn prepare_takes_no_values() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    let mut batch = Batch::new();
+    batch
+        .parse(
+            "",
+            "PREPARE q AS SELECT id FROM people WHERE email = $1",
+            &[25],
+        )
+        .bind("", "", &[Param::text(MARKER)], Format::Text)
+        .execute("", 0)
+        .sync();
+    let (sealed, _) = pair.exchange(&batch).await;
+    assert!(is_refused(&sealed), "{sealed:?}");
+    let mut batch = Batch::new();
+    batch
+        .parse(
+            "",
+            "PREPARE q AS SELECT id FROM people WHERE email = $1",
+            &[],
+        )
+        .bind("", "", &[], Format::Text)
+        .execute("", 0)
+        .sync();
+    batch.query("EXECUTE q('zqxmarker-s')");
+    let (sealed, plain) = pair.exchange(&batch).await;
+    // The refused batch has left nothing behind, and the plain twin's has.
+    assert!(
+        !sealed.iter().any(|reply| matches!(reply, Reply::Error(_))),
+        "{sealed:?}"
+    );
+    assert!(plain.iter().any(|reply| matches!(reply, Reply::Error(_))));
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// Format codes for rows that a statement does not return are nobody's business.
+#[tokio::test]
+async fn result_formats_of_no_columns_are_not_counted() {
+    let fixture = Fixture::new(people()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url()).await;
+    let mut batch = Batch::new();
+    batch
+        .parse("", "UPDATE people SET email = $1 WHERE email = $2", &[])
+        .bind_formats("", "", &[Param::text("a"), Param::text("b")], &[1, 0, 1])
+        .execute("", 0)
+        .sync();
+    let (sealed, plain) = pair.exchange(&batch).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+}

@@ -38,7 +38,7 @@ impl Names for SessionNames<'_> {
         match &self.statements.get(name.as_bytes())?.kind {
             Kind::Planned(prepared) => Some(Named::Planned(Arc::clone(&prepared.plan))),
             Kind::Failed(_) => Some(Named::Failed),
-            Kind::Risky | Kind::Untouched => None,
+            Kind::Risky | Kind::Plain(_) | Kind::Untouched => None,
         }
     }
 

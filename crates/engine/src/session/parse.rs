@@ -24,7 +24,7 @@ use crate::seal::{
     Sealer, Stop, UNKNOWN_OID, literal_keys, objection, param_keys, parameter_type, reading,
 };
 use crate::slots::NAME_LEN_MAX;
-use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
+use crate::statement::{Check, Kind, Prepared, QueryRun, Statement, Words};
 
 const NO_ANALYSIS: Error = Error::ApiMisuse("a statement came before the policy");
 
@@ -324,7 +324,11 @@ impl Session {
                         // The name may come to mean something before it is used again.
                         Effect { naming: true, .. } => Some(Kind::Untouched),
                         Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
-                        _ => None,
+                        // What has no name is prepared anew soon enough.
+                        _ if parse.name.is_empty() => None,
+                        _ => str::from_utf8(parse.text)
+                            .ok()
+                            .map(|text| Kind::Plain(Words::of(text))),
                     };
                     return Ok(self.forward_parse(head, &parse, kind, effect));
                 }
@@ -491,7 +495,11 @@ impl Session {
     }
 
     fn statement(&self, text: &str, kind: Kind, effect: Effect) -> Arc<Statement> {
-        let keeps_text = !matches!(kind, Kind::Risky);
+        let keeps_text = !matches!(kind, Kind::Risky | Kind::Plain(_));
+        let epoch = match kind {
+            Kind::Plain(_) => Analysis::names_epoch,
+            _ => Analysis::epoch,
+        };
         Arc::new(Statement {
             text: Zeroizing::new(if keeps_text {
                 text.into()
@@ -500,7 +508,7 @@ impl Session {
             }),
             kind,
             effect,
-            epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, Analysis::epoch)),
+            epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, epoch)),
             by_sql: false,
             described: AtomicBool::new(false),
         })
