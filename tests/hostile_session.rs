@@ -464,3 +464,180 @@ async fn result_formats_of_no_columns_are_not_counted() {
     let (sealed, plain) = pair.exchange(&batch).await;
     assert_eq!(difference(&sealed, &plain, &[]), None);
 }
+
+/// The same for a statement that SQL has prepared, however it came by its name: `EXECUTE` brings the
+/// values in its text.
+#[tokio::test]
+async fn a_plain_statement_of_sql_gets_no_value_once_its_name_is_protected() {
+    const PREPARE: &str = "PREPARE turning (text) AS SELECT id FROM turned WHERE email = $1";
+    const EXECUTE: &str = "EXECUTE turning('zqxmarker-s')";
+    let table = "CREATE TABLE turned (id int8, email text)";
+    let view = "CREATE VIEW turned AS SELECT id, email FROM people";
+    let other = "CREATE SCHEMA other; CREATE VIEW other.turned AS SELECT id, email FROM people";
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    let turn = ["DROP TABLE turned", view];
+    for (name, make, how, change, undo) in [
+        (
+            "a view in place of a table",
+            &[table][..],
+            'Q',
+            &turn[..],
+            &["DROP VIEW turned"][..],
+        ),
+        (
+            "prepared by the protocol",
+            &[table],
+            'X',
+            &turn,
+            &["DROP VIEW turned"],
+        ),
+        (
+            "a new name",
+            &[
+                table,
+                "CREATE VIEW people_too AS SELECT id, email FROM people",
+            ],
+            'Q',
+            &[
+                "DROP TABLE turned",
+                "ALTER VIEW people_too RENAME TO turned",
+            ],
+            &["DROP VIEW turned"],
+        ),
+        (
+            "the search path",
+            &[table, other],
+            'Q',
+            &["SET search_path = other, public"],
+            &[
+                "RESET search_path",
+                "DROP SCHEMA other CASCADE",
+                "DROP TABLE turned",
+            ],
+        ),
+    ] {
+        for sql in make {
+            pair.both(sql).await;
+        }
+        let prepare = batch(&[
+            (how, PREPARE, &[]),
+            (how, "PREPARE other (text) AS SELECT $1", &[]),
+            ('Q', "PREPARE valueless AS SELECT id FROM turned", &[]),
+            ('Q', "EXECUTE turning('harmless')", &[]),
+            ('X', "EXECUTE other('harmless')", &[]),
+        ]);
+        let (sealed, plain) = pair.exchange(&prepare).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{name}");
+
+        // The definition and the values go out together.
+        let mut steps: Vec<Step<'_>> = change.iter().map(|sql| ('Q', *sql, &[][..])).collect();
+        steps.push(('Q', EXECUTE, &[]));
+        let (sealed, _) = pair.exchange(&batch(&steps)).await;
+        assert!(
+            sealed
+                .iter()
+                .any(|reply| matches!(reply, Reply::Error(error) if error.code() == "0A000")),
+            "{name}: {sealed:?}"
+        );
+        let (sealed, _) = pair.exchange(&batch(&[('X', EXECUTE, &[])])).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+        let mut bound = Batch::new();
+        bound
+            .bind("", "turning", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .sync();
+        let (sealed, _) = pair.exchange(&bound).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+        let explained = format!("EXPLAIN ANALYZE {EXECUTE}");
+        let (sealed, _) = pair.exchange(&batch(&[('Q', &explained, &[])])).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+
+        // Without values, or without the name, nothing is refused; prepared again it works.
+        let again = batch(&[
+            ('Q', "EXECUTE valueless", &[]),
+            ('Q', "EXECUTE other('harmless')", &[]),
+            ('Q', "DEALLOCATE turning", &[]),
+            ('Q', PREPARE, &[]),
+            ('Q', EXECUTE, &[]),
+            ('Q', "DEALLOCATE ALL", &[]),
+        ]);
+        let (sealed, plain) = pair.exchange(&again).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{name}");
+        for sql in undo {
+            pair.both(sql).await;
+        }
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// What a name of SQL means is what the last `PREPARE` that worked made of it.
+#[tokio::test]
+async fn names_of_sql_are_plain_as_long_as_their_statements_are() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both("CREATE TABLE turned (id int8, email text)").await;
+    pair.both("CREATE SCHEMA other; CREATE TABLE other.people (id int8, email text)")
+        .await;
+    // A failed `PREPARE` leaves the one before; another name may be prepared behind it or before it.
+    let prepare = batch(&[
+        (
+            'Q',
+            "PREPARE a (text) AS SELECT 1; PREPARE b (text) AS SELECT id FROM turned WHERE email = $1",
+            &[],
+        ),
+        (
+            'Q',
+            "PREPARE c (text) AS SELECT id FROM turned WHERE email = $1; DEALLOCATE c; PREPARE c (text) AS SELECT $1",
+            &[],
+        ),
+        ('Q', "PREPARE b (text) AS SELECT 2", &[]),
+        (
+            'Q',
+            "PREPARE d (text) AS SELECT id FROM other.people WHERE email = $1",
+            &[],
+        ),
+    ]);
+    let (sealed, plain) = pair.exchange(&prepare).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    pair.both("DROP TABLE turned").await;
+    pair.both("CREATE VIEW turned AS SELECT id, email FROM people")
+        .await;
+    let plain_still = batch(&[
+        ('Q', "EXECUTE a('harmless')", &[]),
+        ('Q', "EXECUTE c('harmless')", &[]),
+        ('Q', "EXECUTE d('harmless')", &[]),
+    ]);
+    let (sealed, plain) = pair.exchange(&plain_still).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    let (sealed, _) = pair
+        .exchange(&batch(&[('Q', "EXECUTE b('zqxmarker-s')", &[])]))
+        .await;
+    assert!(is_refused(&sealed), "{sealed:?}");
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// `EXECUTE` is noticed in a text of another encoding, too.
+#[tokio::test]
+async fn execute_gets_no_value_under_another_encoding() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    for sql in [
+        "PREPARE q AS SELECT id FROM people WHERE email = $1",
+        "PREPARE other (text) AS SELECT $1",
+        "SET client_encoding = 'LATIN1'",
+        "EXECUTE other('harmless')",
+    ] {
+        pair.both(sql).await;
+    }
+    for text in ["EXECUTE q('zqxmarker-s')", "EXECUTE q('zqxmarker-\\s')"] {
+        let (sealed, _) = pair.exchange(&batch(&[('Q', text, &[])])).await;
+        assert!(is_refused(&sealed), "{sealed:?}");
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}

@@ -192,7 +192,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 }
 
 /// Whether a text has a word in it, in capitals or not, that is not a part of a longer one.
-fn has_word(text: &[u8], word: &[u8]) -> bool {
+pub(crate) fn has_word(text: &[u8], word: &[u8]) -> bool {
     text.split(|&b| !(b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii()))
         .any(|other| other.eq_ignore_ascii_case(word))
 }

@@ -40,6 +40,10 @@ fn key(name: &[u8]) -> &[u8] {
 }
 
 impl<T> Slots<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// What the client means by a name now; `None` is something plain, or nothing.
     pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
         if self.by_name.is_empty() {

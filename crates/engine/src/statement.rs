@@ -103,7 +103,19 @@ impl Statement {
         }
     }
 
-    /// A statement that SQL has prepared.
+    /// A statement that SQL has prepared, and that says nothing protected as names resolve now.
+    pub(crate) fn plain_by_sql(text: &str, kind: Kind, epoch: u64) -> Self {
+        Self {
+            text: Zeroizing::new(text.into()),
+            kind,
+            effect: Effect::default(),
+            epoch: AtomicU64::new(epoch),
+            by_sql: true,
+            described: AtomicBool::new(false),
+        }
+    }
+
+    /// A statement that SQL has prepared, with its plan.
     pub(crate) fn by_sql(
         text: &str,
         plan: Arc<CheckedPlan>,

@@ -25,7 +25,10 @@ pub use plan::{
     Untyped, Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
-pub use session::{Definition, Named, Names, NoNames, may_use_names, prepared_names, uses_names};
+pub use session::{
+    Definition, Named, Names, NoNames, executed_with_values, may_use_names, plain_definitions,
+    prepared_names, uses_names,
+};
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};
 use sealwire_core::policy::Policy;

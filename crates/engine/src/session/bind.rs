@@ -43,6 +43,9 @@ impl Session {
         if self.waits_for_meaning(self.statements.unsettled(name)) {
             return Ok(Step::Wait);
         }
+        if !name.is_empty() && !self.queue.answered(self.last_plain_defining) {
+            return Ok(self.wait_for(self.last_plain_defining));
+        }
         let Some(statement) = self.statements.get(name).cloned() else {
             return Ok(self.forward_bind(head, portal, None));
         };
@@ -123,16 +126,11 @@ impl Session {
                 }
             }
         }
-        let analysis = self.analysis()?;
-        let epoch = analysis.names_epoch();
-        if statement.epoch.load(Ordering::Relaxed) != epoch {
-            if analysis.mentions_by(words) {
-                let Some(body) = self.whole(head, rest)? else {
-                    return Ok(Step::Starved);
-                };
-                return self.refuse_bind(head, &read(body)?, None, Report::moved());
-            }
-            statement.epoch.store(epoch, Ordering::Relaxed);
+        if !self.is_plain_by(statement, words)? {
+            let Some(body) = self.whole(head, rest)? else {
+                return Ok(Step::Starved);
+            };
+            return self.refuse_bind(head, &read(body)?, None, Report::moved());
         }
         Ok(self.forward_bind(head, portal, None))
     }
@@ -333,8 +331,12 @@ impl Session {
         portal: &[u8],
         statement: Option<Arc<Statement>>,
     ) -> Step {
-        let statement =
-            statement.filter(|statement| statement.effect.risky || statement.effect.ends);
+        // What executing the portal does is told by the statement.
+        let statement = statement.filter(|statement| {
+            let effect = statement.effect;
+            let names = effect.naming && matches!(statement.kind, Kind::Untouched);
+            effect.risky || effect.ends || names
+        });
         self.expect_bind(portal, statement, Box::default(), Work::Plain);
         Step::Forward(head.len)
     }

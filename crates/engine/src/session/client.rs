@@ -261,10 +261,12 @@ impl Session {
                         names::changes(&portal.statement.text, &prepared.plan, self.analysis()?);
                 }
                 entry.work = Work::Portal(portal.clone());
+            } else if !portal.statement.by_sql {
+                names = self.plain_changes(&portal.statement.text, entry.effect)?;
             }
         }
         let planned = matches!(entry.work, Work::Portal(_));
-        let forward = names.is_empty();
+        let forward = names.is_empty() || !planned;
         entry.names = names;
         self.expect(entry);
         self.note_copy_data(planned);
