@@ -641,3 +641,38 @@ async fn execute_gets_no_value_under_another_encoding() {
     }
     proxy.assert_absent(&["zqxmarker"]);
 }
+
+/// A call by the identifier of a function that someone has made may define what the next text names.
+#[tokio::test]
+async fn what_a_called_function_makes_is_known_before_the_next_text() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both(
+        "CREATE FUNCTION make() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
+         EXECUTE 'CREATE VIEW turned AS SELECT id, email FROM peo' || 'ple'; RETURN 1; END $$",
+    )
+    .await;
+    let mut found = Batch::new();
+    found.query("SELECT oid FROM pg_proc WHERE proname = 'make'");
+    let mut calls = Vec::new();
+    let (sealed, plain) = pair.exchange(&found).await;
+    for replies in [sealed, plain] {
+        let oid = replies.iter().find_map(|reply| match reply {
+            Reply::Row(values) => values[0].clone(),
+            _ => None,
+        });
+        let oid = String::from_utf8(oid.unwrap().to_vec()).unwrap();
+        let mut batch = Batch::new();
+        batch.call(oid.parse().unwrap(), &[]);
+        batch.query("SELECT id FROM turned WHERE email = 'zqxmarker-s'");
+        calls.push(batch);
+    }
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    let sealed = pair.sealed.exchange(&calls[0]).await;
+    let plain = pair.plain.exchange(&calls[1]).await;
+    assert!(matches!(plain[0], Reply::FunctionResult(_)), "{plain:?}");
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    proxy.assert_absent(&["zqxmarker"]);
+}
