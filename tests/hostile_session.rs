@@ -322,3 +322,357 @@ async fn a_search_path_is_noticed_however_it_is_spelt() {
     }
     proxy.assert_absent(&["zqxmarker"]);
 }
+
+/// A statement that was plain when it was prepared, and says a name that the session itself has
+/// given to something protected since.
+#[tokio::test]
+async fn a_plain_statement_gets_no_value_once_its_name_is_protected() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    let prepare = |batch: &mut Batch, name: &str| {
+        batch
+            .parse(name, "SELECT id FROM turned WHERE email = $1", &[])
+            .sync();
+    };
+    let run = |batch: &mut Batch, value: &str| {
+        batch
+            .bind("", "turned", &[Param::text(value)], Format::Text)
+            .execute("", 0)
+            .bind("", "other", &[Param::text(value)], Format::Text)
+            .execute("", 0)
+            .sync();
+    };
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    for (make, remake, drop) in [
+        (
+            "CREATE TABLE turned (id int8, email text)",
+            "CREATE VIEW turned AS SELECT id, email FROM people",
+            "DROP VIEW turned",
+        ),
+        (
+            "CREATE VIEW turned AS SELECT 1 AS id, 'a'::text AS email",
+            "CREATE TABLE turned () INHERITS (people)",
+            "DROP TABLE turned",
+        ),
+        (
+            "CREATE TABLE turned (id int8, email text)",
+            "DO $$ BEGIN EXECUTE 'CREATE VIEW turned AS SELECT id, email FROM peo' || 'ple'; END $$",
+            "DROP VIEW turned",
+        ),
+    ] {
+        let is_view = make.contains("VIEW");
+        pair.both(make).await;
+        let mut first = Batch::new();
+        prepare(&mut first, "turned");
+        first.parse("other", "SELECT $1::text", &[]).sync();
+        run(&mut first, "harmless");
+        let (sealed, plain) = pair.exchange(&first).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{make}");
+
+        // The definition and the values go out together.
+        let mut changed = Batch::new();
+        changed.query(if is_view {
+            "DROP VIEW turned"
+        } else {
+            "DROP TABLE turned"
+        });
+        changed.query(remake);
+        changed
+            .bind("", "turned", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .sync();
+        let (sealed, _) = pair.exchange(&changed).await;
+        assert!(
+            sealed
+                .iter()
+                .any(|reply| matches!(reply, Reply::Error(error) if error.code() == "0A000")),
+            "{remake}: {sealed:?}"
+        );
+
+        // Prepared again it does what it does, and the other has never stopped.
+        let mut again = Batch::new();
+        again.close(b'S', "turned");
+        prepare(&mut again, "turned");
+        again
+            .bind("", "turned", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .bind("", "other", &[Param::text("harmless")], Format::Text)
+            .execute("", 0)
+            .close(b'S', "turned")
+            .close(b'S', "other")
+            .sync();
+        let (sealed, plain) = pair.exchange(&again).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{remake}");
+        pair.both(drop).await;
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// The server takes values for the parameters of the statement behind `PREPARE … AS`, where the client
+/// declares them, and does nothing with them.
+#[tokio::test]
+async fn prepare_takes_no_values() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    let mut batch = Batch::new();
+    batch
+        .parse(
+            "",
+            "PREPARE q AS SELECT id FROM people WHERE email = $1",
+            &[25],
+        )
+        .bind("", "", &[Param::text(MARKER)], Format::Text)
+        .execute("", 0)
+        .sync();
+    let (sealed, _) = pair.exchange(&batch).await;
+    assert!(is_refused(&sealed), "{sealed:?}");
+    let mut batch = Batch::new();
+    batch
+        .parse(
+            "",
+            "PREPARE q AS SELECT id FROM people WHERE email = $1",
+            &[],
+        )
+        .bind("", "", &[], Format::Text)
+        .execute("", 0)
+        .sync();
+    batch.query("EXECUTE q('zqxmarker-s')");
+    let (sealed, plain) = pair.exchange(&batch).await;
+    // The refused batch has left nothing behind, and the plain twin's has.
+    assert!(
+        !sealed.iter().any(|reply| matches!(reply, Reply::Error(_))),
+        "{sealed:?}"
+    );
+    assert!(plain.iter().any(|reply| matches!(reply, Reply::Error(_))));
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// Format codes for rows that a statement does not return are nobody's business.
+#[tokio::test]
+async fn result_formats_of_no_columns_are_not_counted() {
+    let fixture = Fixture::new(people()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url()).await;
+    let mut batch = Batch::new();
+    batch
+        .parse("", "UPDATE people SET email = $1 WHERE email = $2", &[])
+        .bind_formats("", "", &[Param::text("a"), Param::text("b")], &[1, 0, 1])
+        .execute("", 0)
+        .sync();
+    let (sealed, plain) = pair.exchange(&batch).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+}
+
+/// The same for a statement that SQL has prepared, however it came by its name: `EXECUTE` brings the
+/// values in its text.
+#[tokio::test]
+async fn a_plain_statement_of_sql_gets_no_value_once_its_name_is_protected() {
+    const PREPARE: &str = "PREPARE turning (text) AS SELECT id FROM turned WHERE email = $1";
+    const EXECUTE: &str = "EXECUTE turning('zqxmarker-s')";
+    let table = "CREATE TABLE turned (id int8, email text)";
+    let view = "CREATE VIEW turned AS SELECT id, email FROM people";
+    let other = "CREATE SCHEMA other; CREATE VIEW other.turned AS SELECT id, email FROM people";
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    let turn = ["DROP TABLE turned", view];
+    for (name, make, how, change, undo) in [
+        (
+            "a view in place of a table",
+            &[table][..],
+            'Q',
+            &turn[..],
+            &["DROP VIEW turned"][..],
+        ),
+        (
+            "prepared by the protocol",
+            &[table],
+            'X',
+            &turn,
+            &["DROP VIEW turned"],
+        ),
+        (
+            "a new name",
+            &[
+                table,
+                "CREATE VIEW people_too AS SELECT id, email FROM people",
+            ],
+            'Q',
+            &[
+                "DROP TABLE turned",
+                "ALTER VIEW people_too RENAME TO turned",
+            ],
+            &["DROP VIEW turned"],
+        ),
+        (
+            "the search path",
+            &[table, other],
+            'Q',
+            &["SET search_path = other, public"],
+            &[
+                "RESET search_path",
+                "DROP SCHEMA other CASCADE",
+                "DROP TABLE turned",
+            ],
+        ),
+    ] {
+        for sql in make {
+            pair.both(sql).await;
+        }
+        let prepare = batch(&[
+            (how, PREPARE, &[]),
+            (how, "PREPARE other (text) AS SELECT $1", &[]),
+            ('Q', "PREPARE valueless AS SELECT id FROM turned", &[]),
+            ('Q', "EXECUTE turning('harmless')", &[]),
+            ('X', "EXECUTE other('harmless')", &[]),
+        ]);
+        let (sealed, plain) = pair.exchange(&prepare).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{name}");
+
+        // The definition and the values go out together.
+        let mut steps: Vec<Step<'_>> = change.iter().map(|sql| ('Q', *sql, &[][..])).collect();
+        steps.push(('Q', EXECUTE, &[]));
+        let (sealed, _) = pair.exchange(&batch(&steps)).await;
+        assert!(
+            sealed
+                .iter()
+                .any(|reply| matches!(reply, Reply::Error(error) if error.code() == "0A000")),
+            "{name}: {sealed:?}"
+        );
+        let (sealed, _) = pair.exchange(&batch(&[('X', EXECUTE, &[])])).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+        let mut bound = Batch::new();
+        bound
+            .bind("", "turning", &[Param::text(MARKER)], Format::Text)
+            .execute("", 0)
+            .sync();
+        let (sealed, _) = pair.exchange(&bound).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+        let explained = format!("EXPLAIN ANALYZE {EXECUTE}");
+        let (sealed, _) = pair.exchange(&batch(&[('Q', &explained, &[])])).await;
+        assert!(is_refused(&sealed), "{name}: {sealed:?}");
+
+        // Without values, or without the name, nothing is refused; prepared again it works.
+        let again = batch(&[
+            ('Q', "EXECUTE valueless", &[]),
+            ('Q', "EXECUTE other('harmless')", &[]),
+            ('Q', "DEALLOCATE turning", &[]),
+            ('Q', PREPARE, &[]),
+            ('Q', EXECUTE, &[]),
+            ('Q', "DEALLOCATE ALL", &[]),
+        ]);
+        let (sealed, plain) = pair.exchange(&again).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{name}");
+        for sql in undo {
+            pair.both(sql).await;
+        }
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// What a name of SQL means is what the last `PREPARE` that worked made of it.
+#[tokio::test]
+async fn names_of_sql_are_plain_as_long_as_their_statements_are() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both("CREATE TABLE turned (id int8, email text)").await;
+    pair.both("CREATE SCHEMA other; CREATE TABLE other.people (id int8, email text)")
+        .await;
+    // A failed `PREPARE` leaves the one before; another name may be prepared behind it or before it.
+    let prepare = batch(&[
+        (
+            'Q',
+            "PREPARE a (text) AS SELECT 1; PREPARE b (text) AS SELECT id FROM turned WHERE email = $1",
+            &[],
+        ),
+        (
+            'Q',
+            "PREPARE c (text) AS SELECT id FROM turned WHERE email = $1; DEALLOCATE c; PREPARE c (text) AS SELECT $1",
+            &[],
+        ),
+        ('Q', "PREPARE b (text) AS SELECT 2", &[]),
+        (
+            'Q',
+            "PREPARE d (text) AS SELECT id FROM other.people WHERE email = $1",
+            &[],
+        ),
+    ]);
+    let (sealed, plain) = pair.exchange(&prepare).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    pair.both("DROP TABLE turned").await;
+    pair.both("CREATE VIEW turned AS SELECT id, email FROM people")
+        .await;
+    let plain_still = batch(&[
+        ('Q', "EXECUTE a('harmless')", &[]),
+        ('Q', "EXECUTE c('harmless')", &[]),
+        ('Q', "EXECUTE d('harmless')", &[]),
+    ]);
+    let (sealed, plain) = pair.exchange(&plain_still).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    let (sealed, _) = pair
+        .exchange(&batch(&[('Q', "EXECUTE b('zqxmarker-s')", &[])]))
+        .await;
+    assert!(is_refused(&sealed), "{sealed:?}");
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// `EXECUTE` is noticed in a text of another encoding, too.
+#[tokio::test]
+async fn execute_gets_no_value_under_another_encoding() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    for sql in [
+        "PREPARE q AS SELECT id FROM people WHERE email = $1",
+        "PREPARE other (text) AS SELECT $1",
+        "SET client_encoding = 'LATIN1'",
+        "EXECUTE other('harmless')",
+    ] {
+        pair.both(sql).await;
+    }
+    for text in ["EXECUTE q('zqxmarker-s')", "EXECUTE q('zqxmarker-\\s')"] {
+        let (sealed, _) = pair.exchange(&batch(&[('Q', text, &[])])).await;
+        assert!(is_refused(&sealed), "{sealed:?}");
+    }
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// A call by the identifier of a function that someone has made may define what the next text names.
+#[tokio::test]
+async fn what_a_called_function_makes_is_known_before_the_next_text() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    pair.both(
+        "CREATE FUNCTION make() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
+         EXECUTE 'CREATE VIEW turned AS SELECT id, email FROM peo' || 'ple'; RETURN 1; END $$",
+    )
+    .await;
+    let mut found = Batch::new();
+    found.query("SELECT oid FROM pg_proc WHERE proname = 'make'");
+    let mut calls = Vec::new();
+    let (sealed, plain) = pair.exchange(&found).await;
+    for replies in [sealed, plain] {
+        let oid = replies.iter().find_map(|reply| match reply {
+            Reply::Row(values) => values[0].clone(),
+            _ => None,
+        });
+        let oid = String::from_utf8(oid.unwrap().to_vec()).unwrap();
+        let mut batch = Batch::new();
+        batch.call(oid.parse().unwrap(), &[]);
+        batch.query("SELECT id FROM turned WHERE email = 'zqxmarker-s'");
+        calls.push(batch);
+    }
+    pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-s')")
+        .await;
+    let sealed = pair.sealed.exchange(&calls[0]).await;
+    let plain = pair.plain.exchange(&calls[1]).await;
+    assert!(matches!(plain[0], Reply::FunctionResult(_)), "{plain:?}");
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    proxy.assert_absent(&["zqxmarker"]);
+}

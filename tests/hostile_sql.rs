@@ -8,9 +8,9 @@
 mod support;
 
 use sealwire_testkit::RecordingProxy;
-use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::compare::difference;
 use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply};
+use sealwire_testkit::fixture::{Fixture, plain_wire};
 use support::people;
 
 /// The value that must not be seen. As a literal it stands for `{m}`, quoted.
@@ -286,5 +286,65 @@ async fn no_statement_carries_a_plaintext_past_the_analysis() {
         worked > 150 && refused > 100,
         "{worked} worked, {refused} refused"
     );
+    proxy.assert_absent(&["zqxmarker"]);
+}
+
+/// A table that was made without Sealwire may be partitioned by an encrypted column. The bounds of its
+/// partitions would be values of that.
+#[tokio::test]
+async fn partitions_are_not_bounded_by_values_of_encrypted_columns() {
+    const COLUMNS: &str = "id int8, email sealwire.deterministic, phone sealwire.deterministic, \
+        age sealwire.deterministic, note sealwire.randomized, born sealwire.randomized, name text";
+    let fixture = Fixture::new(people()).await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut direct = plain_wire(fixture.sealed()).await;
+    for (key, bounds, is_refused) in [
+        ("LIST (email)", &["IN ('zqxmarker-s')"][..], true),
+        ("LIST ((email::bytea))", &["IN ('zqxmarker-s')"], true),
+        (
+            "RANGE (id, email)",
+            &[
+                "FROM (1, 'zqxmarker-s') TO (2, 'zqxmarker-s')",
+                "FROM (1, MINVALUE) TO (2, 'zqxmarker-s')",
+            ],
+            true,
+        ),
+        ("LIST (email)", &["IN (NULL)"], false),
+        ("RANGE (email)", &["FROM (MINVALUE) TO (MAXVALUE)"], false),
+        ("HASH (email)", &["WITH (MODULUS 2, REMAINDER 0)"], false),
+        ("LIST (name)", &["IN ('harmless', 'more')"], false),
+        ("RANGE (id)", &["FROM (1) TO ('2')"], false),
+        (
+            "RANGE (name, (id + 1))",
+            &["FROM ('2024-01-01', MINVALUE) TO ('2025-01-01', 7)"],
+            false,
+        ),
+    ] {
+        direct.query("DROP TABLE people").await;
+        let sql = format!("CREATE TABLE people ({COLUMNS}) PARTITION BY {key}");
+        let made = direct.query(&sql).await;
+        assert!(matches!(made[..], [Reply::Complete(_)]), "{made:?}");
+        let mut client = support::wire(&fixture.url_through(proxy.port())).await;
+        for bound in bounds {
+            let attached = "CREATE TABLE part (LIKE people)";
+            let made = client.query(attached).await;
+            assert!(matches!(made[..], [Reply::Complete(_)]), "{made:?}");
+            for sql in [
+                format!("CREATE TABLE people_part PARTITION OF people FOR VALUES {bound}"),
+                "DROP TABLE IF EXISTS people_part".to_owned(),
+                format!("ALTER TABLE people ATTACH PARTITION part FOR VALUES {bound}"),
+                "DROP TABLE part".to_owned(),
+            ] {
+                let refused = client.query(&sql).await.iter().any(|reply| match reply {
+                    Reply::Error(error) => {
+                        assert!(error.is_refusal(), "{key}: {sql}: {error:?}");
+                        true
+                    }
+                    _ => false,
+                });
+                assert_eq!(refused, is_refused && sql.contains(bound), "{key}: {sql}");
+            }
+        }
+    }
     proxy.assert_absent(&["zqxmarker"]);
 }

@@ -159,7 +159,7 @@ pub(crate) fn code(error: &tokio_postgres::Error) -> &str {
 
 /// Two bare connections, through Sealwire to the encrypted tables and without it to their twins.
 pub(crate) struct Sealed {
-    sealed: WireClient<Stream>,
+    pub(crate) sealed: WireClient<Stream>,
     pub(crate) plain: WireClient<TcpStream>,
 }
 

@@ -89,6 +89,8 @@ pub struct Relation {
     pub reads: Vec<u32>,
     /// `pg_get_viewdef(oid)` as printed under the session's search path when it was loaded.
     pub definition: Option<String>,
+    /// `pg_get_partkeydef(oid)` of a partitioned table.
+    pub partition_key: Option<String>,
 }
 
 impl Relation {

@@ -13,7 +13,7 @@ use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Readin
 use crate::catalogue::EnumOids;
 use crate::effect::{self, Effect, Stale};
 use crate::mention;
-use crate::statement::Prepared;
+use crate::statement::{Prepared, Words};
 
 /// Texts longer than this are analysed each time rather than kept.
 const CACHED_TEXT_BYTES_MAX: usize = 64 << 10;
@@ -29,6 +29,8 @@ pub(crate) struct Analysis {
     matcher: Matcher,
     /// Rises whenever a text could mean something else than before.
     epoch: u64,
+    /// Rises whenever there may be other protected names than before.
+    names_epoch: u64,
     pub(crate) stale: Stale,
     /// What would be doubtful if the transaction, or what is left of it, were undone.
     in_transaction: Stale,
@@ -75,6 +77,7 @@ impl Analysis {
             facts: SessionFacts::default(),
             matcher,
             epoch: 1,
+            names_epoch: 1,
             stale: Stale::Catalogue,
             in_transaction: Stale::Nothing,
             cell_domains: HashSet::new(),
@@ -93,6 +96,10 @@ impl Analysis {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    pub(crate) fn names_epoch(&self) -> u64 {
+        self.names_epoch
     }
 
     fn context<'c>(&'c self, names: &'c (dyn Names + Sync), idle: bool) -> Context<'c> {
@@ -114,6 +121,11 @@ impl Analysis {
     /// Whether a text can name something protected.
     pub(crate) fn mentions(&self, text: &str) -> bool {
         self.matcher.mentions(text)
+    }
+
+    /// Whether a text with these words can.
+    pub(crate) fn mentions_by(&self, words: &Words) -> bool {
+        words.have_one_of(self.matcher.names())
     }
 
     /// The same for bytes that cannot be read as the server reads them: whether a protected name
@@ -351,6 +363,7 @@ impl Analysis {
 
     fn index(&mut self) {
         self.matcher = Matcher::new(&self.policy, &self.catalogue);
+        self.names_epoch += 1;
         let mut cell_domains = HashSet::new();
         let mut encrypted = FxHashMap::default();
         for relation in self.catalogue.relations() {

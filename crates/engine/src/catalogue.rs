@@ -130,7 +130,9 @@ SELECT c.oid,
      AND c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}'::pg_catalog.\"char\"[])),
   CASE WHEN c.relkind OPERATOR(pg_catalog.=) ANY ('{v,m}'::pg_catalog.\"char\"[])
     THEN pg_catalog.encode(
-      pg_catalog.convert_to(pg_catalog.pg_get_viewdef(c.oid), 'UTF8'), 'hex') END,
+      pg_catalog.convert_to(pg_catalog.pg_get_viewdef(c.oid), 'UTF8'), 'hex')
+    WHEN c.relkind OPERATOR(pg_catalog.=) 'p' THEN pg_catalog.encode(
+      pg_catalog.convert_to(pg_catalog.pg_get_partkeydef(c.oid), 'UTF8'), 'hex') END,
   (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', a.attnum,
       pg_catalog.encode(pg_catalog.convert_to(a.attname::pg_catalog.text, 'UTF8'), 'hex'),
       a.atttypid,
@@ -336,18 +338,25 @@ pub(crate) fn relation(body: &[u8]) -> Result<Relation, Malformed> {
     };
     let parents = list(row.next()?, number)?;
     let reads = list(row.next()?, number)?;
+    let kind = RelationKind::from_relkind(letter);
     let definition = row.next()?.map(string).transpose()?;
+    // One column of the row, because no relation has both.
+    let (definition, partition_key) = match kind {
+        RelationKind::Partitioned => (None, definition),
+        _ => (definition, None),
+    };
     let attributes = list(row.next()?, attribute)?;
     row.end()?;
     Ok(Relation {
         oid,
         schema,
         name,
-        kind: RelationKind::from_relkind(letter),
+        kind,
         attributes,
         parents,
         reads,
         definition,
+        partition_key,
     })
 }
 

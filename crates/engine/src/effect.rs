@@ -178,6 +178,23 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
     }
 }
 
+/// Object identifiers below this are those of the server's own objects.
+const FIRST_NORMAL_OID: u32 = 16_384;
+
+/// What a FunctionCall may do, by the bytes of the function's identifier. It may be `set_config`; a
+/// function that someone has made may define relations as well.
+pub(crate) fn of_call(function: &[u8]) -> Effect {
+    let oid = function.try_into().map(u32::from_be_bytes);
+    let is_own = oid.is_ok_and(|oid| oid < FIRST_NORMAL_OID);
+    Effect {
+        risky: true,
+        reported: true,
+        renames: !is_own,
+        after: if is_own { Stale::Facts } else { Stale::Names },
+        ..Effect::default()
+    }
+}
+
 /// Whether a text ends a transaction and does nothing else. It must go out whatever the session is
 /// in doubt of: in an aborted transaction nothing else does anything.
 pub(crate) fn only_ends_transaction(text: &[u8]) -> bool {
@@ -192,7 +209,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 }
 
 /// Whether a text has a word in it, in capitals or not, that is not a part of a longer one.
-fn has_word(text: &[u8], word: &[u8]) -> bool {
+pub(crate) fn has_word(text: &[u8], word: &[u8]) -> bool {
     text.split(|&b| !(b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii()))
         .any(|other| other.eq_ignore_ascii_case(word))
 }
@@ -321,6 +338,22 @@ mod tests {
         check("ROLLBACK", false, true, false);
         check("CREATE TABLE t ()", false, true, false);
         check("DO $$ BEGIN END $$", false, true, false);
+    }
+
+    #[test]
+    fn calls_of_functions_that_someone_has_made_may_define_names() {
+        for (oid, after) in [
+            (&[0, 0, 0x3f, 0xff][..], Stale::Facts),
+            (&[0, 0, 0x40, 0], Stale::Names),
+            (&[0xff; 4], Stale::Names),
+            (&[0, 0], Stale::Names),
+        ] {
+            let effect = of_call(oid);
+            assert_eq!(
+                (effect.after, effect.renames),
+                (after, after == Stale::Names)
+            );
+        }
     }
 
     #[test]

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use sealwire_core::types::ScalarType;
-use sealwire_sql::{Definition, Named, Names, Outputs, Param, Plan};
+use sealwire_sql::{Definition, Named, Names, Outputs, Param, Plan, plain_definitions};
 
 use crate::analysis::Analysis;
 use crate::slots::Slots;
-use crate::statement::{Kind, Portal, Statement};
+use crate::statement::{Kind, Portal, Statement, Words};
 
 /// What the session means by its names now.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Names for SessionNames<'_> {
         match &self.statements.get(name.as_bytes())?.kind {
             Kind::Planned(prepared) => Some(Named::Planned(Arc::clone(&prepared.plan))),
             Kind::Failed(_) => Some(Named::Failed),
-            Kind::Risky | Kind::Untouched => None,
+            Kind::Risky | Kind::Plain(_) | Kind::Untouched => None,
         }
     }
 
@@ -63,23 +63,53 @@ pub(crate) enum NameChange {
 
 /// The changes that a plan's definitions make, each with the position of its statement in `text`.
 pub(crate) fn changes(text: &str, plan: &Plan, analysis: &Analysis) -> Vec<(usize, NameChange)> {
+    changes_of(text, &plan.definitions, analysis)
+}
+
+/// The changes that a text without a plan makes, in the order in which the server says of each that it
+/// has been made.
+pub(crate) fn plain_changes(text: &str, analysis: &Analysis) -> Vec<(usize, NameChange)> {
+    let definitions: Vec<_> = plain_definitions(text).into_iter().enumerate().collect();
+    changes_of(text, &definitions, analysis)
+}
+
+/// Whether a command with this tag makes one of those.
+pub(crate) fn is_plain_change(tag: &[u8]) -> bool {
+    matches!(
+        tag,
+        b"PREPARE" | b"DEALLOCATE" | b"DEALLOCATE ALL" | b"DISCARD ALL"
+    )
+}
+
+fn changes_of(
+    text: &str,
+    definitions: &[(usize, Definition)],
+    analysis: &Analysis,
+) -> Vec<(usize, NameChange)> {
     let epoch = analysis.epoch();
-    let mut changes = Vec::with_capacity(plan.definitions.len());
-    for (at, definition) in &plan.definitions {
+    let mut changes = Vec::with_capacity(definitions.len());
+    for (at, definition) in definitions {
         let mut change = |change| changes.push((*at, change));
         match definition {
             Definition::Prepare { name, plan, range } => {
                 let text = text.get(range.clone()).unwrap_or_default();
-                let prepared = plan.as_ref().map(|plan| {
-                    let plain_bytea = analysis.reads_plain_bytea(plan);
-                    Arc::new(Statement::by_sql(
-                        text,
-                        Arc::clone(plan),
-                        plain_bytea,
-                        epoch,
-                    ))
-                });
-                change(NameChange::Statement(name.clone(), prepared));
+                let prepared = match plan {
+                    Some(plan) => {
+                        let plain_bytea = analysis.reads_plain_bytea(plan);
+                        Statement::by_sql(text, Arc::clone(plan), plain_bytea, epoch)
+                    }
+                    None if analysis.mentions(text) => {
+                        Statement::plain_by_sql(text, Kind::Untouched, epoch)
+                    }
+                    None => {
+                        let kind = Kind::Plain(Words::of(text));
+                        Statement::plain_by_sql("", kind, analysis.names_epoch())
+                    }
+                };
+                change(NameChange::Statement(
+                    name.clone(),
+                    Some(Arc::new(prepared)),
+                ));
             }
             Definition::Deallocate(Some(name)) => {
                 change(NameChange::Statement(name.clone(), None));

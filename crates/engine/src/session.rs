@@ -158,6 +158,8 @@ pub struct Session {
     last_renaming: u64,
     /// Number of the last entry that gives names of SQL a meaning.
     last_defining: u64,
+    /// The same for texts without a plan.
+    last_plain_defining: u64,
     /// Number of the description that the client's frame has waited for already, if it has.
     described_in_vain: Option<u64>,
     analysis: Option<Analysis>,
@@ -244,6 +246,7 @@ impl Session {
             last_risky: 0,
             last_renaming: 0,
             last_defining: 0,
+            last_plain_defining: 0,
             described_in_vain: None,
             analysis,
             keys: Keys::default(),

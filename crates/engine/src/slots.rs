@@ -5,7 +5,7 @@
 //! the confirmed meaning and the changes that are still on their way. A change that the server
 //! discards is taken out, whatever came after it; so no undo can restore something that never was.
 //!
-//! Only names that mean something to the session have a slot: a plain statement has none.
+//! Only names that mean something to the session have a slot, a plain statement only if it has a name.
 
 use std::collections::VecDeque;
 
@@ -40,6 +40,10 @@ fn key(name: &[u8]) -> &[u8] {
 }
 
 impl<T> Slots<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// What the client means by a name now; `None` is something plain, or nothing.
     pub(crate) fn get(&self, name: &[u8]) -> Option<&T> {
         if self.by_name.is_empty() {

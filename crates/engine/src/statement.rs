@@ -1,9 +1,11 @@
 //! What is remembered of prepared statements, portals and simple queries.
 
 use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHasher;
 use sealwire_core::policy::KeyId;
 use sealwire_core::value::Format;
 use sealwire_sql::{CheckedPlan, Output, Outputs};
@@ -20,7 +22,8 @@ pub(crate) struct Statement {
     pub(crate) kind: Kind,
     /// What executing it may do to the session's facts.
     pub(crate) effect: Effect,
-    /// The session's epoch in which the analysis was last seen to hold.
+    /// The session's epoch in which the analysis was last seen to hold, for a plain one that of the
+    /// protected names.
     pub(crate) epoch: AtomicU64,
     /// `text` is a `PREPARE` of SQL, and the plan that of the statement in it.
     pub(crate) by_sql: bool,
@@ -33,6 +36,9 @@ pub(crate) struct Statement {
 pub(crate) enum Kind {
     /// Executing it may change what names mean.
     Risky,
+    /// It says no protected name. What is kept are its words, for the day when one becomes a
+    /// protected name.
+    Plain(Words),
     /// It mentions a protected name, and as names resolve it is none of ours.
     Untouched,
     /// It has a plan.
@@ -40,6 +46,29 @@ pub(crate) enum Kind {
     /// It would have had a plan, or was refused, and was never prepared. A client that sends ahead
     /// may still have values for it. The server may still know the name by an earlier meaning.
     Failed(Option<Arc<Statement>>),
+}
+
+/// Hashes of a text's identifiers and keywords, in order: a session may have many such texts.
+pub(crate) struct Words(Box<[u64]>);
+
+impl Words {
+    pub(crate) fn of(text: &str) -> Self {
+        let mut hashes = Vec::new();
+        // A text that cannot be read is not prepared by the server either.
+        sealwire_sql::words(text, |word| hashes.push(Self::hash(word)));
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self(hashes.into())
+    }
+
+    /// Whether the text may have one of these words.
+    pub(crate) fn have_one_of<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> bool {
+        names.any(|name| self.0.binary_search(&Self::hash(name)).is_ok())
+    }
+
+    fn hash(word: &str) -> u64 {
+        BuildHasherDefault::<FxHasher>::default().hash_one(word)
+    }
 }
 
 impl Statement {
@@ -74,7 +103,19 @@ impl Statement {
         }
     }
 
-    /// A statement that SQL has prepared.
+    /// A statement that SQL has prepared, and that says nothing protected as names resolve now.
+    pub(crate) fn plain_by_sql(text: &str, kind: Kind, epoch: u64) -> Self {
+        Self {
+            text: Zeroizing::new(text.into()),
+            kind,
+            effect: Effect::default(),
+            epoch: AtomicU64::new(epoch),
+            by_sql: true,
+            described: AtomicBool::new(false),
+        }
+    }
+
+    /// A statement that SQL has prepared, with its plan.
     pub(crate) fn by_sql(
         text: &str,
         plan: Arc<CheckedPlan>,
@@ -96,6 +137,7 @@ impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             Kind::Risky => "Statement(risky)",
+            Kind::Plain(_) => "Statement(plain)",
             Kind::Untouched => "Statement(untouched)",
             Kind::Planned(_) => "Statement(planned)",
             Kind::Failed(_) => "Statement(failed)",

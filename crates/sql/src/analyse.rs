@@ -204,10 +204,14 @@ fn script(
         } = one;
         plan.uses_names |= uses_cursor || !executes.is_empty();
         plan.executes.extend(executes);
-        if let Some(definition) = definition.filter(|it| names.concerns(it)) {
-            names.apply(&definition);
-            touched = true;
-            plan.definitions.push((at, definition));
+        if let Some(definition) = definition {
+            let concerns = names.concerns(&definition);
+            touched |= concerns;
+            // What is prepared as plain may mean something else by the time it is executed.
+            if concerns || matches!(definition, Definition::Prepare { .. }) {
+                names.apply(&definition);
+                plan.definitions.push((at, definition));
+            }
         }
         let (outputs, params, edits, relations) = match outcome {
             Outcome::Untouched => (Outputs::Untouched, Vec::new(), Vec::new(), Vec::new()),

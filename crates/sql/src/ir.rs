@@ -490,6 +490,8 @@ pub(crate) enum Part<'t> {
     AnyColumn(Name<'t>),
     /// The condition of a trigger, over the rows `old` and `new`.
     RowCondition(Expr<'t>),
+    /// Values that bound a partition of the relation, or of the one that it is a partition of.
+    Bound { at: usize },
     /// A new column.
     NewColumn {
         name: Name<'t>,

@@ -25,10 +25,15 @@ pub use plan::{
     Untyped, Verdict,
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
-pub use session::{Definition, Named, Names, NoNames, may_use_names, prepared_names, uses_names};
+pub use session::{
+    Definition, Named, Names, NoNames, executed_with_values, may_use_names, plain_definitions,
+    prepared_names, uses_names,
+};
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};
 use sealwire_core::policy::Policy;
+
+use matcher::Word;
 
 /// What names are resolved against.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +59,17 @@ pub fn mentions_protected(text: &str, context: &Context<'_>) -> bool {
 /// it is not quoted. No encrypted column or protected table should be called by such a word.
 pub fn is_keyword(name: &str) -> bool {
     parse::is_keyword(name)
+}
+
+/// Shows each identifier and keyword of a text, folded and unescaped as PostgreSQL does, up to where
+/// the text cannot be read.
+pub fn words(text: &str, mut each: impl FnMut(&str)) {
+    let _ = parse::each_word(text, |word| {
+        if let Word::Name(word) | Word::Keyword(word) = word {
+            each(word);
+        }
+        false
+    });
 }
 
 /// Analyses one text, with a matcher built for it.

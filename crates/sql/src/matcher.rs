@@ -116,6 +116,11 @@ impl Matcher {
         }
     }
 
+    /// The names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+
     /// The first of the names that a text has in it, for messages.
     pub(crate) fn first_in(&self, text: &str) -> Option<String> {
         let mut first = None;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::matcher::Word;
-use crate::parse::each_word;
+use crate::parse::{Lexeme, Tok, Tokens, each_word};
 use crate::plan::{CheckedPlan, Outputs};
 
 /// A prepared statement.
@@ -143,6 +143,64 @@ pub fn prepared_names(text: &str) -> Vec<String> {
         false
     });
     names
+}
+
+/// What the statements of a text do to the names of prepared statements, in order, for a text that has
+/// no plan. Each of them completes with a tag of its own kind.
+pub fn plain_definitions(text: &str) -> Vec<Definition> {
+    let mut definitions = Vec::new();
+    let Ok(tokens) = Tokens::new(text) else {
+        return definitions;
+    };
+    let word = |at: usize| tokens.get(at).and_then(Tok::word);
+    let keyword = |at: usize, word| tokens.get(at).is_some_and(|tok| tok.is_keyword(word));
+    let mut at = 0;
+    while let Some(first) = tokens.get(at) {
+        let end = tokens.iter().skip(at).position(|tok| tok.is_char(b';'));
+        let end = end.map_or(tokens.len(), |count| at + count);
+        if keyword(at, "prepare") {
+            let is_transaction = keyword(at + 1, "transaction")
+                && tokens
+                    .get(at + 2)
+                    .is_some_and(|tok| tok.lexeme == Lexeme::String);
+            let last = tokens
+                .get(end.saturating_sub(1))
+                .map_or(first.end, |tok| tok.end);
+            if let Some(name) = word(at + 1).filter(|_| !is_transaction) {
+                definitions.push(Definition::Prepare {
+                    name: name.to_owned(),
+                    plan: None,
+                    range: first.start..last,
+                });
+            }
+        } else if keyword(at, "deallocate") {
+            let says_prepare = keyword(at + 1, "prepare") && word(at + 2).is_some();
+            let of = at + 1 + usize::from(says_prepare);
+            if keyword(of, "all") {
+                definitions.push(Definition::Deallocate(None));
+            } else if let Some(name) = word(of) {
+                definitions.push(Definition::Deallocate(Some(name.to_owned())));
+            }
+        } else if keyword(at, "discard") && keyword(at + 1, "all") {
+            definitions.push(Definition::DiscardAll);
+        }
+        at = end + 1;
+    }
+    definitions
+}
+
+/// The names of the prepared statements to which a text may give values: each behind `EXECUTE`, with
+/// an opening parenthesis behind it.
+pub fn executed_with_values(text: &str) -> Vec<String> {
+    let Ok(tokens) = Tokens::new(text) else {
+        return Vec::new();
+    };
+    let tokens: Vec<&Tok<'_>> = tokens.iter().collect();
+    let executed = tokens.windows(3).filter_map(|three| match three {
+        [execute, name, open] if execute.is_keyword("execute") && open.is_char(b'(') => name.word(),
+        _ => None,
+    });
+    executed.map(str::to_owned).collect()
 }
 
 /// The names as a text leaves them behind, statement by statement.

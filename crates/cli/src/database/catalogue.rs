@@ -58,7 +58,8 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind,
         WHERE w.ev_class = c.oid AND d.classid = 'pg_catalog.pg_rewrite'::regclass
           AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid <> c.oid
           AND c.relkind IN ('v', 'm')),
-  CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END
+  CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END,
+  CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = ANY ($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
@@ -166,6 +167,7 @@ async fn relations(client: &Client, names: &[String]) -> Result<Vec<Relation>, E
             parents: row.get(4),
             reads: row.get(5),
             definition: row.get(6),
+            partition_key: row.get(7),
             attributes: attributes.remove(&row.get(0)).unwrap_or_default(),
         })
         .collect())

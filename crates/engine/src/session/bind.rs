@@ -17,7 +17,7 @@ use crate::message::{Malformed, field, frame};
 use crate::poison::{Poison, REFUSED_BIND_SQLSTATES, REFUSED_FORMAT, Report};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::seal::{Sealer, Stop};
-use crate::statement::{Check, Kind, Portal, Prepared, Statement};
+use crate::statement::{Check, Kind, Portal, Prepared, Statement, Words};
 
 /// Whether a prepared statement still means what was planned.
 pub(super) enum Standing {
@@ -43,11 +43,15 @@ impl Session {
         if self.waits_for_meaning(self.statements.unsettled(name)) {
             return Ok(Step::Wait);
         }
+        if !name.is_empty() && !self.queue.answered(self.last_plain_defining) {
+            return Ok(self.wait_for(self.last_plain_defining));
+        }
         let Some(statement) = self.statements.get(name).cloned() else {
             return Ok(self.forward_bind(head, portal, None));
         };
         let prepared = match &statement.kind {
             Kind::Risky => return Ok(self.forward_bind(head, portal, Some(statement))),
+            Kind::Plain(words) => return self.plain_bind(head, rest, portal, &statement, words),
             Kind::Untouched => None,
             Kind::Failed(_) => {
                 let Some(body) = self.whole(head, rest)? else {
@@ -95,6 +99,40 @@ impl Session {
             return self.refuse_bind(head, &bind, required, report);
         }
         self.planned_bind(head, &bind, &statement, &prepared)
+    }
+
+    /// Values for a statement that said no protected name when it was prepared.
+    fn plain_bind(
+        &mut self,
+        head: Head,
+        rest: &[u8],
+        portal: &[u8],
+        statement: &Statement,
+        words: &Words,
+    ) -> Result<Step, Error> {
+        // As for a text: a name may become protected only by what mentions a protected one.
+        if !self.queue.answered(self.last_renaming) {
+            return Ok(self.wait_for(self.last_renaming));
+        }
+        if self.analysis()?.stale == Stale::Names {
+            match self.ready_to_analyse()? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Step::Wait),
+                Readiness::Refused(report) => {
+                    let Some(body) = self.whole(head, rest)? else {
+                        return Ok(Step::Starved);
+                    };
+                    return self.refuse_bind(head, &read(body)?, None, report);
+                }
+            }
+        }
+        if !self.is_plain_by(statement, words)? {
+            let Some(body) = self.whole(head, rest)? else {
+                return Ok(Step::Starved);
+            };
+            return self.refuse_bind(head, &read(body)?, None, Report::moved());
+        }
+        Ok(self.forward_bind(head, portal, None))
     }
 
     /// Whether a statement that was plain can have become nothing else: it says no name that is
@@ -211,6 +249,18 @@ impl Session {
             );
             return self.refuse_bind(head, bind, Some(required), Report::new("08P01", message));
         }
+        let prepares = |(_, definition): &(usize, Definition)| {
+            matches!(definition, Definition::Prepare { .. })
+        };
+        if bind.count() > 0 && prepared.plan.definitions.iter().any(prepares) {
+            // The server takes values for `$1` of the statement behind `AS`, and forgets them.
+            let report = Report::new(
+                "0A000",
+                "refusing to take values for the parameters of PREPARE",
+            )
+            .with_hint("give them to EXECUTE");
+            return self.refuse_bind(head, bind, Some(required), report);
+        }
         match prepared.check() {
             Check::Agrees => {}
             Check::Disagrees => {
@@ -229,8 +279,9 @@ impl Session {
         }
         let columns = prepared.outputs().map_or(0, <[_]>::len);
         let codes = bind.result_formats;
-        if !bind.formats.fit(bind.count()) || !(codes.fit(columns) || prepared.outputs().is_none())
-        {
+        // PostgreSQL does not count them either where there are no rows.
+        let fits = columns == 0 || codes.fit(columns);
+        if !bind.formats.fit(bind.count()) || !fits {
             let report = Report::new("08P01", "bind message has format codes that do not fit")
                 .with_detail(format!("{required} parameters, {columns} result columns"));
             return self.refuse_bind(head, bind, Some(required), report);
@@ -280,8 +331,12 @@ impl Session {
         portal: &[u8],
         statement: Option<Arc<Statement>>,
     ) -> Step {
-        let statement =
-            statement.filter(|statement| statement.effect.risky || statement.effect.ends);
+        // What executing the portal does is told by the statement.
+        let statement = statement.filter(|statement| {
+            let effect = statement.effect;
+            let names = effect.naming && matches!(statement.kind, Kind::Untouched);
+            effect.risky || effect.ends || names
+        });
         self.expect_bind(portal, statement, Box::default(), Work::Plain);
         Step::Forward(head.len)
     }

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use super::{Session, Wait};
 use crate::analysis::Analysis;
-use crate::effect::{Effect, Stale};
+use crate::effect::{self, Effect};
 use crate::error::Error;
-use crate::frame::{Head, Step};
+use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::Malformed;
 use crate::message::frontend::{self, Parse, Target};
 use crate::names;
@@ -72,13 +72,11 @@ impl Session {
                 Ok(Step::Forward(head.len))
             }
             b'F' => {
-                // A call by an identifier, which may be that of `set_config`.
-                let effect = Effect {
-                    risky: true,
-                    reported: true,
-                    after: Stale::Facts,
-                    ..Effect::default()
+                let seen = head.len.min(HEADER_LEN + 4);
+                let Some(function) = rest.get(HEADER_LEN..seen) else {
+                    return Ok(Step::Starved);
                 };
+                let effect = effect::of_call(function);
                 self.note_effect(effect);
                 self.queue.push(Entry {
                     effect,
@@ -261,10 +259,12 @@ impl Session {
                         names::changes(&portal.statement.text, &prepared.plan, self.analysis()?);
                 }
                 entry.work = Work::Portal(portal.clone());
+            } else if !portal.statement.by_sql {
+                names = self.plain_changes(&portal.statement.text, entry.effect)?;
             }
         }
         let planned = matches!(entry.work, Work::Portal(_));
-        let forward = names.is_empty();
+        let forward = names.is_empty() || !planned;
         entry.names = names;
         self.expect(entry);
         self.note_copy_data(planned);

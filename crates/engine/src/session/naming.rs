@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sealwire_sql::{Plan, may_use_names, prepared_names, uses_names};
+use sealwire_sql::{Plan, executed_with_values, may_use_names, prepared_names, uses_names};
 
 use super::Session;
 use super::bind::Standing;
 use super::parse::Readiness;
+use crate::effect::{self, Effect};
 use crate::error::Error;
+use crate::mention;
 use crate::message::frontend::{self, Target};
-use crate::names::{NameChange, SessionNames};
+use crate::names::{self, NameChange, SessionNames};
 use crate::poison::Report;
 use crate::queue::{Entry, Expect, Work};
-use crate::statement::{Check, Kind, Statement};
+use crate::statement::{Check, Kind, Statement, Words};
 
 impl Session {
     pub(super) fn names(&self) -> SessionNames<'_> {
@@ -31,8 +33,98 @@ impl Session {
 
     /// Notes that the next entry gives names a meaning.
     pub(super) fn note_defining(&mut self, entry: &Entry) {
-        if !entry.names.is_empty() {
-            self.last_defining = self.queue.next_seq();
+        if entry.names.is_empty() {
+            return;
+        }
+        let seq = self.queue.next_seq();
+        match entry.work {
+            Work::Plain => self.last_plain_defining = seq,
+            _ => self.last_defining = seq,
+        }
+    }
+
+    /// What a text without a plan does to names.
+    pub(super) fn plain_changes(
+        &self,
+        text: &str,
+        effect: Effect,
+    ) -> Result<Vec<(usize, NameChange)>, Error> {
+        Ok(match effect.naming {
+            true => names::plain_changes(text, self.analysis()?),
+            false => Vec::new(),
+        })
+    }
+
+    /// Whether the plain statements to which a text gives values are plain still: a word of one may
+    /// have become the name of something protected since it was prepared.
+    pub(super) fn executed_plain(&mut self, text: &str) -> Result<Readiness, Error> {
+        if !self.queue.answered(self.last_plain_defining) {
+            self.wait_for(self.last_plain_defining);
+            return Ok(Readiness::Wait);
+        }
+        if self.statements.is_empty() {
+            return Ok(Readiness::Ready);
+        }
+        for name in executed_with_values(text) {
+            let Some(statement) = self.statements.get(name.as_bytes()).cloned() else {
+                continue;
+            };
+            match &statement.kind {
+                Kind::Plain(words) if self.is_plain_by(&statement, words)? => {}
+                Kind::Plain(_) => return Ok(Readiness::Refused(Report::moved())),
+                Kind::Untouched => match self.standing(&statement)? {
+                    Standing::Same => {}
+                    Standing::Replanned(_) | Standing::Plain => {
+                        return Ok(Readiness::Refused(Report::moved()));
+                    }
+                    Standing::Wait => return Ok(Readiness::Wait),
+                    Standing::Refused(report) => return Ok(Readiness::Refused(report)),
+                },
+                Kind::Risky | Kind::Planned(_) | Kind::Failed(_) => {}
+            }
+        }
+        Ok(Readiness::Ready)
+    }
+
+    /// Whether a text that cannot be read as the server reads it may have values for a prepared
+    /// statement that is not plain.
+    pub(super) fn may_give_values(&self, text: &[u8]) -> Result<bool, Error> {
+        if self.statements.is_empty() || !effect::has_word(text, b"execute") {
+            return Ok(false);
+        }
+        let analysis = self.analysis()?;
+        Ok(self.statements.any(|name, statement| {
+            let is_plain = match &statement.kind {
+                Kind::Plain(words) => !analysis.mentions_by(words),
+                Kind::Risky => true,
+                Kind::Untouched | Kind::Planned(_) | Kind::Failed(_) => false,
+            };
+            let may_name = |name: &str| mention::may_name(text, name);
+            !is_plain && !name.is_empty() && str::from_utf8(name).map_or(true, may_name)
+        }))
+    }
+
+    /// Whether no word of a statement is a protected name.
+    pub(super) fn is_plain_by(&self, statement: &Statement, words: &Words) -> Result<bool, Error> {
+        let analysis = self.analysis()?;
+        let epoch = analysis.names_epoch();
+        if statement.epoch.load(Ordering::Relaxed) != epoch {
+            if analysis.mentions_by(words) {
+                return Ok(false);
+            }
+            statement.epoch.store(epoch, Ordering::Relaxed);
+        }
+        Ok(true)
+    }
+
+    /// A statement of the entry at the front has completed that has no plan.
+    pub(super) fn note_plain_names(&mut self, tag: &[u8]) {
+        if !names::is_plain_change(tag) {
+            return;
+        }
+        let next = |front: &Entry| front.names.first().map(|(of, _)| *of);
+        if let Some(at) = self.queue.front().and_then(next) {
+            self.note_names(at);
         }
     }
 
@@ -95,6 +187,7 @@ impl Session {
                 NameChange::Cursor(..) | NameChange::NoCursors => {}
             }
         }
+        prepared.retain(|(_, statement)| matches!(statement.kind, Kind::Planned(_)));
         if prepared.is_empty() {
             return Ok(());
         }

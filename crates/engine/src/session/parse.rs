@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict,
+    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict, may_use_names,
 };
 use zeroize::Zeroizing;
 
@@ -24,7 +24,7 @@ use crate::seal::{
     Sealer, Stop, UNKNOWN_OID, literal_keys, objection, param_keys, parameter_type, reading,
 };
 use crate::slots::NAME_LEN_MAX;
-use crate::statement::{Check, Kind, Prepared, QueryRun, Statement};
+use crate::statement::{Check, Kind, Prepared, QueryRun, Statement, Words};
 
 const NO_ANALYSIS: Error = Error::ApiMisuse("a statement came before the policy");
 
@@ -202,7 +202,7 @@ impl Session {
                 match known {
                     Some((effect, plain)) if !(effect.naming && self.uses_names(text)) => {
                         if plain {
-                            return Ok(Look::Plain(effect));
+                            return self.plain_text(text, effect);
                         }
                         (text, effect)
                     }
@@ -214,21 +214,32 @@ impl Session {
                         if !by_name && !reading.mentions {
                             let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
                             analysis.remember_plain(text, effect);
-                            return Ok(Look::Plain(effect));
+                            return self.plain_text(text, effect);
                         }
                         (text, effect)
                     }
                 }
             }
             (text, unreadable) => {
-                return Ok(if analysis.may_mention(bytes) {
+                let mentions = analysis.may_mention(bytes);
+                let mut effect = effect::effect(bytes, true);
+                if effect::has_word(bytes, b"execute")
+                    && !self.queue.answered(self.last_plain_defining)
+                {
+                    self.wait_for(self.last_plain_defining);
+                    return Ok(Look::Wait);
+                }
+                return Ok(if mentions || self.may_give_values(bytes)? {
                     let what = match (text, unreadable) {
                         (_, Some(what)) => what,
                         _ => "its text is not valid UTF-8",
                     };
                     Look::Refused(session_setting(what))
                 } else {
-                    Look::Plain(effect::effect(bytes, true))
+                    // The same whatever the encoding is, and wherever strings end.
+                    let is_clear = bytes.is_ascii() && !bytes.contains(&b'\\');
+                    effect.naming = is_clear && text.is_ok_and(may_use_names);
+                    Look::Plain(effect)
                 });
             }
         };
@@ -237,6 +248,13 @@ impl Session {
             Readiness::Ready => {}
             Readiness::Wait => return Ok(Look::Wait),
             Readiness::Refused(report) => return self.unready(bytes, protocol, report),
+        }
+        if effect.naming {
+            match self.executed_plain(text)? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Look::Wait),
+                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+            }
         }
         if let (Some(oids), Some(Known::Planned(list, _))) = (oids, self.analysis()?.known(text)) {
             let same = list.iter().find(|known| oids.are(&known.client_oids));
@@ -259,6 +277,18 @@ impl Session {
             Ok(Verdict::Refused(refusal)) => Look::Refused(Report::refusal(&refusal, text)),
             Ok(_) => Look::Refused(Report::new("XX000", "unknown verdict on the statement")),
         })
+    }
+
+    /// A text that names nothing protected.
+    fn plain_text(&mut self, text: &str, effect: Effect) -> Result<Look, Error> {
+        if effect.naming {
+            match self.executed_plain(text)? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Look::Wait),
+                Readiness::Refused(report) => return Ok(Look::Refused(report)),
+            }
+        }
+        Ok(Look::Plain(effect))
     }
 
     /// Whether a text could have a protected name where none seems to be: a setting by which texts
@@ -324,7 +354,11 @@ impl Session {
                         // The name may come to mean something before it is used again.
                         Effect { naming: true, .. } => Some(Kind::Untouched),
                         Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
-                        _ => None,
+                        // What has no name is prepared anew soon enough.
+                        _ if parse.name.is_empty() => None,
+                        _ => str::from_utf8(parse.text)
+                            .ok()
+                            .map(|text| Kind::Plain(Words::of(text))),
                     };
                     return Ok(self.forward_parse(head, &parse, kind, effect));
                 }
@@ -491,7 +525,11 @@ impl Session {
     }
 
     fn statement(&self, text: &str, kind: Kind, effect: Effect) -> Arc<Statement> {
-        let keeps_text = !matches!(kind, Kind::Risky);
+        let keeps_text = !matches!(kind, Kind::Risky | Kind::Plain(_));
+        let epoch = match kind {
+            Kind::Plain(_) => Analysis::names_epoch,
+            _ => Analysis::epoch,
+        };
         Arc::new(Statement {
             text: Zeroizing::new(if keeps_text {
                 text.into()
@@ -500,7 +538,7 @@ impl Session {
             }),
             kind,
             effect,
-            epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, Analysis::epoch)),
+            epoch: AtomicU64::new(self.analysis.as_ref().map_or(0, epoch)),
             by_sql: false,
             described: AtomicBool::new(false),
         })
@@ -569,7 +607,11 @@ impl Session {
         let (work, effect, text) = match self.look(bytes, Protocol::Simple, None)? {
             Look::Wait => return Ok(Step::Wait),
             Look::Refused(report) => refused(report),
-            Look::Plain(effect) | Look::Untouched(effect) => (Work::Plain, effect, None),
+            Look::Plain(effect) | Look::Untouched(effect) => {
+                let text = str::from_utf8(bytes).unwrap_or_default();
+                names = self.plain_changes(text, effect)?;
+                (Work::Plain, effect, None)
+            }
             // Only texts with declared types are looked up.
             Look::Known(..) => return Err(Error::ApiMisuse("a Query was looked up as a Parse")),
             Look::Planned(plan, effect) => {
@@ -605,7 +647,7 @@ impl Session {
         let portal = self.portals.set(b"", seq, None);
         self.note_effect(effect);
         let planned = !matches!(work, Work::Plain);
-        let defines = !names.is_empty();
+        let defines = planned && !names.is_empty();
         let entry = Entry {
             work,
             effect,

@@ -220,15 +220,16 @@ impl Session {
         let (expect, injected, effect) = (front.expect, front.injected, front.effect);
         let is_load = matches!(front.work, Work::Load);
         front.begun = true;
-        let at = match &mut front.work {
+        match &mut front.work {
             Work::Query(run) => {
                 run.at += 1;
                 run.binary = false;
-                run.at - 1
+                let at = run.at - 1;
+                self.note_names(at);
             }
-            _ => 0,
-        };
-        self.note_names(at);
+            Work::Plain => self.note_plain_names(tag),
+            _ => self.note_names(0),
+        }
         if is_load {
             self.load_command_complete();
         } else if let Some(analysis) = &mut self.analysis {

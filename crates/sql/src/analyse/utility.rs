@@ -48,7 +48,7 @@ pub(super) fn reads(kind: &StatementKind<'_>) -> bool {
             Part::Expr(_) | Part::RowCondition(_) => true,
             Part::Key(key, _) => matches!(key.key, IndexKey::Expr(_)),
             Part::NewColumn { has_default, .. } => *has_default,
-            Part::PlainColumn { .. } | Part::AnyColumn(_) => false,
+            Part::PlainColumn { .. } | Part::AnyColumn(_) | Part::Bound { .. } => false,
         }),
         Action::Harmless | Action::Set { .. } | Action::End | Action::DiscardAll => false,
         Action::Rename { .. } => false,
@@ -279,6 +279,16 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             }
             self.resolver.resolve(schema, table.name.text, table.at)?
         };
+        let bound = parts.iter().find_map(|part| match part {
+            Part::Bound { at } => Some(*at),
+            _ => None,
+        });
+        if let Some(at) = bound {
+            let mut parents = creates
+                .map_or(std::slice::from_ref(table), |parents| parents)
+                .iter();
+            parents.try_for_each(|parent| self.bounded(parent, at))?;
+        }
         let mut analyser = self.analyser();
         analyser.account_all(&table.schema);
         analyser.account(&table.name);
@@ -309,6 +319,39 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                 .detail("a sealed literal in a definition would outlive the key it is sealed under")
                 .hint("leave values of encrypted columns out of definitions")
                 .into()),
+        }
+    }
+
+    /// A bound with values for a partition of a table: no encrypted column may be in its key.
+    fn bounded(&mut self, parent: &'a Table<'a>, at: usize) -> Result<(), Stop> {
+        let schema = parent.schema.as_ref().map(|schema| schema.text);
+        if !self.resolver.is_protected(schema, parent.name.text)? {
+            return Ok(());
+        }
+        let info = self.resolver.resolve(schema, parent.name.text, parent.at)?;
+        let catalogue = self.resolver.context.catalogue;
+        let relation = catalogue.by_oid(info.oid);
+        let Some(key) = relation.and_then(|relation| relation.partition_key.as_ref()) else {
+            return Ok(());
+        };
+        let mut cells = None;
+        crate::words(key, |word| {
+            let column = info.columns.iter().find(|column| column.name == word);
+            let is_cell = column.is_some_and(|it| it.column.is_some() || it.unlisted);
+            if is_cell && cells.is_none() {
+                cells = Some(info.column_path(word).to_string());
+            }
+        });
+        match cells {
+            None => Ok(()),
+            Some(path) => Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                format!("refusing to bound a partition by values of encrypted column `{path}`"),
+            )
+            .detail("the server compares cells, which say nothing about the order of the values")
+            .hint("partition the table by plain columns, or by hash")
+            .at(at)
+            .into()),
         }
     }
 
@@ -411,6 +454,8 @@ fn define_part<'a>(
             }
             analyser.plain(&rows, expr, Why::Clause("a trigger's condition"))
         }
+        // The relation that it is a partition of has been asked.
+        Part::Bound { .. } => Ok(()),
         Part::AnyColumn(name) => {
             analyser.account(name);
             Ok(())

@@ -591,6 +591,7 @@ impl<'t> Lower<'t> {
             | Type::AT_DetachPartitionFinalize => {
                 if let Some(pg::Node::PartitionCmd(partition)) = &command.def {
                     self.target_table(partition.name.as_deref())?;
+                    parts.extend(partition.bound.as_deref().and_then(|it| bound(it, at)));
                 }
             }
             Type::AT_AddInherit | Type::AT_DropInherit => {
@@ -660,6 +661,7 @@ impl<'t> Lower<'t> {
                 }
             }
         }
+        parts.extend(node.partbound.as_deref().and_then(|it| bound(it, table.at)));
         // Of its own columns the policy says which are encrypted.
         let makes = match parents.is_empty() {
             true => Vec::new(),
@@ -834,4 +836,18 @@ fn code_strings(list: &'_ pg::List) -> Vec<String> {
         }
     }
     strings
+}
+
+/// The bound of a partition, if there are values in it: `MINVALUE` and `MAXVALUE` are names to the
+/// grammar.
+fn bound<'t>(node: &pg::PartitionBoundSpec, at: usize) -> Option<Part<'t>> {
+    let lists = [&node.listdatums, &node.lowerdatums, &node.upperdatums];
+    let has_values = lists.into_iter().flatten().any(|datum| match datum {
+        Some(pg::Node::A_Const(constant)) => !constant.isnull,
+        Some(pg::Node::ColumnRef(_)) => false,
+        _ => true,
+    });
+    has_values.then(|| Part::Bound {
+        at: offset(node.location).unwrap_or(at),
+    })
 }

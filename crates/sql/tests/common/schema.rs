@@ -178,6 +178,7 @@ pub(crate) fn relation(
         parents: vec![],
         reads: vec![],
         definition: None,
+        partition_key: None,
     }
 }
 

@@ -87,5 +87,6 @@ fn relation(policy: &Policy, table: &TableSpec, oid: u32) -> Relation {
         parents: Vec::new(),
         reads: Vec::new(),
         definition: None,
+        partition_key: None,
     }
 }
