@@ -117,7 +117,7 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
     let renames = contains(text, b"sealwire");
     if several && has_second_statement(text) {
         // A block of code has semicolons of its own, so that this is where one ends up.
-        let runs_code = CODE.iter().any(|code| has_word(text, code.as_bytes()));
+        let runs_code = runs_code(text);
         let after = match runs_code {
             true => Stale::Names,
             // The tag of `CREATE TABLE AS` is `SELECT n`.
@@ -225,6 +225,27 @@ fn has_second_statement(text: &[u8]) -> bool {
     text.iter()
         .position(|&b| b == b';')
         .is_some_and(|at| !text[at + 1..].trim_ascii().is_empty())
+}
+
+/// Whether one of several statements may be [`CODE`]. Every semicolon is taken for the end of a
+/// statement, in a string or a comment too.
+fn runs_code(text: &[u8]) -> bool {
+    // Semicolons may stand in comments and comments behind semicolons, so that a hostile text could
+    // have each comment looked through again and again.
+    let mut left = text.len().saturating_mul(4);
+    let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b';');
+    for start in std::iter::once(0).chain(ends.map(|(at, _)| at + 1)) {
+        let rest = &text[start..];
+        let mut words = Words { rest };
+        if words.next().is_some_and(|word| is_one_of(word, CODE)) {
+            return true;
+        }
+        match left.checked_sub(rest.len() - words.rest.len()) {
+            Some(now) => left = now,
+            None => return CODE.iter().any(|code| has_word(text, code.as_bytes())),
+        }
+    }
+    false
 }
 
 /// Words at the start of a text, comments and opening parentheses skipped; ends at anything else.
@@ -362,12 +383,20 @@ mod tests {
             "DO $$ BEGIN PERFORM f(); END $$",
             "BEGIN; call f(); COMMIT",
             "SELECT 1; DO 'x'",
+            "SELECT 1; /* ; */ -- and\n\tCALL f()",
+            &format!("{}*/; do 'x'", ";/*".repeat(1000)),
         ] {
             let effect = effect(text.as_bytes(), true);
             assert!(effect.renames && effect.after == Stale::Names, "{text}");
         }
-        let plain = effect(b"SELECT 1; SELECT done, recall FROM t", true);
-        assert!(!plain.renames && plain.after == Stale::Nothing);
+        for text in [
+            "SELECT 1; SELECT done, recall FROM t",
+            "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING; SELECT 1",
+            "-- we can't; what to do\nSELECT 1",
+        ] {
+            let plain = effect(text.as_bytes(), true);
+            assert!(!plain.renames && plain.after == Stale::Nothing, "{text}");
+        }
     }
 
     #[test]
