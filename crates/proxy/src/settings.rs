@@ -347,7 +347,8 @@ impl Settings {
         if self.limits.memory_bytes < self.limits.message_bytes {
             return Err(Error::new(
                 "`memory_bytes` in `[limits]` is for all messages, and below `message_bytes`, which is for one",
-            ));
+            )
+            .with_hint("raise `memory_bytes`, or lower `message_bytes`"));
         }
         Ok(())
     }
@@ -434,6 +435,20 @@ mod tests {
         let all = settings(&all);
         assert!(all.listen.tls.is_some() && all.server.sslkey.is_some());
         assert!(all.databases.contains_key("clinic"));
+    }
+
+    #[test]
+    fn all_messages_together_may_take_what_one_may() {
+        let settings = |memory: usize| {
+            settings(&format!(
+                "[listen]\ntcp = [\"[::1]:6432\"]\n[server]\nhosts = [\"db\"]\n\
+                 [limits]\nmessage_bytes = 1000\nmemory_bytes = {memory}"
+            ))
+        };
+        settings(1000).check().unwrap();
+        let error = settings(999).check().unwrap_err();
+        assert!(error.to_string().contains("`memory_bytes`"), "{error}");
+        assert!(error.hint().is_some());
     }
 
     #[test]
