@@ -176,14 +176,7 @@ impl Session {
             self.wait_for(self.last_renaming);
             return Ok(Look::Wait);
         }
-        if self.analysis()?.stale == Stale::Names {
-            match self.ready_to_analyse()? {
-                Readiness::Ready => {}
-                Readiness::Wait => return Ok(Look::Wait),
-                Readiness::Refused(report) => return self.unready(bytes, protocol, report),
-            }
-        }
-        if self.may_be_read_otherwise(bytes)? {
+        if self.analysis()?.stale == Stale::Names || self.may_be_read_otherwise(bytes)? {
             match self.ready_to_analyse()? {
                 Readiness::Ready => {}
                 Readiness::Wait => return Ok(Look::Wait),
@@ -249,12 +242,8 @@ impl Session {
             Readiness::Wait => return Ok(Look::Wait),
             Readiness::Refused(report) => return self.unready(bytes, protocol, report),
         }
-        if effect.naming {
-            match self.executed_plain(text)? {
-                Readiness::Ready => {}
-                Readiness::Wait => return Ok(Look::Wait),
-                Readiness::Refused(report) => return Ok(Look::Refused(report)),
-            }
+        if let Some(look) = self.executes_otherwise(text, effect)? {
+            return Ok(look);
         }
         if let (Some(oids), Some(Known::Planned(list, _))) = (oids, self.analysis()?.known(text)) {
             let same = list.iter().find(|known| oids.are(&known.client_oids));
@@ -281,14 +270,20 @@ impl Session {
 
     /// A text that names nothing protected.
     fn plain_text(&mut self, text: &str, effect: Effect) -> Result<Look, Error> {
-        if effect.naming {
-            match self.executed_plain(text)? {
-                Readiness::Ready => {}
-                Readiness::Wait => return Ok(Look::Wait),
-                Readiness::Refused(report) => return Ok(Look::Refused(report)),
-            }
+        let otherwise = self.executes_otherwise(text, effect)?;
+        Ok(otherwise.unwrap_or(Look::Plain(effect)))
+    }
+
+    /// What there is to do about a text first, or instead, that gives values to plain statements.
+    fn executes_otherwise(&mut self, text: &str, effect: Effect) -> Result<Option<Look>, Error> {
+        if !effect.naming {
+            return Ok(None);
         }
-        Ok(Look::Plain(effect))
+        Ok(match self.executed_plain(text)? {
+            Readiness::Ready => None,
+            Readiness::Wait => Some(Look::Wait),
+            Readiness::Refused(report) => Some(Look::Refused(report)),
+        })
     }
 
     /// Whether a text could have a protected name where none seems to be: a setting by which texts
