@@ -63,6 +63,7 @@ mod server;
 pub mod startup;
 mod statistics;
 mod stream;
+mod wake;
 
 pub use config::{Config, ManifestSource, Setting, connect};
 pub use connection::{Canceller, Connection};

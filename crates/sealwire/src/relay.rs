@@ -12,7 +12,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream, StreamExt};
+use bytes::{Buf, BytesMut};
+use futures_util::stream::{Stream, StreamExt};
 use sealwire_engine::{BackendKey, Error as EngineError, Failure};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
@@ -21,6 +22,7 @@ use crate::encryption::ColumnEncryption;
 use crate::memory::{MemoryLimit, Share};
 use crate::scram::Login;
 use crate::sealing::Sealing;
+use crate::wake::Bell;
 
 /// Bytes read at once from either side.
 const READ_BYTES: usize = 32 << 10;
@@ -85,13 +87,9 @@ pub enum Stop {
 
 /// A client's transport and a server's, with the session between them.
 pub struct Relay<C, S> {
-    client: C,
-    server: S,
+    client: Side<C>,
+    server: Side<S>,
     sealing: Sealing,
-    client_open: bool,
-    server_open: bool,
-    to_client: Outgoing,
-    to_server: Outgoing,
     memory: Option<Share>,
     stop: Option<Failure>,
     stopped: bool,
@@ -142,13 +140,9 @@ where
     fn over(client: C, server: S, mut sealing: Sealing, received: &[u8]) -> Self {
         sealing.take_client(received);
         Self {
-            client,
-            server,
+            client: Side::new(client),
+            server: Side::new(server),
             sealing,
-            client_open: true,
-            server_open: true,
-            to_client: Outgoing::default(),
-            to_server: Outgoing::default(),
             memory: None,
             stop: None,
             stopped: false,
@@ -184,14 +178,16 @@ where
 
     /// Moves bytes until one of the peers, or one of `stops`, ends the session.
     pub async fn run(&mut self, stops: impl Stream<Item = Stop>) -> Ended {
-        // Not asked at each message, only when it has woken the task.
-        let stops = pin!(stops);
-        let mut stops = stream::select_all([stops]);
+        let mut stops = pin!(stops.fuse());
+        let mut bell = Bell::default();
         poll_fn(|cx| {
-            while let Poll::Ready(Some(stop)) = stops.poll_next_unpin(cx) {
-                match stop {
-                    Stop::WhenIdle(why) => self.stop = Some(why),
-                    Stop::Now(why) => self.end(why),
+            if bell.has_rung(cx) {
+                let cx = &mut Context::from_waker(bell.waker(cx));
+                while let Poll::Ready(Some(stop)) = stops.as_mut().poll_next(cx) {
+                    match stop {
+                        Stop::WhenIdle(why) => self.stop = Some(why),
+                        Stop::Now(why) => self.end(why),
+                    }
                 }
             }
             self.poll_move(cx)
@@ -208,38 +204,36 @@ where
 
     /// The client's transport, for what comes after the end.
     pub fn into_client(self) -> C {
-        self.client
+        self.client.transport
     }
 
     /// Moves what can be moved. Ready when the relay has ended.
     ///
     /// What a pass reads is written by the next one, so the pass that reads nothing is the last. A
-    /// side that has nothing to read is not asked again: its transport wakes the task.
+    /// side that has nothing to read is not asked again before its transport has woken the task.
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let (mut client_rests, mut server_rests) = (false, false);
+        self.client.listen(cx);
+        self.server.listen(cx);
         loop {
             self.sealing.fetch(cx);
             self.write_server(cx);
-            if let Err(error) = self.write_client(cx) {
+            if let Err(error) = self.client.write(self.sealing.for_client(), cx) {
                 return Poll::Ready(Ended::Client(error));
             }
             if let Some(ended) = self.ended(cx) {
                 return ended;
             }
             let mut moved = false;
-            if !client_rests {
-                match self.read_client(cx) {
-                    Ok(Read::Some) => moved = true,
-                    Ok(Read::Nothing) => client_rests = true,
-                    Ok(Read::Unwanted) => {}
+            let sealing = &mut self.sealing;
+            if self.client.may_read() && sealing.session().wants_client() {
+                match self.client.read(cx, |bytes| sealing.take_client(bytes)) {
+                    Ok(read) => moved = read,
                     Err(error) => return Poll::Ready(Ended::Client(error)),
                 }
             }
-            if !server_rests {
-                match self.read_server(cx) {
-                    Ok(Read::Some) => moved = true,
-                    Ok(Read::Nothing) => server_rests = true,
-                    Ok(Read::Unwanted) => {}
+            if self.server.may_read() && sealing.session().wants_server() {
+                match self.server.read(cx, |bytes| sealing.take_server(bytes)) {
+                    Ok(read) => moved |= read,
                     Err(error) => return Poll::Ready(Ended::Server(error)),
                 }
             }
@@ -282,25 +276,25 @@ where
 
     /// Whether it is over, once what there is has been delivered.
     fn ended(&mut self, cx: &mut Context<'_>) -> Option<Poll<Ended>> {
+        if self.server.open && self.sealing.fault().is_none() {
+            return None;
+        }
         let fault = self.sealing.fault().cloned();
-        let delivered = self.sealing.for_client().is_empty() && !self.to_client.dirty;
+        let delivered = self.sealing.for_client().is_empty() && !self.client.dirty;
         if !delivered && (fault.is_none() || !self.waited_for_client(cx)) {
             return None;
         }
-        if let Some(fault) = fault {
-            // The server's part of the goodbye is best effort: its connection is dropped next.
-            self.write_server(cx);
-            return Some(Poll::Ready(if self.stopped {
-                Ended::Stopped
-            } else {
-                Ended::Fault(Fault(fault))
-            }));
-        }
-        if !self.server_open {
-            let _ = Pin::new(&mut self.client).poll_shutdown(cx);
+        let Some(fault) = fault else {
+            self.client.shut_down(cx);
             return Some(Poll::Ready(Ended::Closed));
-        }
-        None
+        };
+        // The server's part of the goodbye is best effort: its connection is dropped next.
+        self.write_server(cx);
+        Some(Poll::Ready(if self.stopped {
+            Ended::Stopped
+        } else {
+            Ended::Fault(Fault(fault))
+        }))
     }
 
     /// Whether the client has had the time that it may take for the goodbye.
@@ -311,141 +305,121 @@ where
         goodbye.as_mut().poll(cx).is_ready()
     }
 
-    fn read_client(&mut self, cx: &mut Context<'_>) -> io::Result<Read> {
-        if !self.client_open
-            || self.sealing.fault().is_some()
-            || !self.sealing.session().wants_client()
-        {
-            return Ok(Read::Unwanted);
-        }
-        let sealing = &mut self.sealing;
-        let read = read(&mut self.client, cx, |bytes| sealing.take_client(bytes))?;
-        self.client_open = read != Some(0);
-        Ok(Read::of(read))
-    }
-
-    fn read_server(&mut self, cx: &mut Context<'_>) -> io::Result<Read> {
-        if !self.server_open
-            || self.sealing.fault().is_some()
-            || !self.sealing.session().wants_server()
-        {
-            return Ok(Read::Unwanted);
-        }
-        let sealing = &mut self.sealing;
-        let read = read(&mut self.server, cx, |bytes| sealing.take_server(bytes))?;
-        self.server_open = read != Some(0);
-        Ok(Read::of(read))
-    }
-
-    fn write_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        write(
-            &mut self.client,
-            self.sealing.for_client(),
-            &mut self.to_client,
-            cx,
-        )
-    }
-
     /// A server that takes nothing more may still have said why, so that its failure counts only
     /// once it is found in reading.
     fn write_server(&mut self, cx: &mut Context<'_>) {
         let to_server = self.sealing.for_server();
-        if write(&mut self.server, to_server, &mut self.to_server, cx).is_err() {
+        if self.server.write(to_server, cx).is_err() {
             to_server.clear();
-            self.to_server.dirty = false;
+            self.server.dirty = false;
         }
-        if !self.client_open
+        if !self.client.open
             && !self.sealing.session().holds_messages()
             && self.sealing.for_server().is_empty()
-            && !self.to_server.dirty
+            && !self.server.dirty
         {
             // What a server does when its client ends, it does itself.
-            let _ = Pin::new(&mut self.server).poll_shutdown(cx);
+            self.server.shut_down(cx);
         }
     }
 }
 
-/// What came of an attempt to read.
-#[derive(Clone, Copy, Debug)]
-enum Read {
-    /// Bytes, or the peer's end.
-    Some,
-    /// Nothing is there; the task is woken when there is.
-    Nothing,
-    /// The session takes nothing now.
-    Unwanted,
-}
-
-impl Read {
-    fn of(read: Option<usize>) -> Self {
-        match read {
-            Some(_) => Self::Some,
-            None => Self::Nothing,
-        }
-    }
-}
-
-/// One direction of writing.
-#[derive(Debug, Default)]
-struct Outgoing {
+/// A peer's transport.
+struct Side<T> {
+    transport: T,
+    /// The peer may send more.
+    open: bool,
+    /// There was nothing to read when it was last asked, and it has not woken the task since.
+    rests: bool,
     /// Bytes have been written that the transport may still hold.
     dirty: bool,
     /// There has been more to write than a resting connection keeps room for.
     burst: bool,
+    bell: Bell,
 }
 
-/// Reads once and hands the bytes on. `None`: nothing is there yet; `Some(0)`: the peer has closed.
-fn read(
-    from: &mut (impl AsyncRead + Unpin),
-    cx: &mut Context<'_>,
-    take: impl FnOnce(&[u8]),
-) -> io::Result<Option<usize>> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let mut buffer = ReadBuf::new(scratch);
-        match Pin::new(from).poll_read(cx, &mut buffer) {
-            Poll::Pending => Ok(None),
-            Poll::Ready(Err(error)) => Err(error),
-            Poll::Ready(Ok(())) => {
-                let bytes = buffer.filled();
-                if !bytes.is_empty() {
-                    take(bytes);
+impl<T> Side<T> {
+    fn new(transport: T) -> Self {
+        Self {
+            transport,
+            open: true,
+            rests: false,
+            dirty: false,
+            burst: false,
+            bell: Bell::default(),
+        }
+    }
+
+    /// Whether there may be something to read.
+    fn may_read(&self) -> bool {
+        self.open && !self.rests
+    }
+}
+
+impl<T> Side<T>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    /// Finds out whether the transport has woken the task.
+    fn listen(&mut self, cx: &Context<'_>) {
+        if self.bell.has_rung(cx) {
+            self.rests = false;
+        }
+    }
+
+    /// Reads once and hands the bytes on. False when nothing is there; the peer's end is something.
+    fn read(&mut self, cx: &Context<'_>, take: impl FnOnce(&[u8])) -> io::Result<bool> {
+        let cx = &mut Context::from_waker(self.bell.waker(cx));
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match Pin::new(&mut self.transport).poll_read(cx, &mut buffer) {
+                Poll::Pending => self.rests = true,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Ready(Ok(())) => match buffer.filled() {
+                    [] => self.open = false,
+                    bytes => take(bytes),
+                },
+            }
+            Ok(!self.rests)
+        })
+    }
+
+    /// Writes what the transport takes.
+    fn write(&mut self, bytes: &mut BytesMut, cx: &Context<'_>) -> io::Result<()> {
+        if bytes.is_empty() && !self.dirty && !self.burst {
+            return Ok(());
+        }
+        let cx = &mut Context::from_waker(self.bell.waker(cx));
+        self.burst |= bytes.len() > KEPT_BYTES_MAX;
+        while !bytes.is_empty() {
+            match Pin::new(&mut self.transport).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(sent)) => {
+                    bytes.advance(sent);
+                    self.dirty = true;
                 }
-                Ok(Some(bytes.len()))
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
             }
         }
-    })
-}
+        if self.burst {
+            // What is written leaves its room behind.
+            *bytes = BytesMut::new();
+            self.burst = false;
+        }
+        if self.dirty {
+            match Pin::new(&mut self.transport).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.dirty = false,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {}
+            }
+        }
+        Ok(())
+    }
 
-/// Writes what the transport takes.
-fn write(
-    to: &mut (impl AsyncWrite + Unpin),
-    bytes: &mut bytes::BytesMut,
-    outgoing: &mut Outgoing,
-    cx: &mut Context<'_>,
-) -> io::Result<()> {
-    outgoing.burst |= bytes.len() > KEPT_BYTES_MAX;
-    while !bytes.is_empty() {
-        match Pin::new(&mut *to).poll_write(cx, bytes) {
-            Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Poll::Ready(Ok(sent)) => {
-                bytes::Buf::advance(bytes, sent);
-                outgoing.dirty = true;
-            }
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => return Ok(()),
-        }
+    /// Tells the peer that nothing more comes, without waiting for it.
+    fn shut_down(&mut self, cx: &Context<'_>) {
+        let cx = &mut Context::from_waker(self.bell.waker(cx));
+        let _ = Pin::new(&mut self.transport).poll_shutdown(cx);
     }
-    if outgoing.burst {
-        // What is written leaves its room behind.
-        *bytes = bytes::BytesMut::new();
-        outgoing.burst = false;
-    }
-    if outgoing.dirty {
-        match Pin::new(to).poll_flush(cx) {
-            Poll::Ready(Ok(())) => outgoing.dirty = false,
-            Poll::Ready(Err(error)) => return Err(error),
-            Poll::Pending => {}
-        }
-    }
-    Ok(())
 }
