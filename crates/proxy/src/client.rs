@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use bytes::BytesMut;
 use futures_util::stream::{self, StreamExt};
 use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
-use sealwire::{Ended, Failure, Relay, Stop};
+use sealwire::{Address, Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use crate::cancel;
 use crate::metrics::{End, Phase};
@@ -82,6 +83,9 @@ enum Client {
     Unix(UnixStream),
 }
 
+/// A session from where statements come to its end.
+type Serving<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Serves a client.
 pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     let client = match accepted.register() {
@@ -98,29 +102,35 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
             info_span!("client", pid)
         }
     };
-    async move {
-        shared.metrics.accepted();
-        let Some(held) = shared.beginning() else {
-            return shared.metrics.ended(End::TooMany);
-        };
-        let beginning = Beginning {
-            deadline: Instant::now() + shared.settings.limits.startup_timeout,
-            binding: None,
-            shared: &shared,
-            _held: held,
-        };
-        match client {
-            Client::Tcp(stream, _) => {
-                if let Err(error) = set_options(&stream, &shared) {
-                    debug!(%error, "socket options");
-                }
-                tcp(beginning, stream).await;
-            }
-            Client::Unix(stream) => begin(beginning, stream).await,
-        }
+    // The span is entered each time that what it is about is polled. That would be dear for the
+    // messages of a session, which log nothing.
+    let beginning = Box::pin(begin_with(client, &shared));
+    if let Some(serving) = beginning.instrument(span).await {
+        serving.await;
     }
-    .instrument(span)
-    .await;
+}
+
+async fn begin_with(client: Client, shared: &Arc<Shared>) -> Option<Serving<'_>> {
+    shared.metrics.accepted();
+    let Some(held) = shared.beginning() else {
+        shared.metrics.ended(End::TooMany);
+        return None;
+    };
+    let beginning = Beginning {
+        deadline: Instant::now() + shared.settings.limits.startup_timeout,
+        binding: None,
+        shared,
+        _held: held,
+    };
+    match client {
+        Client::Tcp(stream, _) => {
+            if let Err(error) = set_options(&stream, shared) {
+                debug!(%error, "socket options");
+            }
+            tcp(beginning, stream).await
+        }
+        Client::Unix(stream) => begin(beginning, stream).await,
+    }
 }
 
 /// The client's transport is TLS, which ends here; with the hash by which an authentication is
@@ -187,13 +197,19 @@ fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// A TCP client, which may want TLS.
-async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
+async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) -> Option<Serving<'_>> {
     let shared = beginning.shared;
     let mut first = [0];
     match beginning.wait(stream.peek(&mut first)).await {
-        Err(late) => return beginning.late(&late),
+        Err(late) => {
+            beginning.late(&late);
+            return None;
+        }
         // A port scan, or a health check of a load balancer.
-        Ok(Err(_) | Ok(0)) => return shared.metrics.ended(End::BadStart),
+        Ok(Err(_) | Ok(0)) => {
+            shared.metrics.ended(End::BadStart);
+            return None;
+        }
         Ok(Ok(_)) => {}
     }
     let Some(tls) = shared.tls() else {
@@ -209,7 +225,8 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
             // for a part of the handshake, which fails (CVE-2021-23214).
             Ok(Ok(First::Tls)) => {
                 if let Err(error) = stream.write_all(b"S").await {
-                    return bad_start(stream, error.into(), shared).await;
+                    bad_start(stream, error.into(), shared).await;
+                    return None;
                 }
             }
             Ok(Ok(First::Message(_))) if !may_be_plain(&stream, shared) => {
@@ -218,12 +235,13 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) {
                     message: "this proxy takes connections with TLS only".into(),
                     hint: Some("add `sslmode=require`, or better `verify-full`".into()),
                 };
-                return bad_start(stream, BadStart::Refused(failure), shared).await;
+                bad_start(stream, BadStart::Refused(failure), shared).await;
+                return None;
             }
             first => return begun(beginning, stream, first, &buffer, from).await,
         }
     }
-    Box::pin(encrypted(beginning, stream, tls, direct)).await;
+    Box::pin(encrypted(beginning, stream, tls, direct)).await
 }
 
 /// Whether the network between may carry values in the clear.
@@ -239,44 +257,50 @@ async fn encrypted(
     stream: TcpStream,
     tls: WithClients,
     direct: bool,
-) {
+) -> Option<Serving<'_>> {
     let accepting = TlsAcceptor::from(tls.config).accept(stream);
     let stream = match beginning.wait(accepting).await {
-        Err(late) => return beginning.late(&late),
+        Err(late) => {
+            beginning.late(&late);
+            return None;
+        }
         Ok(Err(error)) => {
             info!(error = error.to_string(), "TLS handshake failed");
-            return beginning.shared.metrics.ended(End::BadStart);
+            beginning.shared.metrics.ended(End::BadStart);
+            return None;
         }
         Ok(Ok(stream)) => stream,
     };
     if direct && let Err(error) = is_direct(stream.get_ref().1.alpn_protocol()) {
-        return bad_start(stream, error.into(), beginning.shared).await;
+        bad_start(stream, error.into(), beginning.shared).await;
+        return None;
     }
     beginning.binding = Some(Binding(tls.end_point));
-    begin(beginning, stream).await;
+    begin(beginning, stream).await
 }
 
 /// A client whose transport is as secure as it will be.
-async fn begin<C>(beginning: Beginning<'_>, mut client: C)
+async fn begin<'a, C>(beginning: Beginning<'a>, mut client: C) -> Option<Serving<'a>>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
     let first = first_message(&mut client, &mut buffer, false);
     let first = beginning.wait(first).await;
-    begun(beginning, client, first, &buffer, from).await;
+    begun(beginning, client, first, &buffer, from).await
 }
 
 /// A client whose first message has been read, `from` when it was waited for.
-async fn begun<C>(
-    beginning: Beginning<'_>,
+async fn begun<'a, C>(
+    beginning: Beginning<'a>,
     client: C,
     first: Result<Result<First, BadStart>, Late>,
     buffer: &[u8],
     from: Instant,
-) where
-    C: AsyncRead + AsyncWrite + Unpin,
+) -> Option<Serving<'a>>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let shared = beginning.shared;
     match first {
@@ -291,9 +315,10 @@ async fn begun<C>(
         }
         Ok(Ok(First::Message(message))) => {
             shared.metrics.phase(Phase::Startup, from.elapsed());
-            session(beginning, client, buffer, &message).await;
+            return session(beginning, client, buffer, &message).await;
         }
     }
+    None
 }
 
 /// Reads up to the first message that is not about encryption, or to the request for TLS where
@@ -329,14 +354,15 @@ fn too_many_requests() -> BadStart {
     })
 }
 
-/// From the startup message to the end.
-async fn session<C>(
-    mut beginning: Beginning<'_>,
+/// From the startup message to where statements come.
+async fn session<'a, C>(
+    mut beginning: Beginning<'a>,
     client: C,
     startup: &[u8],
     message: &StartupMessage,
-) where
-    C: AsyncRead + AsyncWrite + Unpin,
+) -> Option<Serving<'a>>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let shared = beginning.shared;
     let Some(place) = shared.place() else {
@@ -347,7 +373,8 @@ async fn session<C>(
             message: "sorry, too many clients already".into(),
             hint: Some("`connections` in `[limits]` of the Sealwire proxy is reached".into()),
         };
-        return send_away(client, &failure).await;
+        send_away(client, &failure).await;
+        return None;
     };
     let Some(encryption) = shared.encryption(&message.database) else {
         let failure = Failure {
@@ -360,13 +387,15 @@ async fn session<C>(
                 "add a section `[databases.NAME]`, or a manifest for all in `[encryption]`".into(),
             ),
         };
-        return bad_start(client, BadStart::Refused(failure), shared).await;
+        bad_start(client, BadStart::Refused(failure), shared).await;
+        return None;
     };
     let from = Instant::now();
     let (server, address) = match beginning.wait(shared.server.dial()).await {
         Err(late) => {
             beginning.late(&late);
-            return send_away(client, &late.failure()).await;
+            send_away(client, &late.failure()).await;
+            return None;
         }
         Ok(Err(error)) => {
             // Where the server is stands in the log, not in what any client can read.
@@ -377,7 +406,8 @@ async fn session<C>(
                 message: "the Sealwire proxy cannot reach the server".into(),
                 hint: Some("the proxy's log says why".into()),
             };
-            return send_away(client, &failure).await;
+            send_away(client, &failure).await;
+            return None;
         }
         Ok(Ok(dialled)) => dialled,
     };
@@ -401,8 +431,8 @@ async fn session<C>(
                 "connected"
             );
             drop(beginning);
-            let _cancellable = shared.server.cancellable(&relay, address);
-            serve_statements(&mut relay, shared).await
+            let serving = serve_statements(relay, address, place, shared, Span::current());
+            return Some(Box::pin(serving));
         }
         Ok(Err(Ended::Closed)) => End::NotAuthenticated,
         Ok(Err(Ended::Fault(fault))) if fault.is_refusal() => {
@@ -419,17 +449,8 @@ async fn session<C>(
             }
         }
     };
-    shared.metrics.ended(end);
-    match end {
-        End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
-        _ => info!(reason = %end, "connection ended"),
-    }
-    // The session is over; what follows is between the proxy and the client.
-    let client = relay.into_client();
-    drop(place);
-    if end != End::ClientLost {
-        linger(client).await;
-    }
+    finish(relay, end, place, shared).await;
+    None
 }
 
 /// Ends a session and tells the client why.
@@ -442,18 +463,46 @@ where
     let _ = timeout(GOODBYE_TIMEOUT, relay.run(stream::pending())).await;
 }
 
-async fn serve_statements<C, S>(relay: &mut Relay<C, S>, shared: &Shared) -> End
-where
+/// Serves statements until the session ends, and logs in the span how it has.
+async fn serve_statements<C, S>(
+    mut relay: Relay<C, S>,
+    address: Address,
+    place: Held,
+    shared: &Shared,
+    span: Span,
+) where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let cancellable = shared.server.cancellable(&relay, address);
     // Whoever gives the last order waits no longer for a goodbye than it may take.
     let stops = stream::unfold((shared.order.clone(), Order::Serve), next_order);
     let stops = stops.map(|order| match order {
         Order::Stop => Stop::Now(shutting_down()),
         _ => Stop::WhenIdle(shutting_down()),
     });
-    end_of(&relay.run(stops).await)
+    let ended = relay.run(stops).await;
+    drop(cancellable);
+    let end = span.in_scope(|| end_of(&ended));
+    finish(relay, end, place, shared).instrument(span).await;
+}
+
+/// What is left once a session is over: it is between the proxy and the client.
+async fn finish<C, S>(relay: Relay<C, S>, end: End, place: Held, shared: &Shared)
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    shared.metrics.ended(end);
+    match end {
+        End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
+        _ => info!(reason = %end, "connection ended"),
+    }
+    let client = relay.into_client();
+    drop(place);
+    if end != End::ClientLost {
+        linger(client).await;
+    }
 }
 
 /// What is ordered after the `last` order.
