@@ -195,11 +195,20 @@ pub(crate) fn of_call(function: &[u8]) -> Effect {
     }
 }
 
-/// Whether a text ends a transaction and does nothing else. It must go out whatever the session is
-/// in doubt of: in an aborted transaction nothing else does anything.
-pub(crate) fn only_ends_transaction(text: &[u8]) -> bool {
-    let first = Words { rest: text }.next();
-    first.is_some_and(|word| is_one_of(word, ENDS)) && !has_second_statement(text)
+/// What a text does that ends a transaction and does nothing else. It must go out whatever the session
+/// is in doubt of: in an aborted transaction nothing else does anything.
+pub(crate) fn only_ends_transaction(text: &[u8]) -> Option<Effect> {
+    let first = Words { rest: text }.next()?;
+    if !is_one_of(first, ENDS) || has_second_statement(text) {
+        return None;
+    }
+    Some(match is_one_of(first, HARMLESS) {
+        true => Effect {
+            ends: true,
+            ..Effect::default()
+        },
+        false => effect(text, true),
+    })
 }
 
 /// Whether a text has a word in it, in capitals or not.

@@ -163,8 +163,8 @@ impl Session {
         protocol: Protocol,
         oids: Option<Oids<'_>>,
     ) -> Result<Look, Error> {
-        if effect::only_ends_transaction(bytes) {
-            return Ok(Look::Plain(effect::effect(bytes, true)));
+        if let Some(effect) = effect::only_ends_transaction(bytes) {
+            return Ok(Look::Plain(effect));
         }
         // What a name of SQL means is known only once the statement that gives it is answered.
         if !self.queue.answered(self.last_defining) {
