@@ -105,6 +105,11 @@ impl Keys {
         self.wanted.is_empty() && self.asked.is_empty()
     }
 
+    /// Whether there is something to fetch that has not been asked for.
+    pub(crate) fn has_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     /// What to fetch next, once; one fetch is out at a time.
     pub(crate) fn poll(&mut self) -> Option<Vec<KeyId>> {
         if self.wanted.is_empty() || !self.asked.is_empty() {

@@ -362,6 +362,11 @@ impl Session {
         })
     }
 
+    /// False when [`Session::poll_need`] has nothing, and cheap to ask.
+    pub fn has_need(&self) -> bool {
+        !self.is_ready() || self.keys.has_wanted()
+    }
+
     /// The next thing to fetch, once; another only after the answer. The session goes on as far as
     /// it can without it.
     pub fn poll_need(&mut self) -> Option<Need> {

@@ -386,9 +386,13 @@ where
 
     /// Writes what the transport takes.
     fn write(&mut self, bytes: &mut BytesMut, cx: &Context<'_>) -> io::Result<()> {
-        if bytes.is_empty() && !self.dirty && !self.burst {
+        if bytes.is_empty() && !self.dirty {
             return Ok(());
         }
+        self.write_now(bytes, cx)
+    }
+
+    fn write_now(&mut self, bytes: &mut BytesMut, cx: &Context<'_>) -> io::Result<()> {
         let cx = &mut Context::from_waker(self.bell.waker(cx));
         self.burst |= bytes.len() > KEPT_BYTES_MAX;
         while !bytes.is_empty() {

@@ -93,6 +93,12 @@ impl Sealing {
 
     /// Starts and drives what the session needs from outside.
     pub(crate) fn fetch(&mut self, cx: &mut Context<'_>) {
+        if self.need.is_some() || self.session.has_need() {
+            self.fetch_now(cx);
+        }
+    }
+
+    fn fetch_now(&mut self, cx: &mut Context<'_>) {
         while self.fault.is_none() {
             if self.need.is_none() {
                 let Some(need) = self.session.poll_need() else {

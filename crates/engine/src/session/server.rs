@@ -108,7 +108,9 @@ impl Session {
 
     /// Takes the front off the queue.
     pub(super) fn finish_front(&mut self) -> Result<(), Error> {
-        if let Some(entry) = self.queue.pop() {
+        if let Some(entry) = self.queue.pop()
+            && !matches!(entry.change, Change::None)
+        {
             self.settle_change(&entry, Fate::Done);
         }
         self.finish_load()
