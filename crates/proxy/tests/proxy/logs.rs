@@ -133,6 +133,31 @@ async fn nothing_that_crosses_a_connection_is_logged() {
     }
 }
 
+/// The messages of a session are not in its span, its end is.
+#[tokio::test]
+async fn every_line_about_a_connection_names_its_client() {
+    let fixture = Fixture::new(people()).await;
+    let log = Log::capture();
+    let proxy = Running::start(settings(&fixture)).await;
+    drop(proxy.wire(&fixture).await);
+    let mut stream = proxy.wire(&fixture).await.into_stream();
+    stream.write_all(&frame(b'!', b"")).await.unwrap();
+    rest(&mut stream).await;
+    proxy.settle(0.0).await;
+    let text = log.take();
+    for (words, times) in [
+        ("connected", 2),
+        ("connection ended reason=", 2),
+        ("session ended fault=", 1),
+    ] {
+        let lines: Vec<_> = text.lines().filter(|line| line.contains(words)).collect();
+        assert_eq!(lines.len(), times, "{text}");
+        for line in lines {
+            assert!(line.contains("client{peer=127.0.0.1:"), "{line}");
+        }
+    }
+}
+
 /// The server's words are in the reason why there is no session.
 #[tokio::test]
 async fn nobody_s_words_begin_a_line_of_the_log() {
