@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use sealwire_core::policy::ColumnId;
 
+pub(crate) use self::column::hides;
 pub(crate) use self::expr::literal_fits;
 pub(crate) use self::modify::unknown_target;
 use crate::ir::{CastForm, Literal, Name, TypeName};
@@ -128,6 +129,9 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     detached: bool,
     pub(crate) positional: Vec<PositionalUse>,
     pub(crate) bare: Vec<BareUse>,
+    /// Columns that are hidden from a name by a plain one which only the catalogue knows of: fine as
+    /// long as none is sealed.
+    pub(crate) hidden: Vec<(TypeId, &'a str, usize)>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
     /// Names of the encrypted columns of the relations that the statement uses, sorted.
@@ -166,6 +170,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             detached: false,
             positional: Vec::new(),
             bare: Vec::new(),
+            hidden: Vec::new(),
             accounted,
             sealed_names: Vec::new(),
             relations: Vec::new(),

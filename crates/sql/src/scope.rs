@@ -150,6 +150,38 @@ impl<'s, 'a> Scope<'s, 'a> {
         Found::Nothing
     }
 
+    /// Columns of sub-selects, CTEs and joins of a name that the catalogue alone hides: it says that
+    /// a level within theirs has a plain column of the name.
+    pub(crate) fn hidden_by_catalogue(&self, name: &str) -> Vec<TypeId> {
+        let mut hidden = Vec::new();
+        let mut level = Some(self);
+        let mut found = false;
+        while let Some(scope) = level {
+            if found {
+                let visible = scope.items.iter().filter(|item| item.columns_visible);
+                for column in visible.flat_map(|item| item.columns.iter()) {
+                    if column.name == name
+                        && let Holds::Of(ty) = column.holds
+                    {
+                        hidden.push(ty);
+                    }
+                }
+            } else {
+                match scope.own_column(name) {
+                    Found::Nothing => {}
+                    Found::Column(ScopeColumn {
+                        by_catalogue: true, ..
+                    })
+                    | Found::Open
+                    | Found::System => found = true,
+                    Found::Column(_) | Found::Ambiguous | Found::Shadows(_) => break,
+                }
+            }
+            level = scope.parent;
+        }
+        hidden
+    }
+
     /// Looks a bare name up in this level only.
     pub(crate) fn own_column(&self, name: &str) -> Found<'_, 'a> {
         let mut found = Found::Nothing;

@@ -6,7 +6,9 @@ use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
 use sealwire_core::value::{self, Coercion, Objection, Usage};
 
-use crate::infer::{Analyser, CastOperand, CastUse, LiteralUse, OutColumn, Taker, literal_fits};
+use crate::infer::{
+    Analyser, CastOperand, CastUse, LiteralUse, OutColumn, Taker, hides, literal_fits,
+};
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement, Untyped};
 use crate::refuse::{self, Finish, refuse};
@@ -193,6 +195,15 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
                 .hint("name the columns, or pin their order with `sealwire columns pin`")
                 .at(positional.at));
             }
+        }
+    }
+    for (ty, name, at) in std::mem::take(&mut analyser.hidden) {
+        match analyser.types.ground(ty) {
+            Ground::Plain | Ground::Unlisted => {}
+            Ground::Sealed(sealed) | Ground::Array(sealed) => {
+                return Err(hides(name, &analyser.path_of(sealed.column), at));
+            }
+            Ground::Deep => return Err(hides(name, name, at)),
         }
     }
     Ok(grounded)

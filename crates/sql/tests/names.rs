@@ -134,6 +134,33 @@ fn a_column_that_is_plain_by_the_catalogue_does_not_hide_an_encrypted_one() {
                 "SELECT 1 FROM users u WHERE EXISTS (SELECT 1 FROM f() WHERE email = $1)",
                 "refused: Name",
             ),
+            // Whatever the outer query has it from.
+            (
+                "SELECT 1 FROM (SELECT email FROM users) s \
+                 WHERE EXISTS (SELECT 1 FROM logs WHERE email = $1)",
+                "refused: Name",
+            ),
+            (
+                "SELECT 1 FROM (SELECT name AS email FROM users) s \
+                 WHERE EXISTS (SELECT 1 FROM logs WHERE email = $1)",
+                "as written",
+            ),
+            (
+                "SELECT 1 FROM users JOIN orders USING (email) \
+                 WHERE EXISTS (SELECT 1 FROM logs WHERE email = 'x')",
+                "refused: Name",
+            ),
+            (
+                "WITH w AS (SELECT ssn AS at, id FROM users) \
+                 SELECT (SELECT body FROM logs WHERE at = $1 AND logs.id = w.id) FROM w",
+                "refused: Name",
+            ),
+            // Known when the statement has been read.
+            (
+                "SELECT 1 FROM (SELECT $1 AS email) s, users u, \
+                 LATERAL (SELECT id FROM logs WHERE email = $2) l WHERE s.email = u.email",
+                "refused: Name",
+            ),
             // Decided by the text alone.
             (
                 "SELECT 1 FROM users u WHERE EXISTS \

@@ -23,7 +23,12 @@ impl<'a> Analyser<'a, '_, '_> {
             [name] => {
                 return match scope.column(name.text) {
                     Found::Nothing => self.whole_row(scope, None, name, at),
-                    found => self.found(found, name, at),
+                    found => {
+                        let hidden = scope.hidden_by_catalogue(name.text);
+                        let hidden = hidden.into_iter().map(|ty| (ty, name.text, at));
+                        self.hidden.extend(hidden);
+                        self.found(found, name, at)
+                    }
                 };
             }
             [relation, name] => ((None, relation), name),
@@ -55,19 +60,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let words = format!("column reference \"{}\" is ambiguous", name.text);
                 Err(invalid("42702", words).at(at).into())
             }
-            Found::Shadows(outer) => {
-                let path = self.path_of(outer);
-                Err(refuse(
-                    RefusalKind::Name,
-                    format!("refusing to take `{}` for a plain column here", name.text),
-                )
-                .detail(format!(
-                    "only the server's catalogue says that it is not the encrypted `{path}`"
-                ))
-                .hint("qualify the column with its relation")
-                .at(at)
-                .into())
-            }
+            Found::Shadows(outer) => Err(hides(name.text, &self.path_of(outer), at).into()),
             Found::Nothing => Err(unknown_name(std::slice::from_ref(name), at).into()),
         }
     }
@@ -146,6 +139,20 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         is_row
     }
+}
+
+/// A column of an inner query that only the catalogue knows of, where an outer one has an encrypted
+/// column of that name.
+pub(crate) fn hides(name: &str, outer: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::Name,
+        format!("refusing to take `{name}` for a plain column here"),
+    )
+    .detail(format!(
+        "only the server's catalogue says that it is not the encrypted `{outer}`"
+    ))
+    .hint("qualify the column with its relation")
+    .at(at)
 }
 
 /// A name that is no column: it does not exist, or its relation is none of the statement's
