@@ -376,6 +376,13 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         for relation in &self.statement.relations {
             protected |= self.resolver.is_protected(relation.schema, relation.name)?;
         }
+        let range = &self.statement.range;
+        if self
+            .matcher
+            .runs_code_between(self.text, self.tokens, range)
+        {
+            return Err(utility::code("a function", range.start).into());
+        }
         self.kind(&self.statement.kind, protected)
     }
 

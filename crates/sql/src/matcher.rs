@@ -77,7 +77,10 @@ impl Matcher {
     pub fn mentions(&self, text: &str) -> bool {
         let mut code = false;
         let read = each_word(text, |lexeme| match lexeme {
-            Word::Name(word) => self.is_name(word),
+            Word::Name(word) => {
+                code = code || runs_code(word);
+                self.is_name(word)
+            }
             Word::Keyword(word) => {
                 code = code || brings_code(word);
                 self.is_name(word)
@@ -96,6 +99,7 @@ impl Matcher {
             match word {
                 Word::Name(word) => {
                     each(word);
+                    code = code || runs_code(word);
                     mentions = mentions || self.is_name(word);
                 }
                 Word::Keyword(word) => {
@@ -158,12 +162,60 @@ impl Matcher {
     }
 
     /// Whether a piece of code names one of them: the name stands in it as a word of its own,
-    /// upper or lower case.
+    /// upper or lower case, or as SQL spells it.
     pub(crate) fn in_code(&self, code: &str) -> bool {
         self.name_in_code(code).is_some()
     }
 
+    /// Whether a part of a text has code that names one of them in the arguments of a function that
+    /// runs it.
+    pub(crate) fn runs_code_between(
+        &self,
+        text: &str,
+        tokens: &Tokens<'_>,
+        range: &std::ops::Range<usize>,
+    ) -> bool {
+        let runs = tokens
+            .iter()
+            .filter(|token| range.contains(&token.start))
+            .any(|token| matches!(&token.lexeme, Lexeme::Ident(word) if runs_code(word)));
+        // The tokens of a whole text are those of its statements.
+        runs && each_word(
+            text.get(range.clone()).unwrap_or(text),
+            |word| matches!(word, Word::String(value) if self.in_code(value)),
+        )
+        .unwrap_or(true)
+    }
+
     fn name_in_code(&self, code: &str) -> Option<&str> {
+        self.name_written(code)
+            .or_else(|| self.name_spelt(code, CODE_DEPTH_MAX))
+    }
+
+    /// A name with a quote in it or with characters that are escaped is not written in code as it
+    /// is; and code may have more code in its strings.
+    fn name_spelt(&self, code: &str, depth: usize) -> Option<&str> {
+        if !code.contains(['"', '\'', '\\', '$']) {
+            return None;
+        }
+        let mut found = None;
+        // Where it cannot be read as SQL, what came before counts.
+        let _ = each_word(code, |word| {
+            found = match word {
+                Word::Name(word) | Word::Keyword(word) => self.names.get(word),
+                Word::String(_) if depth == 0 => self.names.iter().next(),
+                Word::String(value) => {
+                    let spelt = self.name_written(value);
+                    let spelt = spelt.or_else(|| self.name_spelt(value, depth - 1));
+                    spelt.and_then(|name| self.names.get(name))
+                }
+            };
+            found.is_some()
+        });
+        found.map(AsRef::as_ref)
+    }
+
+    fn name_written(&self, code: &str) -> Option<&str> {
         let code = code.as_bytes();
         let found = self.names.iter().find(|name| {
             let name = name.as_bytes();
@@ -191,6 +243,21 @@ pub struct Reading {
     pub may_use_names: bool,
     /// The text cannot be read to its end.
     pub unreadable: bool,
+}
+
+/// Levels of strings in code that are looked into. A name is taken to be in what is deeper.
+const CODE_DEPTH_MAX: usize = 8;
+
+/// Whether a function of PostgreSQL's own runs the text of its argument.
+fn runs_code(function: &str) -> bool {
+    matches!(
+        function,
+        "query_to_xml"
+            | "query_to_xmlschema"
+            | "query_to_xml_and_xmlschema"
+            | "ts_stat"
+            | "ts_rewrite"
+    )
 }
 
 /// Whether code may stand in the strings behind a keyword.

@@ -7,6 +7,7 @@ mod schema;
 #[path = "common/summary.rs"]
 mod summary;
 
+use sealwire_core::policy::{Mode, Policy};
 use sealwire_sql::{Matcher, Protocol, Verdict, analyse, is_keyword, may_use_names};
 use summary::summary;
 
@@ -162,7 +163,6 @@ fn a_word_that_may_be_an_encrypted_column_must_be_understood() {
 
 #[test]
 fn a_column_called_like_a_new_keyword_is_caught() {
-    use sealwire_core::policy::{Mode, Policy};
     let spec = (
         "public",
         "logs",
@@ -198,7 +198,6 @@ fn a_column_called_like_a_new_keyword_is_caught() {
 
 #[test]
 fn a_column_called_like_a_reserved_keyword_does_not_forbid_the_keyword() {
-    use sealwire_core::policy::{Mode, Policy};
     let spec = ("public", "t", "order", Mode::Deterministic, "o", "text");
     let policy = Policy::new(1, vec![schema::cek()], vec![schema::column(spec)], vec![]).unwrap();
     let table = sealwire_core::catalogue::RelationKind::Table;
@@ -229,6 +228,12 @@ fn the_matcher_reads_names_and_code_but_not_data() {
         "DO E'BEGIN DELETE FROM us\\x65rs; END'",
         "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'TABLE \"users\"'",
         "SELECT 'unterminated users",
+        "SELECT query_to_xml('TABLE users', true, false, '')",
+        "SELECT * FROM PG_CATALOG.TS_STAT($$SELECT vector FROM v_join$$)",
+        // As SQL spells it, in code and in the strings of code.
+        "DO $$ BEGIN DELETE FROM U&\"us\\0065rs\"; END $$",
+        "DO $a$ BEGIN EXECUTE E'DELETE FROM us\\x65rs'; END $a$",
+        "DO $a$ BEGIN EXECUTE $b$ DELETE FROM U&\"us!0065rs\" UESCAPE '!' $b$; END $a$",
     ] {
         assert!(matcher.mentions(sql), "{sql}");
     }
@@ -237,12 +242,46 @@ fn the_matcher_reads_names_and_code_but_not_data() {
         "SELECT * FROM superusers JOIN users_old USING (id)",
         "SELECT * FROM \"Users\"",
         "DO $$ BEGIN DELETE FROM superusers; END $$",
+        "DO $a$ BEGIN EXECUTE E'DELETE FROM superus\\x65rs' || $b$ '' $b$; END $a$",
+        "SELECT 'users', query_to_xmlattributes('TABLE users', true, false, '')",
+        "SELECT 'users', query_to_xml('TABLE logs', true, false, '')",
         "SELECT 'unterminated",
         "BEGIN",
         "",
     ] {
         assert!(!matcher.mentions(sql), "{sql}");
     }
+}
+
+#[test]
+fn a_name_with_a_quote_in_it_is_found_in_code() {
+    let spec = ("public", "a\"b'c", "e", Mode::Deterministic, "e", "text");
+    let policy = Policy::new(1, vec![schema::cek()], vec![schema::column(spec)], vec![]).unwrap();
+    let world = schema::world(policy, vec![]);
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    for (sql, mentions) in [
+        ("TABLE \"a\"\"b'c\"", true),
+        ("DO $$ BEGIN TRUNCATE \"a\"\"b'c\"; END $$", true),
+        ("DO 'BEGIN TRUNCATE \"a\"\"b''c\"; END'", true),
+        ("DO $$ BEGIN EXECUTE 'TRUNCATE \"a\"\"b''c\"'; END $$", true),
+        ("DO $$ BEGIN TRUNCATE \"a\"\"b\"; END $$", false),
+    ] {
+        assert_eq!(matcher.mentions(sql), mentions, "{sql}");
+    }
+}
+
+#[test]
+fn strings_of_strings_are_not_read_for_ever() {
+    let world = schema::s1();
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    let nested = |levels: usize| {
+        let tag = |at| format!("${}$", "t".repeat(at));
+        let tags: String = (1..=levels).map(tag).collect();
+        let ends: String = (1..=levels).rev().map(tag).collect();
+        format!("DO {tags} SELECT 1 {ends}")
+    };
+    assert!(!matcher.mentions(&nested(5)));
+    assert!(matcher.mentions(&nested(200)));
 }
 
 #[test]

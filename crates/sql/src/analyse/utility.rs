@@ -110,6 +110,17 @@ pub(super) fn depends_on_settings(outputs: &Outputs, policy: &Policy) -> bool {
     }
 }
 
+/// Code that the server would run.
+pub(super) fn code(what: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run {what} whose code names a protected relation"),
+    )
+    .detail("the server would run the code with values that were never sealed")
+    .hint("send the statements of the code one by one")
+    .at(at)
+}
+
 /// A statement that goes out as it is.
 fn as_it_is(protected: bool) -> Outcome {
     if protected {
@@ -158,14 +169,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                 if !named {
                     return Ok(Outcome::Untouched);
                 }
-                Err(refuse(
-                    RefusalKind::UnsupportedConstruct,
-                    format!("refusing to run {what} whose code names a protected relation"),
-                )
-                .detail("the server would run the code with values that were never sealed")
-                .hint("send the statements of the code one by one")
-                .at(start)
-                .into())
+                Err(code(what, start).into())
             }
             Action::Store { target, at, .. } if self.is_listed(target) => Err(refuse(
                 RefusalKind::CatalogueMismatch,

@@ -243,12 +243,10 @@ impl<'t> Lower<'t> {
                 code("DO", strings, false)
             }
             pg::Node::CreateFunctionStmt(n) => {
-                // A body in SQL (`BEGIN ATOMIC`) and the types of arguments are tokens.
-                code(
-                    "CREATE FUNCTION",
-                    code_strings(&n.options),
-                    n.sql_body.is_some(),
-                )
+                let mut strings = code_strings(&n.options);
+                strings.extend(n.parameters.iter().flatten().filter_map(defaulted_type));
+                // A body in SQL (`BEGIN ATOMIC`) is tokens.
+                code("CREATE FUNCTION", strings, n.sql_body.is_some())
             }
             pg::Node::CreateTableAsStmt(n) => {
                 let Some(query) = &n.query else {
@@ -836,6 +834,21 @@ fn code_strings(list: &'_ pg::List) -> Vec<String> {
         }
     }
     strings
+}
+
+/// The type of a parameter of a function that has a default: where it is the row of a relation, a
+/// value for each of its columns.
+fn defaulted_type(parameter: &pg::Node) -> Option<String> {
+    let pg::Node::FunctionParameter(parameter) = parameter else {
+        return None;
+    };
+    parameter.defexpr.as_ref()?;
+    let names = parameter.argType.as_ref()?.names.iter();
+    let names = names.filter_map(|name| match name {
+        Some(pg::Node::String(name)) => Some(name.as_ref()),
+        _ => None,
+    });
+    Some(names.collect::<Vec<_>>().join(" "))
 }
 
 /// The bound of a partition, if there are values in it: `MINVALUE` and `MAXVALUE` are names to the
