@@ -495,13 +495,23 @@ fn tripwire(
     statement: &Statement<'_>,
     analyser: &Analyser<'_, '_, '_>,
 ) -> Result<(), Refusal> {
+    let is_sealed = |name: &str| analyser.sealed_names.binary_search(&name).is_ok();
+    if let Some((name, at)) = analyser.open.iter().find(|(name, _)| is_sealed(name)) {
+        return Err(refuse(
+            RefusalKind::UnsupportedConstruct,
+            format!("refusing to take column `{name}` of a function for a plain one"),
+        )
+        .detail("an encrypted column has that name, and the function may return rows with it")
+        .hint("if the function's columns are plain, list their names: `FROM f() AS f (a, b)`")
+        .at(*at));
+    }
     let mut unaccounted: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (index, token) in tokens.iter().enumerate() {
         if !statement.range.contains(&token.start) {
             continue;
         }
         let Some(word) = token.word() else { continue };
-        if analyser.sealed_names.binary_search(&word).is_ok() && !tokens.is_grammar_word(index) {
+        if is_sealed(word) && !tokens.is_grammar_word(index) {
             let (count, at) = unaccounted.entry(word).or_default();
             *count += 1;
             *at = token.start;

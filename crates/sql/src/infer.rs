@@ -132,6 +132,8 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     /// Columns that are hidden from a name by a plain one which only the catalogue knows of: fine as
     /// long as none is sealed.
     pub(crate) hidden: Vec<(TypeId, &'a str, usize)>,
+    /// Columns of functions that only the server knows.
+    pub(crate) open: Vec<(&'a str, usize)>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
     /// Names of the encrypted columns of the relations that the statement uses, sorted.
@@ -171,6 +173,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             positional: Vec::new(),
             bare: Vec::new(),
             hidden: Vec::new(),
+            open: Vec::new(),
             accounted,
             sealed_names: Vec::new(),
             relations: Vec::new(),

@@ -148,6 +148,23 @@ fn a_word_that_may_be_an_encrypted_column_must_be_understood() {
             "refused: UnsupportedConstruct",
         ),
         ("SELECT f(email => id) FROM users", "as written"),
+        // A function may return rows of the relation.
+        (
+            "SELECT f.id FROM users u JOIN f() ON f.id = u.id WHERE f.email = 'x'",
+            "refused: UnsupportedConstruct",
+        ),
+        (
+            "SELECT u.id FROM users u, f() WHERE ssn IS NULL OR f.ssn = 'x'",
+            "refused: UnsupportedConstruct",
+        ),
+        (
+            "SELECT u.id FROM users u, f() AS f (id, email) WHERE f.email = 'x'",
+            "as written",
+        ),
+        (
+            "SELECT u.id FROM users u, f() WHERE f.name = 'x'",
+            "as written",
+        ),
         (
             "SELECT id AS email, email AS id FROM users ORDER BY email",
             "opens 2",

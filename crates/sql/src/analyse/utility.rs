@@ -148,6 +148,9 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             one.matcher
                 .mentions_between(one.tokens, &one.statement.range)
         };
+        if let Action::Define { parts, .. } = &utility.action {
+            self.check_row_types(parts)?;
+        }
         match &utility.action {
             Action::Harmless | Action::Set { .. } | Action::End => Ok(as_it_is(protected)),
             Action::DiscardAll => {
@@ -195,6 +198,17 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
                 creates,
             } => self.define(table, parts, creates.as_deref(), what),
         }
+    }
+
+    /// Refuses new columns that would hold rows of a protected relation: nothing could be sealed or
+    /// opened there.
+    fn check_row_types(&mut self, parts: &'a [Part<'a>]) -> Result<(), Stop> {
+        let mut types = parts.iter().filter_map(|part| match part {
+            Part::NewColumn { ty, .. } => ty.as_ref(),
+            _ => None,
+        });
+        let analyser = self.analyser();
+        types.try_for_each(|ty| analyser.check_row_type(ty))
     }
 
     /// Whether the manifest lists a relation of this name.

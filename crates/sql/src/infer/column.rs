@@ -55,7 +55,11 @@ impl<'a> Analyser<'a, '_, '_> {
     fn found(&mut self, found: Found<'_, 'a>, name: &'a Name<'a>, at: usize) -> Result<TypeId> {
         match found {
             Found::Column(column) => self.reference(column, at),
-            Found::System | Found::Open => Ok(self.types.plain(Why::Column(Path::Name(name.text)))),
+            Found::Open => {
+                self.open.push((name.text, at));
+                Ok(self.types.plain(Why::Column(Path::Name(name.text))))
+            }
+            Found::System => Ok(self.types.plain(Why::Column(Path::Name(name.text)))),
             Found::Ambiguous => {
                 let words = format!("column reference \"{}\" is ambiguous", name.text);
                 Err(invalid("42702", words).at(at).into())

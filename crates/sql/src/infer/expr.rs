@@ -603,7 +603,7 @@ impl<'a> Analyser<'a, '_, '_> {
     }
 
     /// Refuses the row type of a protected relation as the type of a value.
-    fn check_row_type(&mut self, target: &TypeName<'a>) -> Result<()> {
+    pub(crate) fn check_row_type(&self, target: &TypeName<'a>) -> Result<()> {
         let name = match target.parts.as_slice() {
             [name] => (None, name),
             [schema, name] => (Some(schema.text), name),
