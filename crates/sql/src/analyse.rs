@@ -1,5 +1,6 @@
 //! One text, from tokens to verdict.
 
+mod changed;
 mod copy;
 #[cfg(test)]
 mod mutation;
@@ -27,6 +28,7 @@ use crate::scope::Ctes;
 use crate::session::{Definition, Local, may_use_names, uses_names};
 use crate::splice;
 use crate::views::ViewOutputs;
+use changed::Changed;
 
 /// Tokens that a text may have. The parser needs stack in proportion to them: the measured worst
 /// case of 16,000 is 4 MiB in a build without optimisation.
@@ -169,11 +171,10 @@ fn script(
     load(&script, resolver)?;
     let mut plan = Plan::default();
     let mut touched = false;
-    let mut renamed_by: Option<&'static str> = None;
+    let mut changed = Changed::default();
     let (idle, mut sets) = (resolver.context.idle, false);
     let (mut reads_otherwise, mut writes_otherwise) = (false, false);
     let mut names = Local::new(resolver.context.names);
-    let mut made: Vec<&str> = Vec::new();
     for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
             text,
@@ -187,21 +188,19 @@ fn script(
             executes: Vec::new(),
             uses_cursor: false,
         };
-        let outcome = one.outcome()?;
-        let mut uses = statement.relations.iter().map(|it| it.name);
-        let uses_made = uses.any(|name| made.contains(&name));
-        if let Some(what) = renamed_by.filter(|_| uses_made && utility::reads(&statement.kind)) {
-            return Err(after_renaming(what, statement.range.start).into());
-        }
-        if uses_made || !matches!(outcome, Outcome::Untouched) {
-            made.extend(utility::makes(&statement.kind));
-        }
+        let outcome = one.outcome();
         let One {
             definition,
             executes,
             uses_cursor,
             ..
         } = one;
+        if let Some(what) = changed.before(statement, matcher, resolver)? {
+            return Err(after_renaming(what, statement.range.start).into());
+        }
+        let outcome = outcome?;
+        let protected = !matches!(outcome, Outcome::Untouched);
+        changed.make(statement, protected, matcher, resolver)?;
         plan.uses_names |= uses_cursor || !executes.is_empty();
         plan.executes.extend(executes);
         if let Some(definition) = definition {
@@ -264,7 +263,7 @@ fn script(
                             | StatementKind::Execute(_)
                             | StatementKind::Declare(_)
                     );
-                if let Some(what) = renamed_by
+                if let Some(what) = changed.by
                     && carries_values
                 {
                     return Err(after_renaming(what, statement.range.start).into());
@@ -282,9 +281,9 @@ fn script(
         // What began in this text and set nothing has nothing to take back.
         let takes_back = !utility::ends_transaction(&statement.kind) || !idle || sets;
         if let Some(what) = utility::changes_names(&statement.kind).filter(|_| takes_back) {
-            renamed_by.get_or_insert(what);
+            changed.by.get_or_insert(what);
         } else if parse::calls_set_config(tokens, &statement.range) {
-            renamed_by.get_or_insert("`set_config`");
+            changed.by.get_or_insert("`set_config`");
         }
     }
     if !touched {

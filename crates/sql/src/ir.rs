@@ -449,6 +449,8 @@ pub(crate) enum Action<'t> {
     View(Query<'t>),
     /// Gives a relation, or a column of it, another name.
     Rename { table: Table<'t>, renamed: Renamed },
+    /// Gives a schema this name, and everything in it another path.
+    RenameSchema { new: String },
     /// Runs a procedure with these arguments.
     Call(Expr<'t>),
 }

@@ -65,7 +65,8 @@ impl Matcher {
         }
     }
 
-    fn is_name(&self, word: &str) -> bool {
+    /// Whether this is one of the names.
+    pub(crate) fn is_name(&self, word: &str) -> bool {
         word.bytes().next().is_some_and(|first| {
             self.lengths[usize::from(first)] & (1 << word.len().min(63)) != 0
                 && self.names.contains(word)

@@ -233,6 +233,51 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// The protected relations of a name that it does not mean now. One that encrypts the same columns as
+    /// what it means is none of them.
+    pub(crate) fn others(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<&'a Relation>, Stop> {
+        let Context {
+            policy, catalogue, ..
+        } = self.context;
+        let found = self.found(schema, name);
+        let is_listed = |relation: &Relation| policy.table(&relation.schema, name).is_some();
+        let stands_for =
+            |other: &Relation| is_listed(other) && schema.is_none() && found.is_some_and(is_listed);
+        let mut others = Vec::new();
+        for relation in catalogue.relations() {
+            let is_found = found.is_some_and(|found| found.oid == relation.oid);
+            if relation.name == name
+                && !is_found
+                && !stands_for(relation)
+                && self.describe(relation)?.is_protected()
+            {
+                others.push(&**relation);
+            }
+        }
+        Ok(others)
+    }
+
+    /// The path of a column of cells in the key by which a relation is partitioned.
+    pub(crate) fn cells_in_key(&mut self, relation: &'a Relation) -> Result<Option<String>, Stop> {
+        let Some(key) = &relation.partition_key else {
+            return Ok(None);
+        };
+        let info = self.describe(relation)?;
+        let mut cells = None;
+        crate::words(key, |word| {
+            let column = info.columns.iter().find(|column| column.name == word);
+            let is_cell = column.is_some_and(|it| it.column.is_some() || it.unlisted);
+            if is_cell && cells.is_none() {
+                cells = Some(info.column_path(word).to_string());
+            }
+        });
+        Ok(cells)
+    }
+
     /// Whether a relation name means, or could be made to mean, a protected relation.
     pub(crate) fn is_protected(&mut self, schema: Option<&str>, name: &str) -> Result<bool, Stop> {
         let policy = self.context.policy;

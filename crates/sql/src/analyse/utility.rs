@@ -29,15 +29,6 @@ pub(super) fn changes_names(kind: &StatementKind<'_>) -> Option<&'static str> {
     }
 }
 
-/// Relations that a statement makes of the others that it names.
-pub(super) fn makes<'a>(kind: &'a StatementKind<'_>) -> impl Iterator<Item = &'a str> {
-    let makes = match kind {
-        StatementKind::Utility(utility) => utility.makes.as_slice(),
-        _ => &[],
-    };
-    makes.iter().map(String::as_str)
-}
-
 /// Whether a statement may hold values for the relations that it names, or read theirs.
 pub(super) fn reads(kind: &StatementKind<'_>) -> bool {
     let StatementKind::Utility(utility) = kind else {
@@ -51,7 +42,7 @@ pub(super) fn reads(kind: &StatementKind<'_>) -> bool {
             Part::PlainColumn { .. } | Part::AnyColumn(_) | Part::Bound { .. } => false,
         }),
         Action::Harmless | Action::Set { .. } | Action::End | Action::DiscardAll => false,
-        Action::Rename { .. } => false,
+        Action::Rename { .. } | Action::RenameSchema { .. } => false,
         _ => true,
     }
 }
@@ -152,7 +143,9 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             self.check_row_types(parts)?;
         }
         match &utility.action {
-            Action::Harmless | Action::Set { .. } | Action::End => Ok(as_it_is(protected)),
+            Action::Harmless | Action::Set { .. } | Action::End | Action::RenameSchema { .. } => {
+                Ok(as_it_is(protected))
+            }
             Action::DiscardAll => {
                 self.definition = Some(Definition::DiscardAll);
                 Ok(as_it_is(protected))
@@ -347,19 +340,10 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             return Ok(());
         }
         let info = self.resolver.resolve(schema, parent.name.text, parent.at)?;
-        let catalogue = self.resolver.context.catalogue;
-        let relation = catalogue.by_oid(info.oid);
-        let Some(key) = relation.and_then(|relation| relation.partition_key.as_ref()) else {
-            return Ok(());
+        let cells = match self.resolver.context.catalogue.by_oid(info.oid) {
+            Some(relation) => self.resolver.cells_in_key(relation)?,
+            None => None,
         };
-        let mut cells = None;
-        crate::words(key, |word| {
-            let column = info.columns.iter().find(|column| column.name == word);
-            let is_cell = column.is_some_and(|it| it.column.is_some() || it.unlisted);
-            if is_cell && cells.is_none() {
-                cells = Some(info.column_path(word).to_string());
-            }
-        });
         match cells {
             None => Ok(()),
             Some(path) => Err(refuse(

@@ -207,6 +207,14 @@ impl<'t> Lower<'t> {
                     None => None,
                 };
                 use pg::ObjectType as Type;
+                if let (Type::OBJECT_SCHEMA, Some(new)) = (n.renameType, &n.newname) {
+                    let new = new.to_string();
+                    return Ok(utility(
+                        "ALTER SCHEMA … RENAME",
+                        Action::RenameSchema { new },
+                        true,
+                    ));
+                }
                 let names = (&n.subname, &n.newname);
                 let renamed = match (n.renameType, names) {
                     (Type::OBJECT_COLUMN, (Some(old), Some(new))) => Some(Renamed::Column {
