@@ -256,3 +256,58 @@ async fn a_value_is_refused_under_a_name_that_the_text_has_given() {
     ])
     .await;
 }
+
+/// The same for values that `EXECUTE` brings to a statement that was prepared as plain.
+#[tokio::test]
+async fn an_executed_value_is_refused_behind_a_change_of_names() {
+    run(&[
+        (
+            Refused,
+            &["PREPARE p (text) AS SELECT id FROM shown WHERE mail = $1; \
+               SET LOCAL search_path = other; EXECUTE p ({m})"],
+        ),
+        (
+            Refused,
+            &[
+                "PREPARE p (text) AS SELECT id FROM shown WHERE mail = $1",
+                "SET LOCAL search_path = other; EXECUTE p ({m})",
+            ],
+        ),
+        (
+            Refused,
+            &[
+                "CREATE TABLE t (id int8, mail text)",
+                "PREPARE p (text) AS SELECT id FROM t WHERE mail = $1",
+                "DROP TABLE t; ALTER VIEW mails RENAME TO t; EXECUTE p ({m})",
+            ],
+        ),
+        (
+            Refused,
+            &[
+                "CREATE TABLE t (id int8, mail text)",
+                "PREPARE p (text) AS SELECT id FROM t WHERE mail = $1; \
+               DROP TABLE t; ALTER VIEW mails RENAME TO t; EXECUTE p ({m})",
+            ],
+        ),
+        (
+            Same,
+            &[
+                "PREPARE p (text) AS INSERT INTO log VALUES (1, $1)",
+                "SET LOCAL search_path = public; EXECUTE p ('mails')",
+            ],
+        ),
+        (
+            Same,
+            &["PREPARE p (text) AS INSERT INTO log VALUES (1, $1); \
+                  CREATE TABLE t (id int8); EXECUTE p ('a')"],
+        ),
+        (
+            Same,
+            &[
+                "PREPARE p (text) AS SELECT id FROM shown WHERE mail = $1",
+                "SELECT 1 FROM log; EXECUTE p ('a'); EXECUTE p ('b')",
+            ],
+        ),
+    ])
+    .await;
+}

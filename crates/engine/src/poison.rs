@@ -117,6 +117,16 @@ impl Report {
         .with_hint("prepare it again")
     }
 
+    /// A plain statement is executed behind something by which it may mean something else.
+    pub(crate) fn executed_after_change() -> Self {
+        Self::new(
+            "0A000",
+            "refusing to execute a prepared statement with values after a change of names in one text",
+        )
+        .with_detail("a name in it may mean something protected by then")
+        .with_hint("send the two separately")
+    }
+
     /// The server describes a statement otherwise than it was planned.
     pub(crate) fn disagrees() -> Self {
         Self::new(

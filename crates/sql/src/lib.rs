@@ -26,8 +26,8 @@ pub use plan::{
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
 pub use session::{
-    Definition, Named, Names, NoNames, executed_with_values, may_use_names, plain_definitions,
-    prepared_names, uses_names,
+    Definition, Executed, Named, Names, NoNames, executed_with_values, may_use_names,
+    plain_definitions, prepared_names, uses_names,
 };
 
 use sealwire_core::catalogue::{Catalogue, SessionFacts};

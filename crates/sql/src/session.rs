@@ -87,6 +87,34 @@ const NAMING_WORDS: [&str; 8] = [
     "discard",
 ];
 
+/// How statements begin that leave what names mean, save for the functions that they call.
+const KEEPS_NAMES: [&str; 24] = [
+    "select",
+    "insert",
+    "update",
+    "delete",
+    "merge",
+    "with",
+    "values",
+    "table",
+    "begin",
+    "start",
+    "savepoint",
+    "release",
+    "prepare",
+    "execute",
+    "deallocate",
+    "declare",
+    "fetch",
+    "move",
+    "close",
+    "show",
+    "explain",
+    "lock",
+    "truncate",
+    "copy",
+];
+
 /// Whether a text has a word of a statement that uses or changes such names. `false` is a proof that
 /// it has no such statement.
 pub fn may_use_names(text: &str) -> bool {
@@ -189,18 +217,44 @@ pub fn plain_definitions(text: &str) -> Vec<Definition> {
     definitions
 }
 
-/// The names of the prepared statements to which a text may give values: each behind `EXECUTE`, with
-/// an opening parenthesis behind it.
-pub fn executed_with_values(text: &str) -> Vec<String> {
+/// A prepared statement to which a text may give values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Executed {
+    /// Its name.
+    pub name: String,
+    /// A statement of the text stands before that may change what names mean.
+    pub after_change: bool,
+}
+
+/// The prepared statements to which a text may give values: each behind `EXECUTE`, with an opening
+/// parenthesis behind its name.
+pub fn executed_with_values(text: &str) -> Vec<Executed> {
+    let mut executed = Vec::new();
     let Ok(tokens) = Tokens::new(text) else {
-        return Vec::new();
+        return executed;
     };
-    let tokens: Vec<&Tok<'_>> = tokens.iter().collect();
-    let executed = tokens.windows(3).filter_map(|three| match three {
-        [execute, name, open] if execute.is_keyword("execute") && open.is_char(b'(') => name.word(),
-        _ => None,
-    });
-    executed.map(str::to_owned).collect()
+    let mut after_change = false;
+    let (mut begins, mut changes) = (true, false);
+    for (at, token) in tokens.iter().enumerate() {
+        if token.is_char(b';') {
+            after_change |= std::mem::take(&mut changes);
+            begins = true;
+            continue;
+        }
+        let is_open = |at| tokens.get(at).is_some_and(|tok| tok.is_char(b'('));
+        if std::mem::take(&mut begins) && !is_open(at) {
+            changes = !matches!(token.lexeme, Lexeme::Keyword(word) if KEEPS_NAMES.contains(&word));
+        }
+        let name = tokens.get(at + 1).and_then(Tok::word);
+        if let Some(name) = name.filter(|_| token.is_keyword("execute") && is_open(at + 2)) {
+            executed.push(Executed {
+                name: name.to_owned(),
+                after_change,
+            });
+        }
+    }
+    executed
 }
 
 /// The names as a text leaves them behind, statement by statement.

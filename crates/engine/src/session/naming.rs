@@ -8,7 +8,7 @@ use sealwire_sql::{Plan, executed_with_values, may_use_names, prepared_names, us
 use super::Session;
 use super::bind::Standing;
 use super::parse::Readiness;
-use crate::effect::{self, Effect};
+use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::mention;
 use crate::message::frontend::{self, Target};
@@ -56,19 +56,35 @@ impl Session {
     }
 
     /// Whether the plain statements to which a text gives values are plain still: a word of one may
-    /// have become the name of something protected since it was prepared.
-    pub(super) fn executed_plain(&mut self, text: &str) -> Result<Readiness, Error> {
+    /// have become the name of something protected since it was prepared, or may become one in the same
+    /// text.
+    pub(super) fn executed_plain(
+        &mut self,
+        text: &str,
+        effect: Effect,
+    ) -> Result<Readiness, Error> {
         if !self.queue.answered(self.last_plain_defining) {
             self.wait_for(self.last_plain_defining);
             return Ok(Readiness::Wait);
         }
-        if self.statements.is_empty() {
+        if self.statements.is_empty() && !text.contains(';') {
             return Ok(Readiness::Ready);
         }
-        for name in executed_with_values(text) {
-            let Some(statement) = self.statements.get(name.as_bytes()).cloned() else {
-                continue;
+        for executed in executed_with_values(text) {
+            let statement = self.statements.get(executed.name.as_bytes()).cloned();
+            let kind = statement.as_ref().map(|statement| &statement.kind);
+            let changes = executed.after_change || effect.after != Stale::Nothing;
+            // A statement that mentions a protected name may be led to it by the search path; any other,
+            // one that the text itself prepares too, only by a name that the text gives.
+            let may_turn = match kind {
+                Some(Kind::Untouched) => changes,
+                Some(Kind::Plain(_)) | None => changes && self.analysis()?.mentions(text),
+                Some(Kind::Risky | Kind::Planned(_) | Kind::Failed(_)) => false,
             };
+            if may_turn {
+                return Ok(Readiness::Refused(Report::executed_after_change()));
+            }
+            let Some(statement) = statement else { continue };
             match &statement.kind {
                 Kind::Plain(words) if self.is_plain_by(&statement, words)? => {}
                 Kind::Plain(_) => return Ok(Readiness::Refused(Report::moved())),

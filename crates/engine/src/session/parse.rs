@@ -279,7 +279,7 @@ impl Session {
         if !effect.naming {
             return Ok(None);
         }
-        Ok(match self.executed_plain(text)? {
+        Ok(match self.executed_plain(text, effect)? {
             Readiness::Ready => None,
             Readiness::Wait => Some(Look::Wait),
             Readiness::Refused(report) => Some(Look::Refused(report)),
