@@ -11,7 +11,7 @@ use sealwire_testkit::RecordingProxy;
 use sealwire_testkit::fixture::Fixture;
 use sealwire_testkit::fixture::compare::difference;
 use sealwire_testkit::fixture::schema::{Column, Table};
-use sealwire_testkit::fixture::wire::{Batch, Reply};
+use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply};
 
 /// The value that must not be seen; `{m}` is a literal of it.
 const MARKER: &str = "zqxmarker";
@@ -310,4 +310,54 @@ async fn an_executed_value_is_refused_behind_a_change_of_names() {
         ),
     ])
     .await;
+}
+
+/// A definition that was prepared when the name in it was a plain one's.
+#[tokio::test]
+async fn a_prepared_definition_is_read_as_it_is_executed() {
+    let fixture = fixture().await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    for together in [false, true] {
+        let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+        let mut prepare = Batch::new();
+        prepare.query("BEGIN");
+        prepare.query("CREATE VIEW made AS SELECT id, entry AS mail FROM log");
+        prepare
+            .parse("define", "ALTER VIEW made RENAME TO turned", &[])
+            .sync();
+        let mut change = Batch::new();
+        change.query("DROP VIEW made");
+        change.query("CREATE VIEW made AS SELECT id, email AS mail FROM staff");
+        // Which is known by now.
+        change.query("SELECT count(mail) FROM made");
+        let mut define = Batch::new();
+        define
+            .bind("", "define", &[], Format::Text)
+            .execute("", 0)
+            .sync();
+        let mut look = Batch::new();
+        look.query("SELECT id FROM turned WHERE mail = 'zqxmarker-p'");
+        look.parse("", "SELECT id FROM turned WHERE mail = $1", &[])
+            .bind("", "", &[Param::text("zqxmarker-p")], Format::Text)
+            .execute("", 0)
+            .sync();
+        let steps = [prepare, change, define, look];
+        let steps = match together {
+            false => steps.to_vec(),
+            true => {
+                let mut all = Batch::new();
+                steps.iter().for_each(|step| {
+                    all.append(step);
+                });
+                vec![all]
+            }
+        };
+        for step in steps {
+            let (sealed, plain) = pair.exchange(&step).await;
+            let failed = |reply: &Reply| matches!(reply, Reply::Error(_));
+            assert!(!plain.iter().any(failed), "{plain:?}");
+            assert_eq!(difference(&sealed, &plain, &[]), None, "{together}");
+        }
+    }
+    proxy.assert_absent(&[MARKER]);
 }

@@ -22,8 +22,8 @@ pub(crate) struct Statement {
     pub(crate) kind: Kind,
     /// What executing it may do to the session's facts.
     pub(crate) effect: Effect,
-    /// The session's epoch in which the analysis was last seen to hold, for a plain one that of the
-    /// protected names.
+    /// The session's epoch in which the analysis was last seen to hold, for a plain or a risky one that of
+    /// the protected names.
     pub(crate) epoch: AtomicU64,
     /// `text` is a `PREPARE` of SQL, and the plan that of the statement in it.
     pub(crate) by_sql: bool,

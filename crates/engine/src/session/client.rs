@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Session, Wait};
 use crate::analysis::Analysis;
-use crate::effect::{self, Effect};
+use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::Malformed;
@@ -253,6 +253,7 @@ impl Session {
         let mut names = Vec::new();
         if let Some(portal) = self.portals.get(name) {
             entry.effect = portal.statement.effect;
+            entry.effect.renames |= self.may_rename(&portal.statement)?;
             if let Some(prepared) = portal.prepared() {
                 if !prepared.plan.definitions.is_empty() {
                     names =
@@ -274,6 +275,26 @@ impl Session {
         self.to_server.extend_from_slice(&rest[..head.len]);
         self.describe_prepared()?;
         Ok(Step::Took(head.len))
+    }
+
+    /// Whether a statement that was prepared when no name of it was protected may now give something
+    /// protected another name.
+    fn may_rename(&self, statement: &Statement) -> Result<bool, Error> {
+        let Effect {
+            risky,
+            harmless_set,
+            ..
+        } = statement.effect;
+        if !risky || harmless_set {
+            return Ok(false);
+        }
+        let analysis = self.analysis()?;
+        let known = analysis.stale < Stale::Names && self.queue.answered(self.last_renaming);
+        Ok(!known
+            || match statement.kind {
+                Kind::Risky => statement.epoch.load(Ordering::Relaxed) != analysis.names_epoch(),
+                _ => analysis.mentions(&statement.text),
+            })
     }
 
     fn client_close(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {

@@ -522,7 +522,7 @@ impl Session {
     fn statement(&self, text: &str, kind: Kind, effect: Effect) -> Arc<Statement> {
         let keeps_text = !matches!(kind, Kind::Risky | Kind::Plain(_));
         let epoch = match kind {
-            Kind::Plain(_) => Analysis::names_epoch,
+            Kind::Plain(_) | Kind::Risky => Analysis::names_epoch,
             _ => Analysis::epoch,
         };
         Arc::new(Statement {
