@@ -361,3 +361,31 @@ async fn a_prepared_definition_is_read_as_it_is_executed() {
     }
     proxy.assert_absent(&[MARKER]);
 }
+
+/// A text that was plain, with a name that another session has made a protected one and that another
+/// text has made known since.
+#[tokio::test]
+async fn a_text_is_not_plain_for_ever() {
+    let fixture = fixture().await;
+    let proxy = RecordingProxy::start(fixture.sealed()).await;
+    let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+    let look = |value: &str| {
+        let mut batch = Batch::new();
+        batch
+            .parse("", "SELECT id FROM late WHERE mail = $1", &[])
+            .bind("", "", &[Param::text(value)], Format::Text)
+            .execute("", 0)
+            .sync();
+        batch
+    };
+    let (sealed, plain) = pair.exchange(&look("harmless")).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    fixture
+        .prepare("CREATE VIEW late AS SELECT id, email AS mail FROM staff")
+        .await;
+    pair.both("SELECT count(*) FROM staff JOIN late USING (id)")
+        .await;
+    let (sealed, plain) = pair.exchange(&look("zqxmarker-l")).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    proxy.assert_absent(&[MARKER]);
+}

@@ -362,7 +362,12 @@ impl Analysis {
     }
 
     fn index(&mut self) {
-        self.matcher = Matcher::new(&self.policy, &self.catalogue);
+        let matcher = Matcher::new(&self.policy, &self.catalogue);
+        // Rows are added to those that there are, or the texts forgotten anyway.
+        if matcher.names().count() != self.matcher.names().count() {
+            self.texts.clear();
+        }
+        self.matcher = matcher;
         self.names_epoch += 1;
         let mut cell_domains = HashSet::new();
         let mut encrypted = FxHashMap::default();
