@@ -24,6 +24,8 @@ pub(crate) enum Expect {
     Sync,
     Query,
     FunctionCall,
+    /// An error: a message of the extended protocol that cannot be read.
+    Malformed,
     /// Nothing: the place in the client's stream where it ends copy-in mode.
     CopyEnd,
 }
@@ -156,6 +158,10 @@ impl Queue {
     /// The entry that was added last.
     pub(crate) fn back(&self) -> Option<&Entry> {
         self.entries.back()
+    }
+
+    pub(crate) fn back_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.back_mut()
     }
 
     pub(crate) fn front_mut(&mut self) -> Option<&mut Entry> {

@@ -5,6 +5,7 @@ mod client;
 mod copy;
 mod load;
 mod login;
+mod malformed;
 mod naming;
 mod parse;
 mod result;

@@ -160,6 +160,18 @@ pub(crate) fn bind_names(body: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((reader.cstr().ok()?, reader.cstr().ok()?))
 }
 
+/// The portal of a Bind, and the bytes of it that stand before the first value: names, formats and the
+/// number of values.
+pub(crate) fn bind_before_values(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut reader = Reader::new(body);
+    let portal = reader.cstr().ok()?;
+    reader.cstr().ok()?;
+    Codes::read(&mut reader).ok()?;
+    reader.count().ok()?;
+    let len = body.len() - reader.rest().len();
+    Some((portal, body.get(..len)?))
+}
+
 /// What a Describe or Close is about.
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {

@@ -35,7 +35,7 @@ impl Session {
         let here = &rest[HEADER_LEN.min(rest.len())..head.len.min(rest.len())];
         let Some((portal, name)) = frontend::bind_names(here) else {
             return if rest.len() >= head.len {
-                Err(Error::ClientMisbehaved("malformed Bind"))
+                Ok(self.malformed(head, Expect::Malformed))
             } else {
                 self.whole(head, rest).map(|_| Step::Starved)
             };
@@ -61,7 +61,7 @@ impl Session {
                     "26000",
                     "refusing values for a statement that was not prepared",
                 );
-                return self.refuse_bind(head, &read(body)?, None, report);
+                return self.refuse_values(head, body, report);
             }
             Kind::Planned(prepared) => {
                 // Whole before anything is decided: a refusal needs the number of parameters.
@@ -85,7 +85,7 @@ impl Session {
             return match standing {
                 Standing::Refused(report) => match self.whole(head, rest)? {
                     None => Ok(Step::Starved),
-                    Some(body) => self.refuse_bind(head, &read(body)?, None, report),
+                    Some(body) => self.refuse_values(head, body, report),
                 },
                 _ => Ok(self.forward_bind(head, portal, Some(statement))),
             };
@@ -93,7 +93,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let bind = read(body)?;
+        let Ok(bind) = Bind::read(body) else {
+            return self.malformed_bind(head, body);
+        };
         if let Standing::Refused(report) = standing {
             let required = Some(prepared.param_count());
             return self.refuse_bind(head, &bind, required, report);
@@ -122,7 +124,7 @@ impl Session {
                     let Some(body) = self.whole(head, rest)? else {
                         return Ok(Step::Starved);
                     };
-                    return self.refuse_bind(head, &read(body)?, None, report);
+                    return self.refuse_values(head, body, report);
                 }
             }
         }
@@ -130,7 +132,7 @@ impl Session {
             let Some(body) = self.whole(head, rest)? else {
                 return Ok(Step::Starved);
             };
-            return self.refuse_bind(head, &read(body)?, None, Report::moved());
+            return self.refuse_values(head, body, Report::moved());
         }
         Ok(self.forward_bind(head, portal, None))
     }
@@ -367,6 +369,14 @@ impl Session {
         self.expect(entry);
     }
 
+    /// Refuses a Bind of which nothing is known but its bytes.
+    fn refuse_values(&mut self, head: Head, body: &[u8], report: Report) -> Result<Step, Error> {
+        match Bind::read(body) {
+            Ok(bind) => self.refuse_bind(head, &bind, None, report),
+            Err(Malformed) => self.malformed_bind(head, body),
+        }
+    }
+
     /// Sends, in place of a Bind, one that fails: with a format code that there is not, or, where
     /// there are no parameters to have one, with a parameter too many. The statement's name stays,
     /// because a pooler between here and the server may look at it. `required` is the number of
@@ -402,10 +412,15 @@ impl Session {
             expected: REFUSED_BIND_SQLSTATES,
             report,
         }));
-        // Whatever the portal was, the transaction that it belongs to fails.
-        self.expect_bind(bind.portal, None, Box::default(), work);
-        self.skipping = true;
+        self.expect_refused_bind(bind.portal, work);
         Ok(Step::Took(head.len))
+    }
+
+    /// A Bind that fails has gone out.
+    pub(super) fn expect_refused_bind(&mut self, portal: &[u8], work: Work) {
+        // Whatever the portal was, the transaction that it belongs to fails.
+        self.expect_bind(portal, None, Box::default(), work);
+        self.skipping = true;
     }
 }
 
@@ -417,8 +432,4 @@ fn prepared_by(plan: CheckedPlan) -> Option<Arc<CheckedPlan>> {
             Definition::Prepare { plan, .. } => plan.clone(),
             _ => None,
         })
-}
-
-fn read(body: &[u8]) -> Result<Bind<'_>, Error> {
-    Bind::read(body).map_err(|Malformed| Error::ClientMisbehaved("malformed Bind"))
 }

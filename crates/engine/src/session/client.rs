@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::malformed::check_tag;
 use super::{Session, Wait};
 use crate::analysis::Analysis;
 use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
-use crate::message::Malformed;
 use crate::message::frontend::{self, Parse, Target};
 use crate::names;
 use crate::queue::{Change, Entry, Expect, Work};
@@ -17,6 +17,7 @@ use crate::statement::{Kind, Statement};
 impl Session {
     /// One frame of the client, its header complete.
     pub(super) fn client_frame(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        check_tag(head)?;
         if std::mem::take(&mut self.load_broke_batch) && head.tag == b'Q' {
             // The error that the client has got is this Query's, but it came of an extended message
             // of the session's own: the server skips the Query and wants a Sync. Its
@@ -63,8 +64,8 @@ impl Session {
             b'C' => self.client_close(head, rest),
             b'Q' => self.client_query(head, rest),
             b'S' => {
-                if head.len != 5 {
-                    return Err(Error::ClientMisbehaved("malformed Sync"));
+                if head.len != HEADER_LEN {
+                    return self.malformed_bare(head);
                 }
                 if !self.queue.ignores_sync() {
                     self.end_batch();
@@ -86,13 +87,13 @@ impl Session {
                 Ok(Step::Forward(head.len))
             }
             b'd' | b'c' | b'f' => self.client_copy(head, rest),
-            b'H' | b'X' => Ok(Step::Forward(head.len)),
-            _ => Err(Error::ClientMisbehaved("unknown message type")),
+            b'H' if head.len != HEADER_LEN => self.malformed_bare(head),
+            _ => Ok(Step::Forward(head.len)),
         }
     }
 
     /// The client's Sync goes out.
-    fn end_batch(&mut self) {
+    pub(super) fn end_batch(&mut self) {
         let seq = self.queue.next_seq();
         if !self.in_block {
             // The end of an implicit transaction.
@@ -197,8 +198,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let target = Target::read(body)
-            .map_err(|Malformed| Error::ClientMisbehaved("malformed Describe"))?;
+        let Ok(target) = Target::read(body) else {
+            return Ok(self.malformed_target(head, body));
+        };
         let unsettled = match target {
             Target::Statement(name) => self.statements.unsettled(name),
             Target::Portal(name) => self.portals.unsettled(name),
@@ -244,8 +246,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let name = frontend::execute_portal(body)
-            .map_err(|Malformed| Error::ClientMisbehaved("malformed Execute"))?;
+        let Ok(name) = frontend::execute_portal(body) else {
+            return Ok(self.malformed(head, Expect::Malformed));
+        };
         if self.waits_for_meaning(self.portals.unsettled(name)) {
             return Ok(Step::Wait);
         }
@@ -301,8 +304,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let target =
-            Target::read(body).map_err(|Malformed| Error::ClientMisbehaved("malformed Close"))?;
+        let Ok(target) = Target::read(body) else {
+            return Ok(self.malformed_target(head, body));
+        };
         let seq = self.queue.next_seq();
         let mut entry = Entry::new(Expect::Close);
         match target {

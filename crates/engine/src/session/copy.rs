@@ -12,6 +12,7 @@ use sealwire_core::policy::{ColumnId, KeyId};
 use sealwire_core::value::Format;
 use sealwire_sql::{CopyDirection, CopyFormat, CopyStream, Outputs};
 
+use super::malformed::format_report;
 use super::server::OUT_OF_ORDER;
 use super::{Session, Swallow, Wait};
 use crate::catalogue::push_hex;
@@ -117,12 +118,14 @@ impl Session {
         };
         match head.tag {
             b'f' => {
-                let text = Reader::new(body)
-                    .cstr()
-                    .map_err(|Malformed| Error::ClientMisbehaved("malformed CopyFail"))?;
-                // What a client says here may be about a value.
-                let text = String::from_utf8_lossy(text);
-                let report = Report::new("57014", format!("COPY from stdin failed: {text}"));
+                let report = match Reader::new(body).cstr() {
+                    // What a client says here may be about a value.
+                    Ok(text) => {
+                        let text = String::from_utf8_lossy(text);
+                        Report::new("57014", format!("COPY from stdin failed: {text}"))
+                    }
+                    Err(Malformed) => format_report(),
+                };
                 self.fail_copy_in(report)?;
             }
             _ => match self.seal_rows((head.tag == b'd').then_some(body))? {

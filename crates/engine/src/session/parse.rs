@@ -14,7 +14,6 @@ use crate::analysis::{Analysis, Known};
 use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::frame::{Head, Step};
-use crate::message::Malformed;
 use crate::message::frontend::{self, Oids, Parse, Target};
 use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
@@ -338,8 +337,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let parse =
-            Parse::read(body).map_err(|Malformed| Error::ClientMisbehaved("malformed Parse"))?;
+        let Ok(parse) = Parse::read(body) else {
+            return Ok(self.malformed(head, Expect::Malformed));
+        };
         let (prepared, effect) =
             match self.look(parse.text, Protocol::Extended, Some(parse.oids))? {
                 Look::Wait => return Ok(Step::Wait),
@@ -592,8 +592,9 @@ impl Session {
         let Some(body) = self.whole(head, rest)? else {
             return Ok(Step::Starved);
         };
-        let bytes = frontend::query_text(body)
-            .map_err(|Malformed| Error::ClientMisbehaved("malformed Query"))?;
+        let Ok(bytes) = frontend::query_text(body) else {
+            return Ok(self.malformed(head, Expect::Query));
+        };
         let refused = |report: Report| {
             let text = report.substitute().text.to_vec();
             (poison(report), Effect::default(), Some(text))

@@ -2,8 +2,8 @@
 
 use super::pair::{Pair, every_cut};
 use super::sealed::{INSERT, SELECT_ALL};
-use super::wire::{Frame, binary, bind, execute, flush, parse, query, sync, tags, text};
-use sealwire_engine::Enforcement;
+use super::wire::{Frame, binary, bind, execute, flush, frame, parse, query, sync, tags, text};
+use sealwire_engine::{Enforcement, Error};
 
 const REFUSED: &str = "SELECT id FROM users WHERE email < $1";
 const REFUSED_LITERAL: &str = "SELECT id FROM users WHERE email < 'alice@example.org'";
@@ -256,5 +256,33 @@ fn texts_that_cannot_be_read_as_the_server_reads_them_are_refused() {
     }
     let mut pair = Pair::new(None);
     let text = [b"SELECT id, email FROM users -- \xff".as_slice(), b"\0"].concat();
-    assert_refused(&pair.ask(&super::wire::frame(b'Q', &text)));
+    assert_refused(&pair.ask(&frame(b'Q', &text)));
+}
+
+/// What nobody knows the meaning of ends the session, where everything else is skipped too.
+#[test]
+fn an_unknown_message_is_not_skipped() {
+    every_cut(|mut pair| {
+        assert_eq!(pair.tags(&[parse("", REFUSED, &[]), flush()].concat()), "E");
+        let frames = pair.ask(&[frame(b'y', b"alice"), sync()].concat());
+        assert_eq!(error(&frames).error_field('S').unwrap(), "FATAL");
+        assert!(matches!(pair.fault, Some(Error::ClientMisbehaved(_))));
+        pair.assert_unseen(&["alice"]);
+    });
+}
+
+/// A server to which a message is no more readable than to the session has to say so.
+#[test]
+fn a_malformed_message_that_works_ends_the_session() {
+    for (bad, answer) in [
+        (frame(b'P', b"alice"), frame(b'1', b"")),
+        (frame(b'B', b"alice"), frame(b'2', b"")),
+        (frame(b'C', b"X\0"), frame(b'3', b"")),
+        (frame(b'Q', b"alice"), frame(b'C', b"SELECT 1\0")),
+    ] {
+        let mut pair = Pair::new(None);
+        pair.send_only(&bad);
+        pair.server_says(&answer);
+        assert!(matches!(pair.fault, Some(Error::ServerMisbehaved(_))));
+    }
 }
