@@ -3,6 +3,8 @@
 //! The command tag tells it afterwards. Before that, a text tells whether a protected statement
 //! that follows has to wait for the tag.
 
+use crate::mention::has_word;
+
 /// What the session knows has become doubtful.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stale {
@@ -215,12 +217,6 @@ pub(crate) fn only_ends_transaction(text: &[u8]) -> Option<Effect> {
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len())
         .any(|window| window.eq_ignore_ascii_case(word))
-}
-
-/// Whether a text has a word in it, in capitals or not, that is not a part of a longer one.
-pub(crate) fn has_word(text: &[u8], word: &[u8]) -> bool {
-    text.split(|&b| !(b.is_ascii_alphanumeric() || b == b'_' || !b.is_ascii()))
-        .any(|other| other.eq_ignore_ascii_case(word))
 }
 
 fn is_one_of(word: &[u8], list: &[&str]) -> bool {

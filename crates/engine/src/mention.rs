@@ -17,10 +17,10 @@ pub(crate) fn may_name(text: &[u8], name: &str) -> bool {
     }
 }
 
-/// Whether an ASCII name stands in a text as a word, in upper or lower case. A byte that is not
-/// ASCII belongs to a character of a name in every encoding of PostgreSQL, so it would make a
-/// longer name; taking it for an end of the word errs to the safe side.
-fn has_word(text: &[u8], name: &[u8]) -> bool {
+/// Whether an ASCII name, or a word of the grammar, stands in a text as a word, in upper or lower
+/// case. A byte that is not ASCII belongs to a character of a name in every encoding of PostgreSQL, so
+/// it would make a longer name; taking it for an end of the word errs to the safe side.
+pub(crate) fn has_word(text: &[u8], name: &[u8]) -> bool {
     if !name.iter().all(|&b| is_word_part(b)) {
         // Quoted, it ends where the quotes do, and a quote within is doubled.
         return text
@@ -152,6 +152,9 @@ mod tests {
             assert!(may_name(text.as_bytes(), "users"), "{text}");
         }
         assert!(may_name(b"FROM \xa4users", "users"));
+        assert!(has_word(b"EXPLAIN (costs 0)Execute q", b"execute"));
+        assert!(has_word(b"'\xa4'EXECUTE", b"execute"));
+        assert!(!has_word(b"executed re_execute", b"execute"));
         assert!(may_name(b"U&\"\xe9\"", "users"), "not understood");
         assert!(may_name("SELECT 'é'".as_bytes(), "größe"), "not understood");
         assert!(may_name(b"FROM U&\"gr\\00f6\\00dfe\"", "größe"));

@@ -8,7 +8,7 @@ use sealwire_sql::{Plan, executed_with_values, may_use_names, prepared_names, us
 use super::Session;
 use super::bind::Standing;
 use super::parse::Readiness;
-use crate::effect::{self, Effect, Stale};
+use crate::effect::{Effect, Stale};
 use crate::error::Error;
 use crate::mention;
 use crate::message::frontend::{self, Target};
@@ -105,7 +105,7 @@ impl Session {
     /// Whether a text that cannot be read as the server reads it may have values for a prepared
     /// statement that is not plain.
     pub(super) fn may_give_values(&self, text: &[u8]) -> Result<bool, Error> {
-        if self.statements.is_empty() || !effect::has_word(text, b"execute") {
+        if self.statements.is_empty() || !mention::has_word(text, b"execute") {
             return Ok(false);
         }
         let analysis = self.analysis()?;

@@ -14,6 +14,7 @@ use crate::analysis::{Analysis, Known};
 use crate::effect::{self, Effect, Stale};
 use crate::error::Error;
 use crate::frame::{Head, Step};
+use crate::mention;
 use crate::message::frontend::{self, Oids, Parse, Target};
 use crate::names::{self, declared_oids};
 use crate::options::Enforcement;
@@ -215,7 +216,7 @@ impl Session {
             (text, unreadable) => {
                 let mentions = analysis.may_mention(bytes);
                 let mut effect = effect::effect(bytes, true);
-                if effect::has_word(bytes, b"execute")
+                if mention::has_word(bytes, b"execute")
                     && !self.queue.answered(self.last_plain_defining)
                 {
                     self.wait_for(self.last_plain_defining);
