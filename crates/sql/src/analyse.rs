@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::Context;
 use crate::infer::{Analyser, Voice};
-use crate::ir::{Query, Script, Statement, StatementKind, Unsupported};
+use crate::ir::{Query, Script, Setting, Statement, StatementKind, Unsupported};
 use crate::matcher::Matcher;
 use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
 use crate::plan::{
@@ -172,8 +172,7 @@ fn script(
     let mut plan = Plan::default();
     let mut touched = false;
     let mut changed = Changed::default();
-    let (idle, mut sets) = (resolver.context.idle, false);
-    let (mut reads_otherwise, mut writes_otherwise) = (false, false);
+    let (idle, mut set) = (resolver.context.idle, None::<Setting>);
     let mut names = Local::new(resolver.context.names);
     for (at, statement) in script.statements.iter().enumerate() {
         let mut one = One {
@@ -231,8 +230,9 @@ fn script(
             } => (Outputs::Copy(stream), Vec::new(), edits, relations),
         };
         let policy = resolver.context.policy;
-        let seals = reads_otherwise && edits.iter().any(Edit::is_literal);
-        let writes = writes_otherwise && utility::depends_on_settings(&outputs, policy);
+        let before = set.unwrap_or_default();
+        let seals = before.reads_otherwise && edits.iter().any(Edit::is_literal);
+        let writes = before.writes_otherwise && utility::depends_on_settings(&outputs, policy);
         if seals || writes {
             let what = match seals {
                 true => "seal literals",
@@ -275,11 +275,13 @@ fn script(
                 plan.relations.extend(relations);
             }
         }
-        sets |= utility::sets(&statement.kind);
-        reads_otherwise |= utility::reads_otherwise(&statement.kind);
-        writes_otherwise |= utility::writes_otherwise(&statement.kind);
+        if let Some(setting) = utility::sets(&statement.kind) {
+            let set = set.get_or_insert_default();
+            set.reads_otherwise |= setting.reads_otherwise;
+            set.writes_otherwise |= setting.writes_otherwise;
+        }
         // What began in this text and set nothing has nothing to take back.
-        let takes_back = !utility::ends_transaction(&statement.kind) || !idle || sets;
+        let takes_back = !utility::ends_transaction(&statement.kind) || !idle || set.is_some();
         if let Some(what) = utility::changes_names(&statement.kind).filter(|_| takes_back) {
             changed.by.get_or_insert(what);
         } else if parse::calls_set_config(tokens, &statement.range) {

@@ -412,12 +412,7 @@ pub(crate) enum Action<'t> {
     /// Names no relation, or touches no value of those that it names.
     Harmless,
     /// Gives a setting a value: harmless, but for what it sets.
-    Set {
-        /// Literals of some types may be read otherwise afterwards.
-        reads_otherwise: bool,
-        /// Values of some types may be written otherwise afterwards.
-        writes_otherwise: bool,
-    },
+    Set(Setting),
     /// Ends a transaction, or a part of one.
     End,
     /// Every prepared statement and cursor goes.
@@ -453,6 +448,15 @@ pub(crate) enum Action<'t> {
     RenameSchema { new: String },
     /// Runs a procedure with these arguments.
     Call(Expr<'t>),
+}
+
+/// A setting, as far as values depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// Literals of some types may be read otherwise afterwards.
+    pub(crate) reads_otherwise: bool,
+    /// Values of some types may be written otherwise afterwards.
+    pub(crate) writes_otherwise: bool,
 }
 
 /// What a new relation keeps of the query that fills it.

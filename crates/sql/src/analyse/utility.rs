@@ -8,7 +8,8 @@ use sealwire_core::types::Family;
 use super::{One, Outcome, finish};
 use crate::infer::Analyser;
 use crate::ir::{
-    Action, Expr, IndexKey, Kept, Part, Query, RelationRef, StatementKind, Table, TypeName, Utility,
+    Action, Expr, IndexKey, Kept, Part, Query, RelationRef, Setting, StatementKind, Table,
+    TypeName, Utility,
 };
 use crate::plan::{Outputs, Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Why, refuse};
@@ -41,7 +42,7 @@ pub(super) fn reads(kind: &StatementKind<'_>) -> bool {
             Part::NewColumn { has_default, .. } => *has_default,
             Part::PlainColumn { .. } | Part::AnyColumn(_) | Part::Bound { .. } => false,
         }),
-        Action::Harmless | Action::Set { .. } | Action::End | Action::DiscardAll => false,
+        Action::Harmless | Action::Set(_) | Action::End | Action::DiscardAll => false,
         Action::Rename { .. } | Action::RenameSchema { .. } => false,
         _ => true,
     }
@@ -52,25 +53,15 @@ pub(super) fn ends_transaction(kind: &StatementKind<'_>) -> bool {
     matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::End))
 }
 
-/// Whether a statement sets anything that the end of a transaction may take back.
-pub(super) fn sets(kind: &StatementKind<'_>) -> bool {
-    matches!(kind, StatementKind::Utility(utility) if matches!(utility.action, Action::Set { .. }))
-}
-
-/// Whether literals may be read otherwise after a statement.
-pub(super) fn reads_otherwise(kind: &StatementKind<'_>) -> bool {
-    let StatementKind::Utility(utility) = kind else {
-        return false;
-    };
-    matches!(utility.action, Action::Set { reads_otherwise, .. } if reads_otherwise)
-}
-
-/// Whether values may be written otherwise after a statement.
-pub(super) fn writes_otherwise(kind: &StatementKind<'_>) -> bool {
-    let StatementKind::Utility(utility) = kind else {
-        return false;
-    };
-    matches!(utility.action, Action::Set { writes_otherwise, .. } if writes_otherwise)
+/// What a statement sets, if it does.
+pub(super) fn sets(kind: &StatementKind<'_>) -> Option<Setting> {
+    match kind {
+        StatementKind::Utility(utility) => match utility.action {
+            Action::Set(setting) => Some(setting),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 /// Whether a column of rows, or of a stream, is of a type whose text depends on settings.
@@ -143,7 +134,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             self.check_row_types(parts)?;
         }
         match &utility.action {
-            Action::Harmless | Action::Set { .. } | Action::End | Action::RenameSchema { .. } => {
+            Action::Harmless | Action::Set(_) | Action::End | Action::RenameSchema { .. } => {
                 Ok(as_it_is(protected))
             }
             Action::DiscardAll => {

@@ -6,7 +6,7 @@ use super::tokens::Tok;
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
     Action, Copy, CopyOption, CopyTarget, CopyValue, Expr, IndexKey, IndexPart, Kept, Part, Query,
-    RelationRef, Renamed, StatementKind, TypeName, Utility,
+    RelationRef, Renamed, Setting, StatementKind, TypeName, Utility,
 };
 
 /// Settings that decide what a text or a name in it means.
@@ -111,11 +111,11 @@ impl<'t> Lower<'t> {
                 let changes = n.kind == pg::VariableSetKind::VAR_RESET_ALL
                     || NAMING_SETTINGS.contains(&name.as_str());
                 let reads_otherwise = READING_SETTINGS.contains(&name.as_str());
-                let action = Action::Set {
+                let setting = Setting {
                     reads_otherwise,
                     writes_otherwise: reads_otherwise || WRITING_SETTINGS.contains(&name.as_str()),
                 };
-                utility("SET", action, changes)
+                utility("SET", Action::Set(setting), changes)
             }
             pg::Node::DiscardStmt(n) => {
                 let all = n.target == pg::DiscardMode::DISCARD_ALL;
