@@ -262,7 +262,7 @@ impl Analysis {
             effect.after = effect.after.max(after);
             effect.renames |= after == Stale::Names;
         }
-        effect.naming = reading.may_use_names;
+        effect.naming = reading.naming;
         reading
     }
 

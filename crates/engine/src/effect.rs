@@ -3,6 +3,8 @@
 //! The command tag tells it afterwards. Before that, a text tells whether a protected statement
 //! that follows has to wait for the tag.
 
+use sealwire_sql::Naming;
+
 use crate::mention::has_word;
 
 /// What the session knows has become doubtful.
@@ -35,8 +37,8 @@ pub(crate) struct Effect {
     pub(crate) ends: bool,
     /// What has become doubtful afterwards, whatever the tag says.
     pub(crate) after: Stale,
-    /// It may refer to a prepared statement or a cursor by name.
-    pub(crate) naming: bool,
+    /// What it may do with the names of prepared statements and cursors.
+    pub(crate) naming: Naming,
 }
 
 /// Commands that change nothing a fact depends on. `COMMIT` and the like only do when something

@@ -26,7 +26,7 @@ pub use plan::{
 };
 pub use relation::{Mismatch, MismatchKind, check_relation};
 pub use session::{
-    Definition, Executed, Named, Names, NoNames, executed_with_values, may_use_names,
+    Definition, Executed, Named, Names, Naming, NoNames, executed_with_values, may_use_names,
     plain_definitions, prepared_names, uses_names,
 };
 

@@ -6,7 +6,7 @@ use sealwire_core::catalogue::{Attribute, Catalogue};
 use sealwire_core::policy::Policy;
 
 use crate::parse::{Lexeme, Tokens, each_word};
-use crate::session;
+use crate::session::{self, Naming};
 use crate::views::Views;
 
 /// The names of the protected relations and of everything that the catalogue says depends on one
@@ -95,7 +95,7 @@ impl Matcher {
     /// Reads a text once for everything that its words tell. `each` sees its identifiers and
     /// keywords as PostgreSQL folds and unescapes them, up to where the text cannot be read.
     pub fn read(&self, text: &str, mut each: impl FnMut(&str)) -> Reading {
-        let (mut mentions, mut may_use_names, mut code) = (false, false, false);
+        let (mut mentions, mut naming, mut code) = (false, Naming::default(), false);
         let read = each_word(text, |word| {
             match word {
                 Word::Name(word) => {
@@ -106,7 +106,7 @@ impl Matcher {
                 Word::Keyword(word) => {
                     each(word);
                     code = code || brings_code(word);
-                    may_use_names = may_use_names || session::is_naming_word(word);
+                    naming.note(word);
                     mentions = mentions || self.is_name(word);
                 }
                 Word::String(value) => mentions = mentions || code && self.in_code(value),
@@ -116,7 +116,10 @@ impl Matcher {
         let unreadable = read.is_err();
         Reading {
             mentions: mentions || unreadable && self.in_code(text),
-            may_use_names: may_use_names || unreadable && session::has_naming_word(text),
+            naming: match unreadable && session::has_naming_word(text) {
+                true => Naming::UNKNOWN,
+                false => naming,
+            },
             unreadable,
         }
     }
@@ -240,8 +243,8 @@ impl Matcher {
 pub struct Reading {
     /// See [`Matcher::mentions`].
     pub mentions: bool,
-    /// See [`crate::may_use_names`].
-    pub may_use_names: bool,
+    /// What it may do with the names of prepared statements and cursors.
+    pub naming: Naming,
     /// The text cannot be read to its end.
     pub unreadable: bool,
 }

@@ -125,6 +125,34 @@ pub fn may_use_names(text: &str) -> bool {
     read.unwrap_or_else(|_| has_naming_word(text))
 }
 
+/// What a text may do with such names, by its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Naming {
+    /// It uses or changes one in any way: see [`may_use_names`].
+    pub any: bool,
+    /// It executes prepared statements: see [`executed_with_values`].
+    pub executes: bool,
+    /// It gives the names of prepared statements a meaning, or takes it: see [`plain_definitions`].
+    pub defines: bool,
+}
+
+impl Naming {
+    /// Anything.
+    pub const UNKNOWN: Self = Self {
+        any: true,
+        executes: true,
+        defines: true,
+    };
+
+    pub(crate) fn note(&mut self, keyword: &str) {
+        if is_naming_word(keyword) {
+            self.any = true;
+            self.executes |= keyword == "execute";
+            self.defines |= matches!(keyword, "prepare" | "deallocate" | "discard");
+        }
+    }
+}
+
 pub(crate) fn is_naming_word(keyword: &str) -> bool {
     NAMING_WORDS.contains(&keyword)
 }

@@ -8,7 +8,10 @@ mod schema;
 mod summary;
 
 use sealwire_core::policy::{Mode, Policy};
-use sealwire_sql::{Matcher, Protocol, Verdict, analyse, is_keyword, may_use_names};
+use sealwire_sql::{
+    Matcher, Protocol, Verdict, analyse, executed_with_values, is_keyword, may_use_names,
+    plain_definitions,
+};
 use summary::summary;
 
 fn check(table: &[(&str, &str)]) {
@@ -309,8 +312,13 @@ fn one_reading_tells_what_the_single_tests_tell() {
     let mut check = |sql: &str| {
         let reading = matcher.read(sql, |_| ());
         assert_eq!(reading.mentions, matcher.mentions(sql), "{sql}");
-        assert_eq!(reading.may_use_names, may_use_names(sql), "{sql}");
-        seen.insert((reading.mentions, reading.may_use_names, reading.unreadable));
+        assert_eq!(reading.naming.any, may_use_names(sql), "{sql}");
+        // No is a proof.
+        let executes = !executed_with_values(sql).is_empty();
+        assert!(reading.naming.executes || !executes, "{sql}");
+        let defines = !plain_definitions(sql).is_empty();
+        assert!(reading.naming.defines || !defines, "{sql}");
+        seen.insert((reading.mentions, reading.naming.any, reading.unreadable));
     };
     let corpus = include_str!("../../../tests/corpus/s1.jsonl").lines();
     let corpus = corpus.skip(1).map(|line| {
@@ -324,6 +332,7 @@ fn one_reading_tells_what_the_single_tests_tell() {
         "PREPARE p AS SELECT id FROM users",
         "DEALLOCATE ALL",
         "SELECT \"execute\", 'fetch' FROM logs",
+        "PREPARE p (text) AS SELECT $1; EXECUTE p ('a'); DEALLOCATE PREPARE p; DISCARD ALL",
         "EXECUTE p('a",
         "EXECUTE users('a",
     ];
@@ -364,5 +373,34 @@ fn a_word_is_found_however_it_is_spelt() {
     }
     for sql in ["SELECT 'set_config'", "SELECT set_config2(1)", "SELECT 1"] {
         assert!(!may_change_session(sql), "{sql}");
+    }
+}
+
+/// Most texts with a naming word only move cursors.
+#[test]
+fn naming_words_are_told_apart() {
+    let world = schema::s1();
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    for (sql, executes, defines) in [
+        ("FETCH 10 FROM c", false, false),
+        (
+            "DECLARE c CURSOR FOR SELECT 1; MOVE 1 IN c; CLOSE c",
+            false,
+            false,
+        ),
+        ("EXECUTE q", true, false),
+        ("EXPLAIN ANALYZE Execute q('a')", true, false),
+        ("PREPARE q AS SELECT 1", false, true),
+        ("DEALLOCATE q", false, true),
+        ("DISCARD ALL", false, true),
+        ("EXECUTE q('a", true, true),
+    ] {
+        let naming = matcher.read(sql, |_| ()).naming;
+        assert!(naming.any, "{sql}");
+        assert_eq!(
+            (naming.executes, naming.defines),
+            (executes, defines),
+            "{sql}"
+        );
     }
 }

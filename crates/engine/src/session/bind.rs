@@ -146,7 +146,7 @@ impl Session {
             && self.queue.answered(self.last_renaming)
             && self.queue.answered(self.last_defining)
             && !analysis.mentions(&statement.text)
-            && !(statement.effect.naming && self.uses_names(&statement.text)))
+            && !(statement.effect.naming.any && self.uses_names(&statement.text)))
     }
 
     /// Whether a statement prepared earlier means what it meant then.
@@ -163,7 +163,7 @@ impl Session {
         // Names of SQL change their meaning without an epoch of their own.
         let by_names = match &statement.kind {
             Kind::Planned(prepared) => prepared.plan.uses_names,
-            Kind::Untouched => statement.effect.naming && self.uses_names(&statement.text),
+            Kind::Untouched => statement.effect.naming.any && self.uses_names(&statement.text),
             _ => false,
         };
         if !by_names && statement.epoch.load(Ordering::Relaxed) == epoch {
@@ -336,7 +336,7 @@ impl Session {
         // What executing the portal does is told by the statement.
         let statement = statement.filter(|statement| {
             let effect = statement.effect;
-            let names = effect.naming && matches!(statement.kind, Kind::Untouched);
+            let names = effect.naming.any && matches!(statement.kind, Kind::Untouched);
             effect.risky || effect.ends || names
         });
         self.expect_bind(portal, statement, Box::default(), Work::Plain);

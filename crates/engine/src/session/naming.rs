@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sealwire_sql::{Plan, executed_with_values, may_use_names, prepared_names, uses_names};
+use sealwire_sql::{Plan, executed_with_values, prepared_names, uses_names};
 
 use super::Session;
 use super::bind::Standing;
@@ -49,7 +49,7 @@ impl Session {
         text: &str,
         effect: Effect,
     ) -> Result<Vec<(usize, NameChange)>, Error> {
-        Ok(match effect.naming {
+        Ok(match effect.naming.defines {
             true => names::plain_changes(text, self.analysis()?),
             false => Vec::new(),
         })
@@ -167,9 +167,6 @@ impl Session {
     /// Until the server says that it has prepared them, the names that a text prepares get no
     /// values: it may be refused, or fail, or be skipped, and `EXECUTE` may follow all the same.
     pub(super) fn note_preparing(&mut self, text: &str) {
-        if !may_use_names(text) {
-            return;
-        }
         for name in prepared_names(text) {
             let name = name.as_bytes();
             let before = self.statements.get(name).cloned();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sealwire_sql::{
-    CheckedPlan, Edit, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict, may_use_names,
+    CheckedPlan, Edit, Naming, Outputs, Param, Plan, Protocol, Refusal, RefusalKind, Verdict,
+    may_use_names,
 };
 use zeroize::Zeroizing;
 
@@ -193,7 +194,7 @@ impl Session {
                     None => None,
                 };
                 match known {
-                    Some((effect, plain)) if !(effect.naming && self.uses_names(text)) => {
+                    Some((effect, plain)) if !(effect.naming.any && self.uses_names(text)) => {
                         if plain {
                             return self.plain_text(text, effect);
                         }
@@ -203,7 +204,7 @@ impl Session {
                         let mut effect = effect::effect(bytes, true);
                         let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
                         let reading = analysis.read(text, &mut effect);
-                        let by_name = reading.may_use_names && self.uses_names(text);
+                        let by_name = reading.naming.any && self.uses_names(text);
                         if !by_name && !reading.mentions {
                             let analysis = self.analysis.as_mut().ok_or(NO_ANALYSIS)?;
                             analysis.remember_plain(text, effect);
@@ -231,7 +232,9 @@ impl Session {
                 } else {
                     // The same whatever the encoding is, and wherever strings end.
                     let is_clear = bytes.is_ascii() && !bytes.contains(&b'\\');
-                    effect.naming = is_clear && text.is_ok_and(may_use_names);
+                    if is_clear && text.is_ok_and(may_use_names) {
+                        effect.naming = Naming::UNKNOWN;
+                    }
                     Look::Plain(effect)
                 });
             }
@@ -276,7 +279,7 @@ impl Session {
 
     /// What there is to do about a text first, or instead, that gives values to plain statements.
     fn executes_otherwise(&mut self, text: &str, effect: Effect) -> Result<Option<Look>, Error> {
-        if !effect.naming {
+        if !effect.naming.executes {
             return Ok(None);
         }
         Ok(match self.executed_plain(text, effect)? {
@@ -348,7 +351,7 @@ impl Session {
                 Look::Plain(effect) => {
                     let kind = match effect {
                         // The name may come to mean something before it is used again.
-                        Effect { naming: true, .. } => Some(Kind::Untouched),
+                        Effect { naming, .. } if naming.any => Some(Kind::Untouched),
                         Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
                         // What has no name is prepared anew soon enough.
                         _ if parse.name.is_empty() => None,
