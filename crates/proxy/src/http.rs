@@ -1,5 +1,6 @@
 //! Health checks and metrics over HTTP.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,38 +15,51 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 
 use crate::proxy::Shared;
 
 /// Connections at a time: a few probes and scrapers.
 const CONNECTIONS_MAX: usize = 32;
+/// How long a request may take to come.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request, of which only its first line is looked at.
+const REQUEST_BYTES_MAX: usize = 16 << 10;
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until it is dropped.
+///
+/// Whoever can reach the address can hold connections to it. The oldest one makes room for one that
+/// comes, so that a probe gets its answer, which takes less time than so many others need to come.
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    let mut by_age = VecDeque::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
         let Ok((stream, _)) = listener.accept().await else {
             crate::proxy::pause_after_failed_accept().await;
             continue;
         };
+        while connections.try_join_next().is_some() {}
+        by_age.retain(|connection: &AbortHandle| !connection.is_finished());
+        if by_age.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = by_age.pop_front()
+        {
+            oldest.abort();
+        }
         let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        by_age.push_back(connections.spawn(async move {
             let service = service_fn(|request| answer(request, Arc::clone(&shared)));
             // A prober that goes away in the middle is nobody's concern.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
+                .max_buf_size(REQUEST_BYTES_MAX)
                 .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
-            drop(place);
-        });
+        }));
+        // It is looked at once before others can take its place.
+        yield_now().await;
     }
 }
 

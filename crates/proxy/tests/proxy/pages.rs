@@ -1,5 +1,8 @@
 //! What the proxy says over HTTP.
 
+use std::io::Write;
+use std::net::TcpStream as StdStream;
+
 use sealwire_testkit::fixture::Fixture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_postgres::NoTls;
@@ -49,6 +52,70 @@ async fn other_pages_and_methods_are_refused() {
         let status = answer.split(' ').nth(1).unwrap();
         assert_eq!(status, expected, "{answer}");
     }
+}
+
+/// Whoever reaches the address may hold connections to it, and an orchestrator restarts what does not
+/// answer.
+#[tokio::test]
+async fn probes_are_answered_while_others_hold_connections() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    let mut held = Vec::new();
+    for number in 0..500 {
+        let mut stream = tokio::net::TcpStream::connect(proxy.http).await.unwrap();
+        let begun: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /healthz HTTP/1.1\r\nHost: x\r\n",
+            _ => b"GET /hea",
+        };
+        stream.write_all(begun).await.unwrap();
+        held.push(stream);
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let answer = tokio::time::timeout(PATIENCE, proxy.get(path)).await;
+        let (status, body) = answer.expect("no answer");
+        assert_eq!(status, 200, "{body}");
+    }
+    // Who came last has not been sent away, and may go on.
+    let mut last = held.pop().unwrap();
+    last.write_all(b"Connection: close\r\n\r\n").await.unwrap();
+    let answer = String::from_utf8(rest(&mut last).await).unwrap();
+    assert!(answer.ends_with("alive\n"), "{answer}");
+    // Nothing but connections is given up for it.
+    assert!(rest(&mut held.remove(0)).await.is_empty());
+    let client = proxy.client(&fixture).await;
+    works(&client, 1).await;
+}
+
+/// One that has asked is not dropped for those that come behind it before anybody has looked at it.
+#[tokio::test]
+async fn a_probe_in_the_midst_of_a_crowd_is_answered() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    // The proxy accepts none of these before the test waits: both are on one thread.
+    let connect = || StdStream::connect(proxy.http).unwrap();
+    let mut probe = connect();
+    probe.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
+    let _crowd: Vec<StdStream> = (0..100).map(|_| connect()).collect();
+    probe.set_nonblocking(true).unwrap();
+    let answer = rest(&mut tokio::net::TcpStream::from_std(probe).unwrap()).await;
+    assert!(answer.ends_with(b"alive\n"), "{answer:?}");
+}
+
+/// A request has no end unless it is given one.
+#[tokio::test]
+async fn a_request_that_does_not_end_is_not_kept() {
+    let fixture = Fixture::new(people()).await;
+    let proxy = Running::of(&fixture).await;
+    let mut stream = tokio::net::TcpStream::connect(proxy.http).await.unwrap();
+    let head = format!(
+        "GET /healthz HTTP/1.1\r\nX: {}\r\n\r\n",
+        "x".repeat(64 << 10)
+    );
+    // It may have had enough before all has been said.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let answer = rest(&mut stream).await;
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
 }
 
 #[tokio::test]
