@@ -177,6 +177,27 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
     assert_eq!(read.get::<_, &str>(0), "migraine");
 }
 
+/// The disk is full, or whoever read the log has gone.
+#[tokio::test]
+async fn a_log_that_cannot_be_written_ends_nothing() {
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
+    let client = running.connect(&stage.database).await.unwrap();
+    running.end_of_log();
+
+    // Each says something.
+    client.simple_query("SELECT 1").await.unwrap();
+    running.signal(Signal::HUP);
+    let second = running.connect(&stage.database).await.unwrap();
+    second.simple_query("SELECT 1").await.unwrap();
+    drop((client, second));
+    running.connect(&stage.database).await.unwrap();
+    running.signal(Signal::TERM);
+    assert!(running.end().success());
+}
+
 /// A manifest may lie on a file system that hangs.
 #[tokio::test]
 async fn a_reload_that_hangs_does_not_keep_it_from_ending() {

@@ -159,6 +159,8 @@ fn log(level: LogLevel, format: LogFormat) {
     let events = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_max_level(level)
+        // It would say so on standard error, and panic when that fails too.
+        .log_internal_errors(false)
         .with_target(false);
     match format {
         LogFormat::Json => events.json().flatten_event(true).init(),

@@ -16,7 +16,7 @@ use crate::shell::Shell;
 /// A running proxy. One that a failed test leaves behind is killed.
 pub(crate) struct Running {
     child: Child,
-    log: Lines<BufReader<ChildStderr>>,
+    log: Option<Lines<BufReader<ChildStderr>>>,
     address: SocketAddr,
 }
 
@@ -46,7 +46,7 @@ impl Running {
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut running = Self {
             child,
-            log,
+            log: Some(log),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
         let line = running.wait_for("listening for clients");
@@ -57,7 +57,7 @@ impl Running {
     /// The next event with this message; those before it are read over.
     pub(crate) fn wait_for(&mut self, message: &str) -> Value {
         let mut seen = Vec::new();
-        for line in self.log.by_ref() {
+        for line in self.log.iter_mut().flatten() {
             let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
             if line["message"] == message {
                 return line;
@@ -65,6 +65,11 @@ impl Running {
             seen.push(line);
         }
         panic!("the log ends without `{message}`: {seen:#?}");
+    }
+
+    /// Nobody reads the log any longer, so that every further line of it fails.
+    pub(crate) fn end_of_log(&mut self) {
+        self.log = None;
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
