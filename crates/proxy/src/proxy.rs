@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::Permissions;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
@@ -385,10 +386,11 @@ impl Proxy {
         // It fails only when there is no handle left, and then nobody can end the proxy.
         let told = order.wait_for(|order| *order != Order::Serve).await;
         drop(told);
-        accepting.shutdown().await;
+        // Before nobody listens on it: a proxy that starts then would make one of its own there.
         if let Some(path) = socket_path {
             let _ = std::fs::remove_file(path);
         }
+        accepting.shutdown().await;
         let mut connections = std::mem::take(&mut *locked(&connections));
         let limit = self.shared.settings.limits.drain_timeout;
         info!(
@@ -577,16 +579,23 @@ fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, E
             path.display()
         ))
     };
-    // What a proxy that was killed has left; a socket that somebody listens on is theirs.
-    if path.exists() {
-        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
-            return Err(failed(&std::io::ErrorKind::AddrInUse.into()));
+    // What a proxy that was killed has left is a socket that refuses. Anything else is somebody's, one
+    // that this user may not connect to as well.
+    match std::os::unix::net::UnixStream::connect(&path) {
+        Ok(_) => return Err(failed(&ErrorKind::AddrInUse.into())),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(&path) => {
+            let _ = std::fs::remove_file(&path);
         }
-        let _ = std::fs::remove_file(&path);
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(&error)),
     }
     let mode = Permissions::from_mode(settings.unix_mode()?);
     let listener = listen_with(&path, mode).map_err(|error| failed(&error))?;
     Ok(Some((listener, path)))
+}
+
+fn is_socket(path: &std::path::Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
 }
 
 /// Nobody can connect before the socket has its permissions: nothing listens until then.

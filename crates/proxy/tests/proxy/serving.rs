@@ -104,6 +104,20 @@ async fn the_whole_job_on_the_unix_socket() {
     drop(proxy);
 }
 
+/// Only a socket that nobody listens on is a proxy's that was killed.
+#[tokio::test]
+async fn what_is_no_socket_is_not_taken_for_one_that_is_left_over() {
+    let fixture = Fixture::new(people()).await;
+    let directory = tempfile::tempdir_in("/tmp").unwrap();
+    let path = directory.path().join(".s.PGSQL.5432");
+    std::fs::write(&path, "mine").unwrap();
+    let mut settings = settings(&fixture);
+    settings.listen.unix = Some(directory.path().to_owned());
+    let error = sealwire_proxy::Proxy::bind(settings).await.unwrap_err();
+    assert!(error.to_string().contains(".s.PGSQL.5432"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+}
+
 #[tokio::test]
 async fn databases_have_manifests_of_their_own() {
     let (one, other) = (Fixture::new(people()).await, Fixture::new(people()).await);
