@@ -36,7 +36,7 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     let mut by_age = VecDeque::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            crate::proxy::pause_after_failed_accept().await;
+            crate::listen::pause_after_failed_accept().await;
             continue;
         };
         while connections.try_join_next().is_some() {}

@@ -16,6 +16,7 @@ mod cancel;
 mod client;
 mod error;
 mod http;
+mod listen;
 mod metrics;
 mod proxy;
 mod roles;

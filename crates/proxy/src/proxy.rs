@@ -1,21 +1,16 @@
 //! The proxy: its listeners, what its connections share, and its end.
 
 use std::collections::HashMap;
-use std::fs::Permissions;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
 use sealwire::scram::Secret;
 use sealwire::{
     ColumnEncryption, Failure, Limits, ManifestSource, MemoryLimit, Reloaded, Server, Statistics,
 };
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -23,9 +18,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::instrument::WithSubscriber;
 use tracing::{error, info, warn};
 
-use crate::client::{self, Accepted};
+use crate::client;
 use crate::error::Error;
 use crate::http;
+use crate::listen::{Listener, listen, listen_unix, pause_after_failed_accept};
 use crate::metrics::Metrics;
 use crate::roles::Roles;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
@@ -35,11 +31,6 @@ use crate::tls::{self, WithClients};
 /// Connections that may be beginning beyond those that there is a place for: to cancel a statement,
 /// or to be told that there are too many. More are closed without a word.
 const BEGINNINGS_EXTRA: usize = 64;
-/// How long the listeners rest when nothing can be accepted, for want of file descriptors perhaps.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Clients that may wait on the Unix socket to be accepted, as on TCP.
-const UNIX_BACKLOG: i32 = 1024;
 
 /// What connections are to do. A later order overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -423,24 +414,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A listener for clients.
-enum Listener {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl Listener {
-    async fn accept(&self) -> std::io::Result<Accepted> {
-        Ok(match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                Accepted::Tcp(stream.into_std()?, peer)
-            }
-            Self::Unix(listener) => Accepted::Unix(listener.accept().await?.0.into_std()?),
-        })
-    }
-}
-
 /// One of a limited number, counted while it is held.
 pub(crate) struct Held {
     gauge: Gauge,
@@ -462,11 +435,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.gauge.dec();
     }
-}
-
-/// Rests after a failure that would come again at once.
-pub(crate) async fn pause_after_failed_accept() {
-    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 /// Why clients are told that the proxy ends: what a server says that shuts down.
@@ -560,50 +528,4 @@ fn server(settings: &ServerSettings) -> Result<Server<MakeRustlsConnect>, Error>
         .connect_timeout(settings.connect_timeout)
         .keepalives_idle(settings.keepalives_idle);
     Ok(Server::new(&config, tls::with_server(settings)?)?)
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Error::new(format_args!("cannot listen on {address}: {error}")))
-}
-
-fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, Error> {
-    let Some(directory) = &settings.listen.unix else {
-        return Ok(None);
-    };
-    let path = directory.join(format!(".s.PGSQL.{}", settings.listen.unix_port));
-    let failed = |error: &std::io::Error| {
-        Error::new(format_args!(
-            "cannot listen on `{}`: {error}",
-            path.display()
-        ))
-    };
-    // What a proxy that was killed has left is a socket that refuses. Anything else is somebody's, one
-    // that this user may not connect to as well.
-    match std::os::unix::net::UnixStream::connect(&path) {
-        Ok(_) => return Err(failed(&ErrorKind::AddrInUse.into())),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(&path) => {
-            let _ = std::fs::remove_file(&path);
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(&error)),
-    }
-    let mode = Permissions::from_mode(settings.unix_mode()?);
-    let listener = listen_with(&path, mode).map_err(|error| failed(&error))?;
-    Ok(Some((listener, path)))
-}
-
-fn is_socket(path: &std::path::Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
-}
-
-/// Nobody can connect before the socket has its permissions: nothing listens until then.
-fn listen_with(path: &std::path::Path, mode: Permissions) -> std::io::Result<UnixListener> {
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(path)?)?;
-    std::fs::set_permissions(path, mode)?;
-    socket.listen(UNIX_BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    UnixListener::from_std(socket.into())
 }
