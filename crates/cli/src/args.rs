@@ -8,7 +8,7 @@ use clap::{Args as Group, Parser, Subcommand};
 use sealwire_core::types::ParseTypeError;
 use sealwire_keys::{ColumnType, TableName};
 
-pub(crate) use proxy::Proxy;
+pub(crate) use proxy::{PORT, Proxy};
 
 /// Always Encrypted for PostgreSQL: keys, encrypted columns, the manifest that lists them, the proxy
 #[derive(Debug, Parser)]

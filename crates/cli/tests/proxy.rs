@@ -253,15 +253,15 @@ master_key = \"file:sealwire.key\"
         assert!(output.status.success(), "{errors}");
         serde_json::from_slice(&output.stdout).unwrap()
     };
-    assert_eq!(check(&[], &[])["server"][0], "file.invalid");
+    assert_eq!(check(&[], &[])["server"][0], "file.invalid:5432");
     let environment = [("SEALWIRE_SERVER", "a.invalid,b.invalid:1")];
     let checked = check(&environment, &[]);
     assert_eq!(
         checked["server"],
-        serde_json::json!(["a.invalid", "b.invalid"])
+        serde_json::json!(["a.invalid:5432", "b.invalid:1"])
     );
     let checked = check(&environment, &["--server", "c.invalid"]);
-    assert_eq!(checked["server"], serde_json::json!(["c.invalid"]));
+    assert_eq!(checked["server"], serde_json::json!(["c.invalid:5432"]));
     assert_eq!(checked["listen"], serde_json::json!(["127.0.0.1:1"]));
     let checked = check(&[], &["--listen", "127.0.0.1:2"]);
     assert_eq!(checked["listen"], serde_json::json!(["127.0.0.1:2"]));

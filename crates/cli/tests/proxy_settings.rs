@@ -169,7 +169,7 @@ fn with_a_file_they_are_what_it_says_and_what_is_given_wins() {
             "[encryption]\nmanifest = \"other.toml\"\nmaster_key = \"file:other.key\"",
             &[],
             &[],
-            Err("`manifest` in `[encryption]` cannot be `other.toml`"),
+            Err("`manifest` cannot be `other.toml`"),
         ),
     ];
     for (file, environment, options, expected) in cases {
@@ -203,6 +203,11 @@ fn databases_have_their_own_and_what_is_given_is_for_all_others() {
             half.into(),
             &["--master-key", "file:sealwire.key"],
             Err("database `x`: "),
+        ),
+        (
+            "[databases.x]\nmanifest = \"other.toml\"\nmaster_key = \"file:other.key\"".into(),
+            &[],
+            Err("database `x`: `manifest` cannot be `other.toml`"),
         ),
         (own.into(), &["--manifest", "sealwire.toml"], Err(NO_KEY)),
         (

@@ -44,9 +44,22 @@ pub(crate) async fn pause_after_failed_accept() {
 }
 
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Error::new(format_args!("cannot listen on {address}: {error}")))
+    TcpListener::bind(address).await.map_err(|error| {
+        let failed = Error::new(format_args!("cannot listen on {address}: {error}"));
+        match error.kind() {
+            ErrorKind::AddrInUse => failed.with_hint(format!(
+                "end what listens there (`ss -ltnp 'sport = :{}'` shows it), or choose another port",
+                address.port()
+            )),
+            ErrorKind::AddrNotAvailable => {
+                failed.with_hint("choose an address of this machine, or 0.0.0.0 or [::] for all")
+            }
+            ErrorKind::PermissionDenied => {
+                failed.with_hint("choose a port from 1024 on: those below need a privilege")
+            }
+            _ => failed,
+        }
+    })
 }
 
 pub(crate) fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, PathBuf)>, Error> {

@@ -483,10 +483,8 @@ async fn encryption(
 ) -> Result<ColumnEncryption, Error> {
     let manifest = settings.manifest.as_deref().unwrap_or("database");
     let source: ManifestSource = manifest.parse().map_err(|_| {
-        Error::new(format_args!(
-            "`manifest` in `[encryption]` cannot be `{manifest}`"
-        ))
-        .with_hint("use `database` or `file:PATH`")
+        Error::new(format_args!("`manifest` cannot be `{manifest}`"))
+            .with_hint("use `database` or `file:PATH`")
     })?;
     let master_key = settings.master_key.as_deref().ok_or_else(|| {
         Error::new("no column master key is configured")

@@ -1,8 +1,9 @@
 //! The proxy's settings, as a TOML file has them.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,12 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{self, StrDeserializer};
 
 use crate::error::Error;
+
+/// Bytes of messages below which hardly a statement could be sent.
+const MESSAGE_BYTES_MIN: usize = 4096;
+/// What TCP can be told, in whole seconds.
+const KEEPALIVES_IDLE: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(9 * 3600);
 
 /// Everything that a proxy is told. Every part has defaults but the server's host and a place to
 /// listen.
@@ -288,6 +295,45 @@ fn named<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     T::deserialize(name).ok()
 }
 
+/// What is set on this line.
+fn key_of(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim();
+    let is_bare = |letter: char| letter.is_ascii_alphanumeric() || "_-.".contains(letter);
+    (!key.is_empty() && key.chars().all(is_bare)).then_some(key)
+}
+
+/// An error of deserializing with what an operator would call the types of this program. What is
+/// not known here stays as it is.
+fn in_words(message: &str) -> String {
+    const DURATION: &str = "expected a duration in hours, minutes and seconds, such as \"1m 30s\"";
+    const NAMES: [(&str, &str); 5] = [
+        ("expected usize", "expected a whole number"),
+        (
+            "expected a nonzero usize",
+            "expected a whole number above zero",
+        ),
+        ("expected u16", "expected a port, 0 to 65535"),
+        ("expected a sequence", "expected a list"),
+        ("expected an unsigned duration string", DURATION),
+    ];
+    if message.starts_with("failed to parse input in the \"friendly\"") {
+        return DURATION.into();
+    }
+    if message == "invalid socket address syntax" {
+        return "expected an IP address and a port, such as `127.0.0.1:6432` or `[::1]:6432`"
+            .into();
+    }
+    if let Some((found, _)) = message.split_once("expected struct ") {
+        return format!("{found}expected a section");
+    }
+    for (name, words) in NAMES {
+        if let Some(found) = message.strip_suffix(name) {
+            return format!("{found}{words}");
+        }
+    }
+    message.into()
+}
+
 impl Settings {
     /// Reads a file.
     ///
@@ -299,14 +345,15 @@ impl Settings {
         })?;
         toml::from_str(&text).map_err(|error| {
             // It shows the line, and a line may hold a secret only where a key store's URI does.
-            let place = error.span().map_or(1, |span| {
-                let before = text.get(..span.start).unwrap_or(&text);
-                before.matches('\n').count() + 1
-            });
+            let start = error.span().map_or(0, |span| span.start);
+            let (before, _) = text.split_at_checked(start).unwrap_or((&text, ""));
+            let line = before.matches('\n').count() + 1;
+            let key = text.lines().nth(line - 1).and_then(key_of);
+            let key = key.map_or_else(String::new, |key| format!(", `{key}`"));
             Error::new(format_args!(
-                "`{}`, line {place}: {}",
+                "`{}`, line {line}{key}: {}",
                 path.display(),
-                error.message()
+                in_words(error.message())
             ))
         })
     }
@@ -341,8 +388,66 @@ impl Settings {
             return Err(Error::new("no server is configured")
                 .with_hint("give its host (`--server db.internal`, or `hosts` in `[server]`)"));
         }
-        if self.limits.connections == 0 {
+        for host in &self.server.hosts {
+            let is_address = host
+                .split('%')
+                .next()
+                .is_some_and(|it| it.parse::<IpAddr>().is_ok());
+            if host.is_empty() || !host.starts_with('/') && !is_address && host.contains([':', '['])
+            {
+                return Err(
+                    Error::new(format_args!("`hosts` in `[server]` cannot have `{host}`"))
+                        .with_hint("write the name or the address alone, and its port in `ports`"),
+                );
+            }
+        }
+        if self.server.ports.contains(&0) {
+            return Err(Error::new("`ports` in `[server]` cannot have 0")
+                .with_hint("write the port that the server listens on"));
+        }
+        self.check_limits()
+    }
+
+    fn check_limits(&self) -> Result<(), Error> {
+        let (server, limits) = (&self.server, &self.limits);
+        if limits.connections == 0 {
             return Err(Error::new("`connections` in `[limits]` must be above zero"));
+        }
+        for (name, time) in [
+            (
+                "`startup_timeout` in `[limits]`",
+                Some(limits.startup_timeout),
+            ),
+            (
+                "`connect_timeout` in `[server]`",
+                Some(server.connect_timeout),
+            ),
+            ("`key_ttl` in `[encryption]`", self.encryption.key_ttl),
+        ] {
+            if time.is_some_and(|time| time.is_zero()) {
+                return Err(
+                    Error::new(format_args!("{name} must be above zero")).with_hint(
+                        "nothing can be done in no time; write a longer one, such as \"1m\"",
+                    ),
+                );
+            }
+        }
+        if !KEEPALIVES_IDLE.contains(&server.keepalives_idle) {
+            return Err(
+                Error::new("`keepalives_idle` in `[server]` cannot be set on a socket")
+                    .with_hint("write 1s to 9h"),
+            );
+        }
+        for (name, bytes) in [
+            ("message_bytes", limits.message_bytes),
+            ("held_bytes", limits.held_bytes),
+        ] {
+            if bytes < MESSAGE_BYTES_MIN {
+                return Err(Error::new(format_args!(
+                    "`{name}` in `[limits]` must be {MESSAGE_BYTES_MIN} at least"
+                ))
+                .with_hint("it is a number of bytes: 67108864 are 64 MiB"));
+            }
         }
         if self.limits.memory_bytes < self.limits.message_bytes {
             return Err(Error::new(
@@ -407,6 +512,119 @@ mod tests {
         );
     }
 
+    fn read(text: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("proxy.toml");
+        std::fs::write(&path, text).unwrap();
+        let error = Settings::read(&path).unwrap_err().to_string();
+        error.split_once("proxy.toml`, ").unwrap().1.to_owned()
+    }
+
+    /// What the settings are for, not how this program keeps them.
+    #[test]
+    fn a_value_of_the_wrong_kind_is_told_in_words() {
+        for (text, said) in [
+            (
+                "[limits]\nconnections = \"many\"",
+                "line 2, `connections`: invalid type: string \"many\", expected a whole number",
+            ),
+            (
+                "[limits]\nconnections = -1",
+                "line 2, `connections`: invalid value: integer `-1`, expected a whole number",
+            ),
+            (
+                "[limits]\nthreads = 0",
+                "line 2, `threads`: invalid value: integer `0`, expected a whole number above zero",
+            ),
+            (
+                "[limits]\nstartup_timeout = 5",
+                "line 2, `startup_timeout`: invalid type: integer `5`, expected a duration in hours, minutes and seconds, such as \"1m 30s\"",
+            ),
+            (
+                "[limits]\nstartup_timeout = \"5\"",
+                "line 2, `startup_timeout`: expected a duration in hours, minutes and seconds, such as \"1m 30s\"",
+            ),
+            (
+                "[listen]\n\ntcp = \"127.0.0.1:6432\"",
+                "line 3, `tcp`: invalid type: string \"127.0.0.1:6432\", expected a list",
+            ),
+            (
+                "[listen]\ntcp = [\"localhost:6432\"]",
+                "line 2, `tcp`: expected an IP address and a port, such as `127.0.0.1:6432` or `[::1]:6432`",
+            ),
+            (
+                "[server]\nports = [99999]",
+                "line 2, `ports`: invalid value: integer `99999`, expected a port, 0 to 65535",
+            ),
+            (
+                "listen = 5",
+                "line 1, `listen`: invalid type: integer `5`, expected a section",
+            ),
+            (
+                "[encryption]\nmaster_key = [\"file:a.key\"]",
+                "line 2, `master_key`: invalid type: sequence, expected a string",
+            ),
+            (
+                "[listen.tls]\nkey = \"a.key\"",
+                "line 1: missing field `certificate`",
+            ),
+        ] {
+            assert_eq!(read(text), said, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_serve_anybody_is_refused() {
+        for (text, name) in [
+            ("startup_timeout = \"0s\"", "`startup_timeout`"),
+            ("message_bytes = 64", "`message_bytes`"),
+            ("held_bytes = 0", "`held_bytes`"),
+            ("[server]\nconnect_timeout = \"0s\"", "`connect_timeout`"),
+            ("[server]\nkeepalives_idle = \"500ms\"", "`keepalives_idle`"),
+            ("[server]\nkeepalives_idle = \"24h\"", "`keepalives_idle`"),
+            ("[server]\nports = [0]", "`ports`"),
+            ("[encryption]\nkey_ttl = \"0s\"", "`key_ttl`"),
+        ] {
+            let mut settings = settings(&format!("[limits]\n{text}"));
+            settings.listen.tcp = vec!["[::1]:6432".parse().unwrap()];
+            settings.server.hosts = vec!["db".into()];
+            let error = settings.check().unwrap_err();
+            assert!(error.to_string().contains(name), "{text}: {error}");
+            assert!(error.hint().is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_name_without_its_port() {
+        let checked = |host: &str| {
+            let mut settings = settings("[listen]\ntcp = [\"[::1]:6432\"]");
+            settings.server.hosts = vec![host.into()];
+            settings.check()
+        };
+        for host in [
+            "db",
+            "db.internal",
+            "10.0.0.1",
+            "::1",
+            "fe80::1%eth0",
+            "/run/a:b",
+        ] {
+            checked(host).unwrap();
+        }
+        for host in [
+            "",
+            "db:5432",
+            "10.0.0.1:5432",
+            "[::1]",
+            "[::1]:5432",
+            "postgresql://db",
+        ] {
+            let error = checked(host).unwrap_err();
+            assert!(error.to_string().contains("`hosts`"), "{host}: {error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("`ports`")));
+        }
+    }
+
     /// The example is the list of all settings, and what it says of them is true.
     #[test]
     fn the_example_shows_what_holds_unless_it_is_given() {
@@ -442,11 +660,11 @@ mod tests {
         let settings = |memory: usize| {
             settings(&format!(
                 "[listen]\ntcp = [\"[::1]:6432\"]\n[server]\nhosts = [\"db\"]\n\
-                 [limits]\nmessage_bytes = 1000\nmemory_bytes = {memory}"
+                 [limits]\nmessage_bytes = 5000\nmemory_bytes = {memory}"
             ))
         };
-        settings(1000).check().unwrap();
-        let error = settings(999).check().unwrap_err();
+        settings(5000).check().unwrap();
+        let error = settings(4999).check().unwrap_err();
         assert!(error.to_string().contains("`memory_bytes`"), "{error}");
         assert!(error.hint().is_some());
     }

@@ -18,7 +18,8 @@ pub(crate) struct Proxy {
         long,
         value_name = "ADDRESS:PORT",
         env = "SEALWIRE_LISTEN",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = address
     )]
     pub(crate) listen: Vec<SocketAddr>,
     /// Directory for a Unix socket `.s.PGSQL.5432`
@@ -46,7 +47,7 @@ pub(crate) struct Proxy {
     )]
     pub(crate) allow_plaintext: Option<bool>,
     /// Address for /healthz, /readyz and /metrics
-    #[arg(long, value_name = "ADDRESS:PORT", env = "SEALWIRE_HTTP")]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "SEALWIRE_HTTP", value_parser = address)]
     pub(crate) http: Option<SocketAddr>,
     /// The server: a host name, an address or the directory of a Unix socket; of several the first
     /// that answers
@@ -83,7 +84,15 @@ pub(crate) struct Host {
     pub(crate) port: u16,
 }
 
-const PORT: u16 = 5432;
+/// PostgreSQL's, where none is given.
+pub(crate) const PORT: u16 = 5432;
+
+/// Reads an address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "give an IP address and a port, such as `127.0.0.1:6432` or `[::1]:6432`".into()
+    })
+}
 
 /// Reads `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, an address of IPv6 alone, or a directory.
 fn server(text: &str) -> Result<Host, String> {

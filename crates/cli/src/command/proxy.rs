@@ -3,13 +3,13 @@
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sealwire_proxy::{LogFormat, LogLevel, Settings, TlsSettings};
+use sealwire_proxy::{LogFormat, LogLevel, ServerSettings, Settings, TlsSettings};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
 
-use crate::args::{Global, Proxy};
+use crate::args::{Global, PORT, Proxy};
 use crate::error::Error;
 use crate::output::Output;
 
@@ -141,9 +141,24 @@ fn checked(settings: &Settings) -> Checked {
     let any = for_all.manifest.is_some() || for_all.master_key.is_some();
     Checked {
         listen: tcp.chain(unix).collect(),
-        server: settings.server.hosts.clone(),
+        server: servers(&settings.server),
         databases: named.chain(any.then(|| "*".to_owned())).collect(),
     }
+}
+
+/// Each host with its port, as `--server` takes them.
+fn servers(settings: &ServerSettings) -> Vec<String> {
+    let ports = &settings.ports;
+    let hosts = settings.hosts.iter().enumerate();
+    let with_ports = hosts.map(|(at, host)| {
+        // One port is for all hosts.
+        let port = ports.get(at).or(ports.first()).copied().unwrap_or(PORT);
+        match host.contains(':') && !host.starts_with('/') {
+            true => format!("[{host}]:{port}"),
+            false => format!("{host}:{port}"),
+        }
+    });
+    with_ports.collect()
 }
 
 /// Events go to standard error. Only this project's: other crates' may hold what a client has

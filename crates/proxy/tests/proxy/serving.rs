@@ -119,6 +119,31 @@ async fn what_is_no_socket_is_not_taken_for_one_that_is_left_over() {
 }
 
 #[tokio::test]
+async fn a_place_that_is_taken_is_told_with_the_next_step() {
+    let fixture = Fixture::new(people()).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for for_probes in [false, true] {
+        let mut settings = settings(&fixture);
+        if for_probes {
+            settings.listen.http = Some(address);
+        } else {
+            settings.listen.tcp = vec![address];
+        }
+        let error = sealwire_proxy::Proxy::bind(settings).await.unwrap_err();
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+        let port = address.port().to_string();
+        assert!(error.hint().unwrap().contains(&port), "{error:?}");
+    }
+    // An address that is set aside for documentation is nobody's.
+    let mut settings = settings(&fixture);
+    settings.listen.tcp = vec!["[2001:db8::1]:0".parse().unwrap()];
+    settings.listen.allow_plaintext = true;
+    let error = sealwire_proxy::Proxy::bind(settings).await.unwrap_err();
+    assert!(error.hint().is_some(), "{error}");
+}
+
+#[tokio::test]
 async fn databases_have_manifests_of_their_own() {
     let (one, other) = (Fixture::new(people()).await, Fixture::new(people()).await);
     let mut settings = settings(&one);
