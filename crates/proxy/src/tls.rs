@@ -16,8 +16,9 @@ use rustls::{
 };
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use x509_cert::Certificate;
+use tracing::warn;
 use x509_cert::der::Decode;
+use x509_cert::{Certificate, Version};
 
 use crate::error::Error;
 use crate::secret_file;
@@ -38,19 +39,36 @@ pub(crate) struct WithClients {
 /// Reads certificate and key.
 pub(crate) fn with_clients(settings: &TlsSettings) -> Result<WithClients, Error> {
     let chain = certificates(&settings.certificate)?;
-    let end_point = chain.first().and_then(end_point);
+    let shown = settings.certificate.display();
+    let first = chain.first().and_then(|it| Certificate::from_der(it).ok());
+    if let Some(certificate) = &first {
+        warn_of_expiry(&settings.certificate, certificate);
+    }
+    let end_point = chain.first().zip(first.as_ref());
+    let end_point = end_point.and_then(|(der, parsed)| end_point_of(der, parsed));
     let key = private_key(&settings.key)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(format_args!("TLS: {error}")))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|error| {
-            Error::new(format_args!(
-                "`{}` and `{}` do not go together: {error}",
-                settings.certificate.display(),
+        .map_err(|error| match (error, &first) {
+            (rustls::Error::InconsistentKeys(_), _) => Error::new(format_args!(
+                "certificate `{shown}` and private key `{}` do not go together",
                 settings.key.display()
             ))
+            .with_hint("give the key that the certificate was requested with"),
+            (_, Some(certificate)) if certificate.tbs_certificate.version != Version::V3 => {
+                Error::new(format_args!(
+                    "certificate `{shown}` is not of X.509 version 3"
+                ))
+                .with_hint(
+                    "request one with extensions: clients look for the host in `subjectAltName`",
+                )
+            }
+            (error, _) => Error::new(format_args!(
+                "certificate `{shown}` cannot be used: {error}"
+            )),
         })?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(WithClients {
@@ -59,11 +77,30 @@ pub(crate) fn with_clients(settings: &TlsSettings) -> Result<WithClients, Error>
     })
 }
 
+/// Clients that verify turn away from a certificate that is out of date, and the log would show
+/// that they do only. The proxy serves all others.
+fn warn_of_expiry(path: &Path, certificate: &Certificate) {
+    let validity = &certificate.tbs_certificate.validity;
+    let now = UnixTime::now().as_secs();
+    if validity.not_after.to_unix_duration().as_secs() < now {
+        warn!(
+            path = %path.display(), since = %validity.not_after,
+            hint = "put a renewed one in its place and send SIGHUP",
+            "the certificate for clients has expired"
+        );
+    } else if validity.not_before.to_unix_duration().as_secs() > now {
+        warn!(
+            path = %path.display(), until = %validity.not_before,
+            hint = "look at this machine's clock, or wait",
+            "the certificate for clients is not valid yet"
+        );
+    }
+}
+
 /// The hash of a certificate by which a client binds its authentication to it
 /// (`tls-server-end-point`, RFC 5929, section 4.1). None where the certificate's signature has no
 /// hash of its own.
-fn end_point(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let parsed = Certificate::from_der(certificate).ok()?;
+fn end_point_of(certificate: &CertificateDer<'_>, parsed: &Certificate) -> Option<Vec<u8>> {
     let hash: fn(&[u8]) -> Vec<u8> = match parsed.signature_algorithm.oid.to_string().as_str() {
         // sha256WithRSAEncryption, ecdsa-with-SHA256; and with MD5 and SHA-1, which it replaces.
         "1.2.840.113549.1.1.11"

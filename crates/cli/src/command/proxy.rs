@@ -25,6 +25,7 @@ struct Checked {
 
 pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> Result<(), Error> {
     let settings = settings(global, args)?;
+    log(settings.log.level, settings.log.format);
     if args.check {
         sealwire_proxy::check(&settings).await?;
         return output.print(&checked(&settings), |checked| {
@@ -36,7 +37,6 @@ pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> R
             )
         });
     }
-    log(settings.log.level, settings.log.format);
     let signals = Signals::new()
         .map_err(|error| Error::new(format_args!("cannot receive signals: {error}")))?;
     raise_descriptor_limit(settings.limits.connections);

@@ -238,3 +238,58 @@ async fn requests_for_encryption_are_answered_once_each() {
     assert_eq!(last_error(&answer[said..], b'C').unwrap(), "08P01");
     proxy.settle(0.0).await;
 }
+
+/// A certificate out of date is no reason to end what works for clients that do not verify.
+#[tokio::test]
+async fn an_expired_certificate_is_told_of_and_shown() {
+    let fixture = Fixture::new(people()).await;
+    let authority = Authority::new();
+    let settings = with_tls(&fixture, &authority);
+    let log = Log::capture();
+    sealwire_proxy::check(&settings).await.unwrap();
+    assert!(!log.take().contains("expired"));
+    let files = settings.listen.tls.clone().unwrap();
+    let issued = authority.issue_expired("localhost");
+    issued.write(&files.certificate, &files.key);
+    sealwire_proxy::check(&settings).await.unwrap();
+    let said = log.take();
+    assert!(said.contains("has expired"), "{said}");
+    assert!(
+        said.contains("2002-01-01") && said.contains("proxy.crt"),
+        "{said}"
+    );
+
+    let proxy = Running::start(settings).await;
+    let mut config = through(fixture.sealed(), "localhost", proxy.tcp.port());
+    config
+        .hostaddr(proxy.tcp.ip())
+        .ssl_mode(ClientSslMode::Require);
+    let error = refused(&config, trusting(&authority.pem())).await;
+    assert!(
+        everything(&error).contains("expired"),
+        "{}",
+        everything(&error)
+    );
+    proxy.have_ended("BadStart", 1.0).await;
+}
+
+#[tokio::test]
+async fn certificate_and_key_that_do_not_serve_are_told_apart() {
+    let fixture = Fixture::new(people()).await;
+    let authority = Authority::new();
+    let settings = with_tls(&fixture, &authority);
+    let files = settings.listen.tls.clone().unwrap();
+    let (certificate, key) = (&files.certificate, &files.key);
+    authority
+        .issue("localhost")
+        .write(&fixture.directory().join("other.crt"), key);
+    let error = sealwire_proxy::check(&settings).await.unwrap_err();
+    assert!(error.to_string().contains("do not go together"), "{error}");
+    assert!(error.hint().is_some());
+
+    authority.issue("localhost").write(certificate, key);
+    sealwire_proxy::check(&settings).await.unwrap();
+    std::fs::write(certificate, "no PEM").unwrap();
+    let error = sealwire_proxy::check(&settings).await.unwrap_err();
+    assert!(error.to_string().contains("there is none in it"), "{error}");
+}
