@@ -24,6 +24,7 @@ use crate::counters::Counters;
 use crate::error::Error;
 use crate::frame::{BadLength, Head, Inbox, Step};
 use crate::keys::Keys;
+use crate::message::backend::Sqlstate;
 use crate::need::{Failure, Need, Supply};
 use crate::open::Scratch;
 use crate::options::{Options, PolicySource};
@@ -120,6 +121,7 @@ pub struct Session {
     /// The client has been asked to authenticate, and has not answered yet.
     asked: bool,
     backend_key: Option<BackendKey>,
+    fatal: Option<Sqlstate>,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -224,6 +226,7 @@ impl Session {
             unbound: false,
             asked: false,
             backend_key: None,
+            fatal: None,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -291,6 +294,11 @@ impl Session {
     /// What cancel requests name the session by, once the server has said it.
     pub fn backend_key(&self) -> Option<&BackendKey> {
         self.backend_key.as_ref()
+    }
+
+    /// The SQLSTATE of the error with which the server has ended the connection, if it has said why.
+    pub fn fatal(&self) -> Option<&str> {
+        self.fatal.as_ref().map(Sqlstate::as_str)
     }
 
     /// Whether nothing is under way between the peers: no transaction, no response owed, no part of

@@ -18,6 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
+use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use crate::cancel;
@@ -96,10 +97,10 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
         }
     };
     let span = match &client {
-        Client::Tcp(_, peer) => info_span!("client", %peer),
+        Client::Tcp(_, peer) => info_span!("client", %peer, user = Empty, database = Empty),
         Client::Unix(stream) => {
             let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
-            info_span!("client", pid)
+            info_span!("client", pid, user = Empty, database = Empty)
         }
     };
     // The span is entered each time that what it is about is polled. That would be dear for the
@@ -113,6 +114,7 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
 async fn begin_with(client: Client, shared: &Arc<Shared>) -> Option<Serving<'_>> {
     shared.metrics.accepted();
     let Some(held) = shared.beginning() else {
+        warn!("too many connections are beginning; this one is closed without a word");
         shared.metrics.ended(End::TooMany);
         return None;
     };
@@ -365,6 +367,9 @@ where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let shared = beginning.shared;
+    Span::current()
+        .record("user", name_of(&message.user))
+        .record("database", name_of(&message.database));
     let Some(place) = shared.place() else {
         warn!("too many connections");
         shared.metrics.ended(End::TooMany);
@@ -425,11 +430,7 @@ where
     let end = match beginning.wait(relay.start()).await {
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());
-            debug!(
-                user = message.user,
-                database = message.database,
-                "connected"
-            );
+            debug!("connected");
             drop(beginning);
             let serving = serve_statements(relay, address, place, shared, Span::current());
             return Some(Box::pin(serving));
@@ -451,6 +452,13 @@ where
     };
     finish(relay, end, place, shared).await;
     None
+}
+
+/// As much of a name as a server would look at, for the log.
+fn name_of(text: &str) -> &str {
+    const NAME_LEN_MAX: usize = 63;
+    let end = text.char_indices().nth(NAME_LEN_MAX);
+    end.map_or(text, |(at, _)| &text[..at])
 }
 
 /// Ends a session and tells the client why.
@@ -494,9 +502,13 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     shared.metrics.ended(end);
+    let sqlstate = relay.fatal();
     match end {
+        End::Closed if sqlstate.is_some() => {
+            info!(sqlstate, "the server has ended the connection");
+        }
         End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
-        _ => info!(reason = %end, "connection ended"),
+        _ => info!(reason = %end, sqlstate, "connection ended"),
     }
     let client = relay.into_client();
     drop(place);

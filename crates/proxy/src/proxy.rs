@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     tls: Option<Mutex<WithClients>>,
     roles: Mutex<Roles>,
     pub(crate) metrics: Metrics,
+    /// What a probe was told last.
+    said_ready: AtomicBool,
     pub(crate) memory: MemoryLimit,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
@@ -87,18 +90,37 @@ impl Shared {
         Held::one_of(&self.places, &self.metrics.connections)
     }
 
-    /// Whether a client that connects now can be served.
+    /// Whether a client that connects now can be served. The log says when that changes: while it
+    /// is not ready no client may come, whose failure would say why.
     pub(crate) async fn readiness(&self) -> Result<(), String> {
+        let (ready, why) = match self.is_ready().await {
+            Ok(()) => (Ok(()), None),
+            Err((answer, why)) => (Err(answer), why),
+        };
+        if self.said_ready.swap(ready.is_ok(), Ordering::Relaxed) != ready.is_ok() {
+            match &ready {
+                Ok(()) => info!("ready again"),
+                Err(answer) => warn!(reason = answer, error = why, "not ready"),
+            }
+        }
+        ready
+    }
+
+    /// What a probe is told, and what the log is told besides.
+    async fn is_ready(&self) -> Result<(), (String, Option<String>)> {
         if *self.order.borrow() != Order::Serve {
-            return Err("stopping".into());
+            return Err(("stopping".into(), None));
         }
         if self.places.available_permits() == 0 {
-            return Err("no connection is free".into());
+            return Err(("no connection is free".into(), None));
         }
         match self.server.dial().await {
             Ok(_) => Ok(()),
             // The address is nobody's business who may only probe.
-            Err(_) => Err("the server cannot be reached".into()),
+            Err(error) => Err((
+                "the server cannot be reached".into(),
+                Some(error.to_string()),
+            )),
         }
     }
 
@@ -302,6 +324,7 @@ impl Proxy {
                 tls: tls.map(Mutex::new),
                 roles: Mutex::new(roles),
                 metrics,
+                said_ready: AtomicBool::new(true),
                 memory,
                 order,
                 places: Arc::new(Semaphore::new(places)),

@@ -163,6 +163,11 @@ where
         self.sealing.session().is_ready()
     }
 
+    /// The SQLSTATE of the error with which the server has ended the session, if it has said why.
+    pub fn fatal(&self) -> Option<&str> {
+        self.sealing.session().fatal()
+    }
+
     /// Moves bytes until the session is ready for statements. `Err` when it ended before.
     ///
     /// # Errors

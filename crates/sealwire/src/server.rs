@@ -144,16 +144,23 @@ where
     /// Opens a connection to the first host that takes one, and says which it was.
     ///
     /// # Errors
-    /// When none does; the error is that of the last host.
+    /// When none does; the error says of each host why.
     pub async fn dial(&self) -> Result<(MaybeTls<ServerSocket, T::Stream>, Address), Error> {
-        let mut failure = None;
+        let mut failures = Vec::new();
         for at in order(&self.config, self.count()) {
             match self.dial_in_time(at, None).await {
                 Ok(dialled) => return Ok(dialled),
-                Err(error) => failure = Some(error),
+                Err(error) => failures.push(error),
             }
         }
-        Err(failure.unwrap_or_else(|| Error::config("no host is configured", None)))
+        Err(match failures.len() {
+            0 => Error::config("no host is configured", None),
+            1 => failures.remove(0),
+            _ => {
+                let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+                Error::connect(failures.join("; "), None)
+            }
+        })
     }
 
     /// Lets cancel requests for a session find the address that it was opened to. To be called

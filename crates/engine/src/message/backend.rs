@@ -80,6 +80,24 @@ pub(crate) fn format_code(format: Format) -> i16 {
 /// comes before it and is a single word.
 pub(crate) const ERROR_PREFIX_MAX: usize = 256;
 
+/// An error's five letters and digits, as the server has said them.
+#[derive(Clone, Copy)]
+pub(crate) struct Sqlstate([u8; 5]);
+
+impl Sqlstate {
+    /// `None` where it is not what a SQLSTATE can be.
+    pub(crate) fn of(field: &[u8]) -> Option<Self> {
+        let code: [u8; 5] = field.try_into().ok()?;
+        code.iter()
+            .all(u8::is_ascii_alphanumeric)
+            .then_some(Self(code))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// One field of an ErrorResponse. Works on a prefix of the body as well.
 pub(crate) fn error_field(body: &[u8], wanted: u8) -> Option<&[u8]> {
     let mut reader = Reader::new(body);

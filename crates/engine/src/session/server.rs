@@ -7,7 +7,7 @@ use crate::effect::{self, Stale};
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::Malformed;
-use crate::message::backend::{self, ERROR_PREFIX_MAX};
+use crate::message::backend::{self, ERROR_PREFIX_MAX, Sqlstate};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::statement::{Kind, Statement};
 
@@ -321,10 +321,12 @@ impl Session {
         let sqlstate = backend::error_field(body, b'C').unwrap_or_default();
         let Some(front) = self.queue.front() else {
             // FATAL may come at any time.
+            self.fatal = Sqlstate::of(sqlstate);
             return Ok(self.outward(false, head.len));
         };
         if matches!(backend::error_field(body, b'V'), Some(b"FATAL" | b"PANIC")) {
             // The connection ends; the client should know why, whatever else it knows.
+            self.fatal = Sqlstate::of(sqlstate);
             return Ok(Step::Forward(head.len));
         }
         let ends_itself = front.expect.ends_itself();

@@ -5,6 +5,7 @@ use super::{Phase, PolicyState, Session};
 use crate::cancel::BackendKey;
 use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
+use crate::message::backend::{self, Sqlstate};
 use crate::message::{Malformed, Reader, frame, frontend};
 use crate::need::Failure;
 use crate::options::PolicySource;
@@ -66,7 +67,16 @@ impl Session {
                 self.backend_key = BackendKey::of_body(body);
                 Ok(Step::Forward(head.len))
             }
-            b'K' | b'v' | b'E' => Ok(Step::Forward(head.len)),
+            b'E' => {
+                let needed = head.len.min(HEADER_LEN + backend::ERROR_PREFIX_MAX);
+                let Some(prefix) = rest.get(HEADER_LEN..needed) else {
+                    return Ok(Step::Starved);
+                };
+                let sqlstate = backend::error_field(prefix, b'C');
+                self.fatal = sqlstate.and_then(Sqlstate::of);
+                Ok(Step::Forward(head.len))
+            }
+            b'K' | b'v' => Ok(Step::Forward(head.len)),
             _ => Err(Error::ServerMisbehaved(
                 "unexpected message before ReadyForQuery",
             )),

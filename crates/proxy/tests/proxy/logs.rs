@@ -190,3 +190,123 @@ async fn nobody_s_words_begin_a_line_of_the_log() {
     );
     assert!(!text.contains('\u{1b}'), "{text:?}");
 }
+
+/// The line of the log with these words.
+#[track_caller]
+fn line(log: &str, words: &str) -> String {
+    let mut lines = log.lines().filter(|line| line.contains(words));
+    let line = lines
+        .next()
+        .unwrap_or_else(|| panic!("no `{words}` in {log}"));
+    line.to_owned()
+}
+
+#[tokio::test]
+async fn who_is_not_served_and_why_is_logged() {
+    let fixture = Fixture::new(people()).await;
+    let log = Log::capture();
+    let proxy = Running::of(&fixture).await;
+    let database = fixture.sealed().name();
+
+    let mut config = proxy.config(fixture.sealed());
+    config.password("wrong");
+    refused(&config, NoTls).await;
+    config.user("nobody\nat all").dbname("x".repeat(4000));
+    refused(&config, NoTls).await;
+    proxy.have_ended("NotAuthenticated", 2.0).await;
+    let text = log.take();
+    let said = line(&text, "connection ended reason=not authenticated");
+    let (user, database_field) = (
+        format!("user=\"{}\"", fixture.sealed().owner()),
+        format!("database=\"{database}\""),
+    );
+    for word in [
+        "peer=127.0.0.1",
+        &user,
+        &database_field,
+        "sqlstate=\"28P01\"",
+    ] {
+        assert!(said.contains(word), "`{word}` is not in {said}");
+    }
+    // A name is no line of its own, and not longer than a name.
+    assert!(text.contains(r#"user="nobody\nat all""#), "{text}");
+    assert!(!text.contains(&"x".repeat(100)));
+
+    // The server says why it ends a session that has begun.
+    let client = proxy.client(&fixture).await;
+    let sql = "SELECT pg_backend_pid()";
+    let pid: i32 = client.query_one(sql, &[]).await.unwrap().get(0);
+    let admin = fixture.sealed().connect_superuser().await;
+    let sql = "SELECT pg_terminate_backend($1)";
+    admin.query_one(sql, &[&pid]).await.unwrap();
+    proxy.settle(0.0).await;
+    let said = line(&log.take(), "the server has ended the connection");
+    for word in [&user, "sqlstate=\"57P01\""] {
+        assert!(said.contains(word), "`{word}` is not in {said}");
+    }
+}
+
+#[tokio::test]
+async fn each_host_that_does_not_answer_is_logged() {
+    let fixture = Fixture::new(people()).await;
+    let log = Log::capture();
+    let mut settings = settings(&fixture);
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [free(), free()].map(|it| it.local_addr().unwrap().port());
+    settings.server.hosts = vec!["127.0.0.1".into(), "127.0.0.1".into()];
+    settings.server.ports = ports.to_vec();
+    let proxy = Running::start(settings).await;
+    refused(&proxy.config(fixture.sealed()), NoTls).await;
+    let said = line(&log.take(), "cannot reach the server");
+    for port in ports {
+        assert!(said.contains(&format!("127.0.0.1:{port}")), "{said}");
+    }
+}
+
+/// While it is not ready no client may come, so that a probe is all that there is.
+#[tokio::test]
+async fn a_probe_s_answer_is_logged_when_it_changes() {
+    let fixture = Fixture::new(people()).await;
+    let middle = Middle::start(fixture.sealed().server()).await;
+    let log = Log::capture();
+    let mut settings = settings(&fixture);
+    settings.server.ports = vec![middle.port];
+    settings.limits.connections = 1;
+    let proxy = Running::start(settings).await;
+    assert_eq!(proxy.get("/readyz").await.0, 200);
+    let client = proxy.client(&fixture).await;
+    for _ in 0..3 {
+        assert_eq!(proxy.get("/readyz").await.0, 503);
+    }
+    drop(client);
+    proxy.settle(0.0).await;
+    assert_eq!(proxy.get("/readyz").await.0, 200);
+    let text = log.take();
+    assert_eq!(text.matches("not ready").count(), 1, "{text}");
+    assert!(line(&text, "not ready").contains("no connection is free"));
+    assert_eq!(text.matches("ready again").count(), 1, "{text}");
+
+    middle.close();
+    until("the server is gone", async || {
+        proxy.get("/readyz").await.0 == 503
+    })
+    .await;
+    let said = line(&log.take(), "not ready");
+    let address = format!("127.0.0.1:{}", middle.port);
+    assert!(said.contains(&address), "{said}");
+}
+
+#[tokio::test]
+async fn connections_that_are_closed_without_a_word_are_logged() {
+    let fixture = Fixture::new(people()).await;
+    let log = Log::capture();
+    let mut settings = settings(&fixture);
+    settings.limits.connections = 1;
+    let proxy = Running::start(settings).await;
+    let mut silent = Vec::new();
+    while proxy.ended("TooMany").await == 0.0 {
+        silent.push(proxy.stream().await);
+    }
+    let said = line(&log.take(), "closed without a word");
+    assert!(said.contains("WARN") && said.contains("peer="), "{said}");
+}
