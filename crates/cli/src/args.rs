@@ -21,7 +21,7 @@ From nothing to an encrypted column:
   sealwire init
   sealwire keys create main
   sealwire columns add public.users.email --type text --deterministic
-  sealwire sql | psql \"$DATABASE_URL\"
+  sealwire sql --create | psql \"$DATABASE_URL\"
   sealwire columns pin --database \"$DATABASE_URL\"
 
 The application then connects with
