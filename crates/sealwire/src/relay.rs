@@ -432,3 +432,6 @@ where
         let _ = Pin::new(&mut self.transport).poll_shutdown(cx);
     }
 }
+
+#[cfg(test)]
+mod tests;
