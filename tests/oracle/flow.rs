@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::tree::{Node, Value};
 
-/// `bytea = bytea` and `bytea <> bytea`.
-const EQUALITIES: [i64; 2] = [1955, 1956];
+/// `=` and `<>` of `bytea`, and of arrays.
+const EQUALITIES: [i64; 4] = [1955, 1956, 1070, 1071];
 /// `unnest(anyarray)`.
 const UNNEST: i64 = 2331;
 /// `cardinality`, `array_length`, `array_ndims`, `array_dims`, `array_lower`, `array_upper`, which

@@ -70,6 +70,29 @@ pub(crate) struct CastUse<'a> {
     pub(crate) target: &'a TypeName<'a>,
     pub(crate) form: &'a CastForm,
     pub(crate) operand: CastOperand<'a>,
+    /// The name that an output column has of the cast.
+    pub(crate) label: Option<&'a str>,
+    pub(crate) at: usize,
+}
+
+/// A comparison that may be of arrays, at least one of them a value or put together in the statement.
+#[derive(Debug)]
+pub(crate) struct ArrayUse {
+    pub(crate) ty: TypeId,
+    pub(crate) what: &'static str,
+    /// Both are.
+    pub(crate) both: bool,
+    /// The last bracket of each that is put together.
+    pub(crate) ends: Vec<usize>,
+    pub(crate) at: usize,
+}
+
+/// A column of a recursive query.
+#[derive(Debug)]
+pub(crate) struct RecursiveArm {
+    /// In the arm that the query begins with.
+    pub(crate) first: TypeId,
+    pub(crate) result: TypeId,
     pub(crate) at: usize,
 }
 
@@ -82,9 +105,7 @@ pub(crate) enum CastOperand<'a> {
     },
     Literal(&'a Literal),
     Null,
-    Array {
-        empty: bool,
-    },
+    Array,
     /// Anything else that yields parameters and constants only.
     Values,
 }
@@ -134,6 +155,8 @@ pub(crate) struct Analyser<'a, 'c: 'a, 'r> {
     pub(crate) hidden: Vec<(TypeId, &'a str, usize)>,
     /// Columns of functions that only the server knows.
     pub(crate) open: Vec<(&'a str, usize)>,
+    pub(crate) arrays: Vec<ArrayUse>,
+    pub(crate) recursive_arms: Vec<RecursiveArm>,
     /// Names of the text that the resolver has understood, by [`Name::id`].
     pub(crate) accounted: Vec<bool>,
     /// Names of the encrypted columns of the relations that the statement uses, sorted.
@@ -174,6 +197,8 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
             bare: Vec::new(),
             hidden: Vec::new(),
             open: Vec::new(),
+            arrays: Vec::new(),
+            recursive_arms: Vec::new(),
             accounted,
             sealed_names: Vec::new(),
             relations: Vec::new(),

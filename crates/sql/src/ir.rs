@@ -574,7 +574,8 @@ pub(crate) enum ExprKind<'t> {
         default: Option<Box<Expr<'t>>>,
     },
     Coalesce(Vec<Expr<'t>>),
-    Array(Vec<Expr<'t>>),
+    /// `ARRAY[…]`, and where its last bracket stands.
+    Array(Vec<Expr<'t>>, Option<usize>),
     Row(Vec<Expr<'t>>),
     Call(Box<Call<'t>>),
     /// Takes plain values and gives one.

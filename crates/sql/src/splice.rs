@@ -1,6 +1,6 @@
 //! From types to a plan: what each parameter, literal, cast and output column turned out to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy};
 use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
@@ -61,6 +61,7 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         param(analyser, number, &mut grounded.params)?;
     }
     grounded.untyped = untyped(analyser)?;
+    uncommon(analyser, &mut grounded.edits)?;
     let policy = analyser.resolver.context.policy;
     let mut replaced = Vec::new();
     let mut cast_starts = Vec::new();
@@ -207,6 +208,62 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
         }
     }
     Ok(grounded)
+}
+
+/// Refuses what the server has no common type for: an array of a column's cells is of another type to
+/// it than one of values, and a recursive query keeps the type of its first arm.
+fn uncommon(analyser: &mut Analyser<'_, '_, '_>, edits: &mut Vec<Edit>) -> Result<(), Refusal> {
+    let mut ends = BTreeSet::new();
+    for array in std::mem::take(&mut analyser.arrays) {
+        let Ground::Array(sealed) = analyser.types.ground(array.ty) else {
+            continue;
+        };
+        if array.both {
+            ends.extend(array.ends);
+            continue;
+        }
+        let path = analyser.path_of(sealed.column);
+        return Err(refuse(
+            RefusalKind::UnsupportedConstruct,
+            format!(
+                "refusing to compare an array of encrypted column `{path}` by {}",
+                array.what
+            ),
+        )
+        .detail("an array of its cells is of another type than an array of values")
+        .hint("compare the elements, for example by `= ANY`")
+        .at(array.at));
+    }
+    edits.extend(ends.into_iter().map(|end| Edit {
+        range: end..end + 1,
+        replacement: Replacement::Text(format!("]::{}", cell_type(true))),
+    }));
+    let arms = std::mem::take(&mut analyser.recursive_arms);
+    if arms.is_empty() {
+        return Ok(());
+    }
+    // All of these are `bytea` to the server, NULL too where it has a type.
+    let params = analyser.params.values().copied();
+    let literals = analyser.literals.iter().map(|literal| literal.ty);
+    let casts = analyser.casts.iter().map(|cast| cast.ty);
+    let nulls = analyser.nulls.iter().map(|(ty, _)| *ty);
+    let values = params.chain(literals).chain(casts).chain(nulls).collect();
+    let sets = arms.iter().flat_map(|arm| [arm.first, arm.result]);
+    let hold_values = analyser.types.hold(sets.collect(), values);
+    for (arm, holds) in arms.iter().zip(hold_values.chunks(2)) {
+        if let (Ground::Sealed(sealed), [false, true]) = (analyser.types.ground(arm.result), holds)
+        {
+            let path = analyser.path_of(sealed.column);
+            return Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                format!("refusing to add values to cells of encrypted column `{path}` in a recursive query"),
+            )
+            .detail("to the server the column is of another type than a sealed value, and the first arm says the type")
+            .hint("let the first arm say that there are values: `coalesce(column, NULL::text)`")
+            .at(arm.at));
+        }
+    }
+    Ok(())
 }
 
 /// The places whose type the client has to declare. A parameter that stands elsewhere too may have
@@ -563,30 +620,33 @@ fn cut(
     if crosses.is_none() && !suits() {
         return Err(refusal());
     }
+    // An output column is named after the cast that is cut out.
+    let label = match cast.label {
+        Some(name) => format!(" AS \"{}\"", name.replace('"', "\"\"")),
+        None => String::new(),
+    };
     let (range, replacement) = match (cast.form, &cast.operand) {
         (CastForm::Function(range, word), CastOperand::Values) => {
-            let rest = Replacement::Text(format!(")::{})", cell_type(array)));
+            let rest = Replacement::Text(format!(")::{}){label}", cell_type(array)));
             return Ok(Edit {
                 range: *word..range.end,
                 replacement: rest,
             });
         }
-        (CastForm::Colons(range), CastOperand::Array { empty: true }) => {
-            // Nothing else would tell the server the type of an empty array.
-            (range, Replacement::Text("::pg_catalog.bytea[]".to_owned()))
+        // Nothing else would tell the server the type of an array that is empty or has nothing but
+        // NULL in it, or that of NULL where no column stands beside it, in VALUES or a branch of a
+        // UNION: it would take them for `text`.
+        (CastForm::Colons(range), CastOperand::Array | CastOperand::Null | CastOperand::Values) => {
+            let cast = format!("::{}{label}", cell_type(array));
+            (range, Replacement::Text(cast))
         }
-        // So it is with NULL where no column stands beside it, in VALUES or a branch of a UNION:
-        // the server would take it for `text` there.
-        (CastForm::Colons(range), CastOperand::Null | CastOperand::Values) => {
-            (range, Replacement::Text(format!("::{}", cell_type(array))))
-        }
-        (CastForm::Colons(range), _) => (range, Replacement::Text(String::new())),
+        (CastForm::Colons(range), _) => (range, Replacement::Text(label)),
         (CastForm::Function(range, _), CastOperand::Param { range: param, .. }) => {
             let param = text.get(param.clone()).unwrap_or_default();
-            (range, Replacement::Text(param.to_owned()))
+            (range, Replacement::Text(format!("{param}{label}")))
         }
         (CastForm::Function(range, _), CastOperand::Null) => {
-            let null = format!("NULL::{}", cell_type(array));
+            let null = format!("NULL::{}{label}", cell_type(array));
             (range, Replacement::Text(null))
         }
         (CastForm::Function(range, _) | CastForm::Prefix(range), CastOperand::Literal(literal)) => {

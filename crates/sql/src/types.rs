@@ -598,6 +598,26 @@ impl<'a> Types<'a> {
         origins
     }
 
+    /// Of each set, whether one of these members has come into it.
+    pub(crate) fn hold(&mut self, sets: Vec<TypeId>, members: Vec<TypeId>) -> Vec<bool> {
+        let members: HashSet<u32> = members.into_iter().map(|id| self.root(id).0).collect();
+        let into = self.sources();
+        let mut hold = Vec::with_capacity(sets.len());
+        for set in sets {
+            let mut seen = HashSet::new();
+            let mut open = vec![self.root(set)];
+            let mut found = false;
+            while let Some(set) = open.pop() {
+                found |= members.contains(&set.0);
+                if seen.insert(set.0) {
+                    open.extend(into.get(&set.0).into_iter().flatten());
+                }
+            }
+            hold.push(found);
+        }
+        hold
+    }
+
     /// By set, those whose members are also its own.
     fn sources(&mut self) -> HashMap<u32, Vec<TypeId>> {
         let mut into: HashMap<u32, Vec<TypeId>> = HashMap::new();

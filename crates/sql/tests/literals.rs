@@ -380,7 +380,7 @@ fn a_cast_of_null_still_says_that_it_is_no_text() {
             "::pg_catalog.bytea",
         ),
         (
-            "SELECT CAST(NULL AS text) UNION SELECT txt FROM t",
+            "SELECT CAST(NULL AS text) AS x UNION SELECT txt FROM t",
             "NULL::pg_catalog.bytea",
         ),
     ] {
@@ -391,6 +391,40 @@ fn a_cast_of_null_still_says_that_it_is_no_text() {
         assert!(
             matches!(&edit.replacement, Replacement::Text(new) if new == text),
             "{sql}"
+        );
+    }
+}
+
+/// Where the server would name an output column after a cast that is cut out.
+#[test]
+fn a_column_keeps_the_name_that_its_cast_gives_it() {
+    let world = types();
+    for (sql, text) in [
+        ("UPDATE t SET txt = $1 RETURNING $1::text", " AS \"text\""),
+        (
+            "UPDATE t SET txt = $1 RETURNING CAST($1 AS text)",
+            "$1 AS \"text\"",
+        ),
+        (
+            "SELECT ($1)::varchar UNION SELECT txt FROM t",
+            " AS \"varchar\"",
+        ),
+        (
+            "SELECT NULL::text UNION SELECT txt FROM t",
+            "::pg_catalog.bytea AS \"text\"",
+        ),
+        ("SELECT $1::text AS x UNION SELECT txt FROM t", ""),
+        ("SELECT $1::text = txt FROM t", ""),
+        ("SELECT coalesce(txt, $1::text) FROM t", ""),
+        ("INSERT INTO t (txt) VALUES ($1::text)", ""),
+    ] {
+        let plan = plan(&world, sql);
+        let [edit] = plan.edits.as_slice() else {
+            panic!("{sql}: {:?}", plan.edits);
+        };
+        assert!(
+            matches!(&edit.replacement, Replacement::Text(new) if new == text),
+            "{sql}: {edit:?}"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use sealwire_core::types::{DeclaredType, Family, ScalarType};
 
-use super::{Analyser, BareUse, CastOperand, CastUse, LiteralUse, Result, Taker, Voice};
+use super::{Analyser, ArrayUse, BareUse, CastOperand, CastUse, LiteralUse, Result, Taker, Voice};
 use crate::ir::{
     CastForm, Expr, ExprKind, Literal, LiteralClass, Operator, Query, Sublink, TypeName,
 };
@@ -42,6 +42,15 @@ fn is_value(expr: &Expr<'_>) -> bool {
         ExprKind::Literal(_) | ExprKind::Param { .. } | ExprKind::Null => true,
         ExprKind::Cast { arg, .. } => is_value(arg),
         _ => false,
+    }
+}
+
+/// Whether an expression is a value of the client's, or an array that the statement puts together.
+fn makes_array(expr: &Expr<'_>) -> bool {
+    match &expr.kind {
+        ExprKind::Array(..) => true,
+        ExprKind::Cast { arg, .. } => makes_array(arg),
+        _ => is_value(expr),
     }
 }
 
@@ -255,7 +264,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let args: Vec<&Expr<'a>> = args.iter().collect();
                 self.same_all(scope, &args)?
             }
-            ExprKind::Array(elements) => {
+            ExprKind::Array(elements, _) => {
                 let elements: Vec<&Expr<'a>> = elements.iter().collect();
                 let element = self.same_all(scope, &elements)?;
                 self.types.array(element)
@@ -302,7 +311,33 @@ impl<'a> Analyser<'a, '_, '_> {
         let a = self.shape(scope, left)?;
         let b = self.shape(scope, right)?;
         self.equal(&a, &b, what, false, either(left, right))?;
+        self.note_arrays([left, right], &a, what, right.at);
         Ok(a)
+    }
+
+    /// Notes a comparison whose operands are arrays if one of them is an array.
+    fn note_arrays(
+        &mut self,
+        operands: [&Expr<'a>; 2],
+        shape: &Shape,
+        what: &'static str,
+        at: usize,
+    ) {
+        let Shape::Value(ty) = shape else { return };
+        let made = operands.map(makes_array);
+        if made.contains(&true) {
+            let ends = operands.iter().filter_map(|operand| match &operand.kind {
+                ExprKind::Array(_, end) => *end,
+                _ => None,
+            });
+            self.arrays.push(ArrayUse {
+                ty: *ty,
+                what,
+                both: made == [true, true],
+                ends: ends.collect(),
+                at,
+            });
+        }
     }
 
     fn binary(
@@ -334,6 +369,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 site.at = at;
                 let what = equality_word(operator, "=");
                 self.equal(&a, &b, what, operator.schema.is_some(), site)?;
+                self.note_arrays([left, right], &a, what, at);
             }
             _ => {
                 let why = Why::Operand(operator.name);
@@ -375,6 +411,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.types.choose(common, *ty, site)?;
             }
             self.equal(&shape, &other, what, false, site)?;
+            self.note_arrays([left, item], &shape, what, site.at);
         }
         Ok(self.operator_result("IN"))
     }
@@ -402,7 +439,7 @@ impl<'a> Analyser<'a, '_, '_> {
             let qualified = operator.schema.is_some();
             let what = equality_word(operator, "ANY");
             self.types.compare(element, what, qualified, at)?;
-            if let ExprKind::Array(elements) = &array.kind {
+            if let ExprKind::Array(elements, _) = &array.kind {
                 self.note_bare(Taker::Any, element, elements, at);
             }
         } else {
@@ -556,9 +593,7 @@ impl<'a> Analyser<'a, '_, '_> {
             }),
             ExprKind::Literal(literal) => Some(CastOperand::Literal(literal)),
             ExprKind::Null => Some(CastOperand::Null),
-            ExprKind::Array(elements) => Some(CastOperand::Array {
-                empty: elements.is_empty(),
-            }),
+            ExprKind::Array(..) => Some(CastOperand::Array),
             _ => None,
         };
         self.check_row_type(target)?;
@@ -576,6 +611,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 target,
                 form,
                 operand,
+                label: None,
                 at,
             });
             return Ok(ty);
@@ -594,6 +630,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 target,
                 form,
                 operand: CastOperand::Values,
+                label: None,
                 at,
             });
             return Ok(*ty);

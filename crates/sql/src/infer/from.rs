@@ -546,7 +546,9 @@ fn set_lateral(items: &mut [Item<'_>], only: bool, ok: bool) {
 /// array type.
 fn is_array_expression(expr: &Expr<'_>) -> bool {
     match &expr.kind {
-        ExprKind::Param { .. } | ExprKind::Array(_) | ExprKind::Literal(_) | ExprKind::Null => true,
+        ExprKind::Param { .. } | ExprKind::Array(..) | ExprKind::Literal(_) | ExprKind::Null => {
+            true
+        }
         ExprKind::Cast { arg, .. } => is_array_expression(arg),
         _ => false,
     }

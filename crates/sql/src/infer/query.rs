@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::expr::Shape;
 use super::from::too_many_aliases;
-use super::{Analyser, OutColumn, Result};
+use super::{Analyser, OutColumn, RecursiveArm, Result};
 use crate::ir::{
     Cte, Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple,
     Target, With,
@@ -238,6 +238,10 @@ impl<'a> Analyser<'a, '_, '_> {
             let result = self.types.unknown();
             self.types.choose(result, column.ty, site)?;
             self.types.choose(result, other.ty, site)?;
+            if recursion.is_some() {
+                let (first, at) = (column.ty, right.at);
+                self.recursive_arms.push(RecursiveArm { first, result, at });
+            }
             column.ty = result;
             if !(all && word == "UNION") {
                 self.types.compare(column.ty, word, true, right.at)?;
@@ -346,12 +350,18 @@ impl<'a> Analyser<'a, '_, '_> {
                 continue;
             }
             let ty = self.value(scope, &target.expr)?;
+            let name = match &target.alias {
+                Some(alias) => alias.text,
+                None => figure_name(&target.expr),
+            };
+            if let (None, ExprKind::Cast { .. }) = (&target.alias, &target.expr.kind)
+                && let Some(cast) = self.casts.last_mut()
+                && cast.at == target.expr.at
+            {
+                cast.label = Some(name);
+            }
             columns.push(OutColumn {
-                name: match &target.alias {
-                    Some(alias) => alias.text,
-                    None => figure_name(&target.expr),
-                }
-                .into(),
+                name: name.into(),
                 ty,
                 by_catalogue: false,
                 unpinned: false,
@@ -588,7 +598,7 @@ fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
         },
         ExprKind::Coalesce(_) => "coalesce",
         ExprKind::NullIf(..) => "nullif",
-        ExprKind::Array(_) => "array",
+        ExprKind::Array(..) => "array",
         ExprKind::Row(_) => "row",
         ExprKind::Grouping(_) => "grouping",
         ExprKind::Plain {

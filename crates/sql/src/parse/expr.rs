@@ -114,10 +114,11 @@ impl<'t> Lower<'t> {
                 let pg::A_ArrayExpr {
                     elements,
                     list_start: _,
-                    list_end: _,
+                    list_end,
                     location,
                 } = n.as_ref();
-                (ExprKind::Array(self.exprs(elements)?), *location)
+                let end = offset(*list_end);
+                (ExprKind::Array(self.exprs(elements)?, end), *location)
             }
             pg::Node::RowExpr(n) => {
                 let pg::RowExpr {
