@@ -88,17 +88,12 @@ impl Report {
 
     /// A refusal of `text`.
     pub(crate) fn refusal(refusal: &Refusal, text: &str) -> Self {
-        // ErrorResponse counts characters, from 1 (protocol, "Error and Notice Message Fields").
-        let position = refusal
-            .offset
-            .and_then(|offset| text.get(..offset))
-            .and_then(|before| u32::try_from(before.chars().count() + 1).ok());
         Self {
             sqlstate: Cow::Borrowed(refusal.sqlstate),
             message: refusal.message.clone(),
             detail: refusal.detail.as_deref().map(Into::into),
             hint: refusal.hint.clone(),
-            position,
+            position: refusal.offset.and_then(|offset| position(text, offset)),
             context: None,
             unreadable: refusal.kind == RefusalKind::Syntax,
         }
@@ -134,6 +129,16 @@ impl Report {
             "refusing to run a statement that the server describes differently than planned",
         )
         .with_hint("prepare it again; check with `sealwire columns check`")
+    }
+
+    /// A number that is none to this server. Where its grammar takes it for a number and a name, as it does
+    /// before PostgreSQL 15, it is another number.
+    pub(crate) fn number_since_16(text: &str, offset: usize) -> Self {
+        let mut report = Self::new("42601", "trailing junk after numeric literal")
+            .with_hint("write the number in decimal digits");
+        report.position = position(text, offset);
+        report.unreadable = true;
+        report
     }
 
     /// A value that does not fit `column`.
@@ -180,6 +185,12 @@ impl Report {
             Ok(())
         })
     }
+}
+
+/// ErrorResponse counts characters, from 1 (protocol, "Error and Notice Message Fields").
+fn position(text: &str, offset: usize) -> Option<u32> {
+    let before = text.get(..offset)?;
+    u32::try_from(before.chars().count() + 1).ok()
 }
 
 impl From<&Failure> for Report {

@@ -589,7 +589,14 @@ impl Sealer<'_> {
                     usage,
                     also_compared,
                     array,
+                    since_16,
                 } => {
+                    if *since_16 && !self.settings.is_server_at_least(16) {
+                        return Err(Stop::Failed(Report::number_since_16(
+                            text,
+                            edit.range.start,
+                        )));
+                    }
                     cell.clear();
                     let value = Wire {
                         ty: match wire {

@@ -632,6 +632,8 @@ pub(crate) struct Call<'t> {
 pub(crate) struct Literal {
     pub(crate) value: LiteralValue,
     pub(crate) class: LiteralClass,
+    /// It is no single token to a server before PostgreSQL 16.
+    pub(crate) since_16: bool,
     /// The tokens that make it up; `None` when they are not one simple run.
     pub(crate) range: Option<Range<usize>>,
 }

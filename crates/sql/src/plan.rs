@@ -282,6 +282,8 @@ pub enum Replacement {
         also_compared: bool,
         /// The literal is an array, and its elements are sealed one by one.
         array: bool,
+        /// It is a number that a server before PostgreSQL 16 takes for something else: `0x1f`, `1_000`.
+        since_16: bool,
     },
 }
 

@@ -459,6 +459,7 @@ fn replacement(
         column: sealed.column,
         usage: usage(sealed),
         also_compared: also_compared(sealed),
+        since_16: literal.since_16,
     }
 }
 

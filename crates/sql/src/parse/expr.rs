@@ -263,10 +263,13 @@ impl<'t> Lower<'t> {
             Some(pg::Node::BitString(text)) => (LiteralClass::Bits, text.to_string()),
             _ => return Err(unsupported("a constant like this", offset(*location))),
         };
+        let range = offset(*location).and_then(|at| self.literal_range(at, class));
+        let is_number = matches!(class, LiteralClass::Integer | LiteralClass::Decimal);
         let literal = Literal {
             value: LiteralValue::new(value),
             class,
-            range: offset(*location).and_then(|at| self.literal_range(at, class)),
+            since_16: is_number && self.is_since_16(range.as_ref()),
+            range,
         };
         Ok((ExprKind::Literal(literal), *location))
     }
@@ -295,6 +298,15 @@ impl<'t> Lower<'t> {
             _ => return None,
         };
         Some(first.start..last.end)
+    }
+
+    /// Whether a number is one word from PostgreSQL 16 on only: `0x1f`, `1_000`.
+    fn is_since_16(&self, range: Option<&std::ops::Range<usize>>) -> bool {
+        let number = range.and_then(|range| self.text.get(range.clone()));
+        number.is_some_and(|number| {
+            let letters = |c: char| c == '_' || c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E');
+            number.contains(letters)
+        })
     }
 
     fn cast(&mut self, node: &'t pg::TypeCast) -> Result<(ExprKind<'t>, i32)> {
