@@ -304,6 +304,21 @@ async fn an_executed_value_is_refused_behind_a_change_of_names() {
                 "SELECT 1 FROM log; EXECUTE p ('a'); EXECUTE p ('b')",
             ],
         ),
+        (
+            Same,
+            &[
+                "PREPARE p (text) AS SELECT id FROM shown WHERE mail = $1",
+                "CREATE TABLE t AS EXECUTE p ('a')",
+                "EXPLAIN (COSTS OFF) EXECUTE p ('a')",
+            ],
+        ),
+        (
+            Refused,
+            &[
+                "PREPARE p (text, text) AS SELECT id, $1 FROM shown WHERE mail = $2",
+                "EXECUTE p (set_config('search_path', 'other', true), {m})",
+            ],
+        ),
     ])
     .await;
 }

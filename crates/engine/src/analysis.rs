@@ -257,6 +257,7 @@ impl Analysis {
             after = after.max(self.deferred);
         }
         if after != Stale::Nothing {
+            effect.calls = true;
             effect.risky = true;
             effect.reported = true;
             effect.after = effect.after.max(after);

@@ -37,6 +37,8 @@ pub(crate) struct Effect {
     pub(crate) ends: bool,
     /// What has become doubtful afterwards, whatever the tag says.
     pub(crate) after: Stale,
+    /// It calls what may change a fact, or cannot be read.
+    pub(crate) calls: bool,
     /// What it may do with the names of prepared statements and cursors.
     pub(crate) naming: Naming,
 }

@@ -8,7 +8,7 @@ use sealwire_sql::{Plan, executed_with_values, prepared_names, uses_names};
 use super::Session;
 use super::bind::Standing;
 use super::parse::Readiness;
-use crate::effect::{Effect, Stale};
+use crate::effect::Effect;
 use crate::error::Error;
 use crate::mention;
 use crate::message::frontend::{self, Target};
@@ -73,7 +73,7 @@ impl Session {
         for executed in executed_with_values(text) {
             let statement = self.statements.get(executed.name.as_bytes()).cloned();
             let kind = statement.as_ref().map(|statement| &statement.kind);
-            let changes = executed.after_change || effect.after != Stale::Nothing;
+            let changes = executed.after_change || effect.calls;
             // A statement that mentions a protected name may be led to it by the search path; any other,
             // one that the text itself prepares too, only by a name that the text gives.
             let may_turn = match kind {
