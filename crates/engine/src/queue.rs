@@ -120,6 +120,9 @@ impl fmt::Debug for Entry {
     }
 }
 
+/// Entries that an empty queue keeps room for; what a longer pipeline took is given back.
+const KEPT_ENTRIES_MAX: usize = 256;
+
 /// The queue of expected responses.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -136,6 +139,11 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Bytes that the entries take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
     }
 
     /// The number that the next entry will have.
@@ -175,6 +183,9 @@ impl Queue {
             && next.expect == Expect::CopyEnd
         {
             self.entries.pop_front();
+        }
+        if self.entries.is_empty() && self.entries.capacity() > KEPT_ENTRIES_MAX {
+            self.entries = VecDeque::new();
         }
         entry
     }

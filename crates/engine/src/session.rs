@@ -323,14 +323,15 @@ impl Session {
         self.fault.is_none() && self.client_wait.is_some() && !self.client.is_empty()
     }
 
-    /// Bytes of messages that are in the session: that are not whole yet, that wait, and that are to
-    /// be sent.
+    /// Bytes of messages that are in the session: that are not whole yet, that wait, that are to be
+    /// sent, and what is remembered of those whose answer is owed.
     pub fn buffered_bytes(&self) -> usize {
         self.client.len()
             + self.server.len()
             + self.to_client.len()
             + self.to_server.len()
             + self.copying.held_bytes()
+            + self.queue.bytes()
     }
 
     /// What the session has done so far.

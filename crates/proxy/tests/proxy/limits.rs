@@ -75,6 +75,31 @@ async fn messages_of_all_connections_may_take_so_much_memory() {
     proxy.settle(2.0).await;
 }
 
+/// Each message that waits for its answer is remembered, and takes more room then than on the wire.
+#[tokio::test]
+async fn answers_that_are_owed_take_memory_too() {
+    let fixture = Fixture::new(people()).await;
+    let mut settings = settings_without_password(&fixture);
+    settings.limits.message_bytes = 1_000_000;
+    settings.limits.memory_bytes = 3_000_000;
+    let proxy = Running::start(settings).await;
+    let holder = fixture.sealed().connect().await;
+    let lock = "SELECT pg_advisory_lock(1)";
+    holder.batch_execute(lock).await.unwrap();
+    let mut client = proxy.wire(&fixture).await;
+    client.send(Batch::new().query(lock)).await;
+    // The server has them in its socket: hardly a byte is held here.
+    client.send_bytes(&frame(b'S', b"").repeat(40_000)).await;
+    let reply = tokio::time::timeout(PATIENCE, client.reply()).await;
+    match reply.expect("it goes on") {
+        Reply::Error(error) => assert_eq!(error.code(), "53200"),
+        other => panic!("{other:?}"),
+    }
+    drop(client);
+    proxy.settle(0.0).await;
+    assert_eq!(proxy.metrics().await["sealwire_messages_held_bytes"], 0.0);
+}
+
 #[tokio::test]
 async fn values_are_only_opened_where_that_is_configured() {
     let fixture = Fixture::new(people()).await;
