@@ -114,7 +114,12 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
 async fn begin_with(client: Client, shared: &Arc<Shared>) -> Option<Serving<'_>> {
     shared.metrics.accepted();
     let Some(held) = shared.beginning() else {
-        warn!("too many connections are beginning; this one is closed without a word");
+        if let Some(connections) = shared.turned_away.happened() {
+            warn!(
+                connections,
+                "too many connections are beginning; closed without a word"
+            );
+        }
         shared.metrics.ended(End::TooMany);
         return None;
     };

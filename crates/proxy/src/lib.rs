@@ -21,6 +21,7 @@ mod metrics;
 mod proxy;
 mod roles;
 mod secret_file;
+mod seldom;
 mod settings;
 mod threads;
 mod tls;

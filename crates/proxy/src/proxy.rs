@@ -25,6 +25,7 @@ use crate::http;
 use crate::listen::{Listener, listen, listen_unix, pause_after_failed_accept};
 use crate::metrics::Metrics;
 use crate::roles::Roles;
+use crate::seldom::Seldom;
 use crate::settings::{EncryptionSettings, ServerSettings, Settings, SslMode, SslNegotiation};
 use crate::threads::Threads;
 use crate::tls::{self, WithClients};
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// What a probe was told last.
     said_ready: AtomicBool,
+    pub(crate) turned_away: Seldom,
     pub(crate) memory: MemoryLimit,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
@@ -325,6 +327,7 @@ impl Proxy {
                 roles: Mutex::new(roles),
                 metrics,
                 said_ready: AtomicBool::new(true),
+                turned_away: Seldom::default(),
                 memory,
                 order,
                 places: Arc::new(Semaphore::new(places)),
@@ -375,6 +378,7 @@ impl Proxy {
             let (shared, connections) = (Arc::clone(&self.shared), Arc::clone(&connections));
             let threads = Arc::clone(&self.threads);
             accepting.spawn(async move {
+                let failures = Seldom::default();
                 loop {
                     match listener.accept().await {
                         Ok(accepted) => {
@@ -385,7 +389,9 @@ impl Proxy {
                             threads.spawn(&mut connections, serve);
                         }
                         Err(error) => {
-                            warn!(%error, "cannot accept a connection");
+                            if let Some(times) = failures.happened() {
+                                warn!(times, %error, "cannot accept a connection");
+                            }
                             pause_after_failed_accept().await;
                         }
                     }

@@ -13,7 +13,7 @@ use crate::args::{Global, PORT, Proxy};
 use crate::error::Error;
 use crate::output::Output;
 
-/// Descriptors beside two for each connection: listeners, files, probes, refusals under way.
+/// Descriptors beside those of each connection: listeners, files, probes, refusals under way.
 const OWN_DESCRIPTORS: u64 = 256;
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> R
     }
     let signals = Signals::new()
         .map_err(|error| Error::new(format_args!("cannot receive signals: {error}")))?;
-    raise_descriptor_limit(settings.limits.connections);
+    raise_descriptor_limit(&settings);
     let proxy = sealwire_proxy::Proxy::bind(settings).await?;
     for address in proxy.tcp_addresses() {
         info!(%address, "listening for clients");
@@ -184,12 +184,12 @@ fn log(level: LogLevel, format: LogFormat) {
 }
 
 /// Two descriptors for each connection are more than many systems allow at first, and up to the
-/// hard limit a process may help itself.
-fn raise_descriptor_limit(connections: usize) {
+/// hard limit a process may help itself. A cancel request that is nobody's goes to every host.
+fn raise_descriptor_limit(settings: &Settings) {
     let limit = getrlimit(Resource::Nofile);
-    let needed = u64::try_from(connections)
+    let each = settings.server.hosts.len().saturating_add(1);
+    let needed = u64::try_from(settings.limits.connections.saturating_mul(each))
         .unwrap_or(u64::MAX)
-        .saturating_mul(2)
         .saturating_add(OWN_DESCRIPTORS);
     if limit.current.is_none_or(|current| current >= needed) {
         return;

@@ -309,4 +309,10 @@ async fn connections_that_are_closed_without_a_word_are_logged() {
     }
     let said = line(&log.take(), "closed without a word");
     assert!(said.contains("WARN") && said.contains("peer="), "{said}");
+    // It is not said again of each.
+    while proxy.ended("TooMany").await < 5.0 {
+        silent.push(proxy.stream().await);
+    }
+    let more = log.take();
+    assert!(!more.contains("closed without a word"), "{more}");
 }
