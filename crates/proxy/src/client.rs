@@ -506,7 +506,6 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    shared.metrics.ended(end);
     let sqlstate = relay.fatal();
     match end {
         End::Closed if sqlstate.is_some() => {
@@ -515,6 +514,7 @@ where
         End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
         _ => info!(reason = %end, sqlstate, "connection ended"),
     }
+    shared.metrics.ended(end);
     let client = relay.into_client();
     drop(place);
     if end != End::ClientLost {
