@@ -87,7 +87,12 @@ impl<'a> Codes<'a> {
     /// Whether the codes can stand for `count` values (PostgreSQL's rule in Bind) and each is 0 or 1.
     pub(crate) fn fit(self, count: usize) -> bool {
         let len = self.len();
-        (len <= 1 || len == count) && (0..len).all(|at| matches!(self.code(at), 0 | 1))
+        (len <= 1 || len == count) && self.are_known()
+    }
+
+    /// Whether each is 0 or 1. Anything else is none, and may be a part of a value.
+    fn are_known(self) -> bool {
+        (0..self.len()).all(|at| matches!(self.code(at), 0 | 1))
     }
 
     /// The format of one of the values that [`Codes::fit`].
@@ -161,12 +166,15 @@ pub(crate) fn bind_names(body: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The portal of a Bind, and the bytes of it that stand before the first value: names, formats and the
-/// number of values.
+/// number of values. `None` where those are not what they should be.
 pub(crate) fn bind_before_values(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut reader = Reader::new(body);
     let portal = reader.cstr().ok()?;
     reader.cstr().ok()?;
-    Codes::read(&mut reader).ok()?;
+    let codes = Codes::read(&mut reader).ok()?;
+    if !codes.are_known() {
+        return None;
+    }
     reader.count().ok()?;
     let len = body.len() - reader.rest().len();
     Some((portal, body.get(..len)?))
@@ -282,4 +290,22 @@ pub(crate) fn execute(out: &mut BytesMut, portal: &[u8]) -> Result<(), Error> {
 pub(crate) fn bare(out: &mut BytesMut, tag: u8) {
     out.put_u8(tag);
     out.put_i32(4);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_value_is_not_before_the_values() {
+        let body = b"p\0s\0\0\x02\0\0\0\x01\0\x01\0\0\0\x05va";
+        let before = bind_before_values(body);
+        assert_eq!(before, Some((&b"p"[..], &body[..body.len() - 6])));
+        // A count of formats that is too large takes the values for formats.
+        assert_eq!(
+            bind_before_values(b"p\0s\0\0\x04\0\0\0\x01\0\x01va\0\x01"),
+            None
+        );
+        assert_eq!(bind_before_values(b"p\0s\0\0\x02\0\0"), None);
+    }
 }
