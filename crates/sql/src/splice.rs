@@ -79,7 +79,17 @@ pub(crate) fn ground(text: &str, analyser: &mut Analyser<'_, '_, '_>) -> Result<
             true => None,
             false => crossing(policy, &cast, sealed, array)?,
         };
-        let edit = cut(text, policy, &cast, sealed, array, crosses)?;
+        let mut edit = cut(text, policy, &cast, sealed, array, crosses)?;
+        // `CAST('x' AS text)` is replaced as far as the literal, and its name stands for the rest.
+        if let (CastForm::Function(..), CastOperand::Literal(literal), Some(name)) =
+            (cast.form, &cast.operand, cast.label)
+            && let Some(literal) = &literal.range
+        {
+            let replacement = Replacement::Text(label(Some(name)));
+            let range = literal.end..edit.range.end;
+            edit.range.end = literal.end;
+            grounded.edits.push(Edit { range, replacement });
+        }
         if let CastOperand::Param { number, .. } = cast.operand {
             let target =
                 crosses.unwrap_or_else(|| target_scalar(cast.target, policy.column(sealed.column)));
@@ -621,11 +631,7 @@ fn cut(
     if crosses.is_none() && !suits() {
         return Err(refusal());
     }
-    // An output column is named after the cast that is cut out.
-    let label = match cast.label {
-        Some(name) => format!(" AS \"{}\"", name.replace('"', "\"\"")),
-        None => String::new(),
-    };
+    let label = label(cast.label);
     let (range, replacement) = match (cast.form, &cast.operand) {
         (CastForm::Function(range, word), CastOperand::Values) => {
             let rest = Replacement::Text(format!(")::{}){label}", cell_type(array)));
@@ -661,6 +667,14 @@ fn cut(
         range: range.clone(),
         replacement,
     })
+}
+
+/// The name of an output column that would be named after a cast.
+fn label(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!(" AS \"{}\"", name.replace('"', "\"\"")),
+        None => String::new(),
+    }
 }
 
 /// What the server has in place of a column's type, or of an array of it.

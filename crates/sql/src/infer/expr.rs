@@ -315,7 +315,7 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(a)
     }
 
-    /// Notes a comparison whose operands are arrays if one of them is an array.
+    /// Notes a comparison whose operands may be arrays, one of them put together in the statement.
     fn note_arrays(
         &mut self,
         operands: [&Expr<'a>; 2],
@@ -323,7 +323,17 @@ impl<'a> Analyser<'a, '_, '_> {
         what: &'static str,
         at: usize,
     ) {
-        let Shape::Value(ty) = shape else { return };
+        let ty = match shape {
+            Shape::Value(ty) => ty,
+            Shape::Row(shapes) => {
+                if let [ExprKind::Row(left), ExprKind::Row(right)] = operands.map(|it| &it.kind) {
+                    for ((left, right), shape) in left.iter().zip(right).zip(shapes) {
+                        self.note_arrays([left, right], shape, what, at);
+                    }
+                }
+                return;
+            }
+        };
         let made = operands.map(makes_array);
         if made.contains(&true) {
             let ends = operands.iter().filter_map(|operand| match &operand.kind {
@@ -550,6 +560,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 Some((shape, arg)) => {
                     let other = self.shape(scope, when)?;
                     self.equal(shape, &other, "CASE", false, either(arg, when))?;
+                    self.note_arrays([arg, when], shape, "CASE", when.at);
                 }
                 None => self.condition(scope, Some(when))?,
             }

@@ -457,6 +457,11 @@ impl<'a> Analyser<'a, '_, '_> {
             of_right.next(),
             of_right.next(),
         ) else {
+            if has_open(left) || has_open(right) {
+                return Err(
+                    refuse::construct("JOIN … USING with a function like this", None).into(),
+                );
+            }
             return Err(not_joinable(name, left, right).into());
         };
         let a = self.reference(left, 0)?;

@@ -566,18 +566,34 @@ fn uneven_values(at: usize) -> Stop {
 
 /// The name of an output column without an alias (`FigureColname`).
 pub(super) fn figure_name<'a>(expr: &'a Expr<'_>) -> &'a str {
-    named(expr).unwrap_or("?column?")
+    named(expr).map_or("?column?", |(name, _)| name)
 }
 
-fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
-    Some(match &expr.kind {
+/// How sure the server is of a name: that of a cast or of `CASE` gives way to another one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    Weak,
+    Strong,
+}
+
+fn named<'a>(expr: &'a Expr<'_>) -> Option<(&'a str, Strength)> {
+    use Strength::{Strong, Weak};
+    let name = match &expr.kind {
         ExprKind::Column { parts, star: false } => parts.last()?.text,
+        ExprKind::Field { field, .. } => field.as_ref()?.text,
         ExprKind::Call(call) => call.parts.last()?,
-        ExprKind::Cast { arg, ty, .. } => match named(arg) {
-            Some(name) => name,
-            None => ty.parts.last()?.text,
-        },
-        ExprKind::Case { default, .. } => default.as_deref().and_then(named).unwrap_or("case"),
+        ExprKind::Cast { arg, ty, .. } => {
+            return match named(arg) {
+                Some((name, Strong)) => Some((name, Strong)),
+                _ => Some((ty.parts.last()?.text, Weak)),
+            };
+        }
+        ExprKind::Case { default, .. } => {
+            return match default.as_deref().and_then(named) {
+                Some((name, Strong)) => Some((name, Strong)),
+                _ => Some(("case", Weak)),
+            };
+        }
         ExprKind::Sublink { kind, query, .. } => match kind {
             crate::ir::Sublink::Exists => "exists",
             crate::ir::Sublink::Array => "array",
@@ -586,12 +602,12 @@ fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
                     return None;
                 };
                 let SelectBody::Simple(simple) = &select.body else {
-                    return Some("column1");
+                    return Some(("column1", Strong));
                 };
                 let target = simple.targets.first()?;
                 match &target.alias {
                     Some(alias) => alias.text,
-                    None => named(&target.expr)?,
+                    None => return named(&target.expr),
                 }
             }
             _ => return None,
@@ -608,11 +624,12 @@ fn named<'a>(expr: &'a Expr<'_>) -> Option<&'a str> {
         ExprKind::Plain {
             what: "COLLATE",
             args,
-        } => args.first().and_then(named)?,
+        } => return args.first().and_then(named),
         ExprKind::Literal(Literal {
             class: LiteralClass::Boolean,
             ..
-        }) => "bool",
+        }) => return Some(("bool", Weak)),
         _ => return None,
-    })
+    };
+    Some((name, Strong))
 }
