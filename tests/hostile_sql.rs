@@ -4,8 +4,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+#[path = "hostile_sql/grammar.rs"]
+mod grammar;
 #[path = "support/connections.rs"]
 mod support;
+#[path = "support/tapped.rs"]
+mod tapped;
 
 use sealwire_testkit::RecordingProxy;
 use sealwire_testkit::fixture::compare::difference;
