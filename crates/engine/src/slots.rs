@@ -132,9 +132,9 @@ impl<T> Slots<T> {
     }
 
     /// Everything confirmed is gone unless it satisfies `stays`; what is on its way stays.
-    pub(crate) fn forget_confirmed(&mut self, stays: impl Fn(&T) -> bool) {
-        self.by_name.retain(|_, slot| {
-            if !slot.confirmed.as_ref().is_some_and(&stays) {
+    pub(crate) fn forget_confirmed(&mut self, stays: impl Fn(&[u8], &T) -> bool) {
+        self.by_name.retain(|name, slot| {
+            if !slot.confirmed.as_ref().is_some_and(|it| stays(name, it)) {
                 slot.confirmed = None;
             }
             slot.confirmed.is_some() || !slot.pending.is_empty()
@@ -219,7 +219,7 @@ mod tests {
         slots.set(b"p", 1, Some('a'));
         slots.set(b"q", 2, Some('b'));
         slots.commit(b"p", 1);
-        slots.forget_confirmed(|_| false);
+        slots.forget_confirmed(|_, _| false);
         assert_eq!(slots.get(b"p"), None);
         assert_eq!(slots.get(b"q"), Some(&'b'));
     }
@@ -231,7 +231,7 @@ mod tests {
         slots.define(b"h", Some('h'));
         assert_eq!(slots.get(b"p"), Some(&'a'));
         slots.set(b"p", 1, Some('b'));
-        slots.forget_confirmed(|meaning| *meaning == 'h');
+        slots.forget_confirmed(|_, meaning| *meaning == 'h');
         assert_eq!(slots.get(b"h"), Some(&'h'));
         assert_eq!(slots.get(b"p"), Some(&'b'));
         slots.abandon(b"p", 1);

@@ -157,9 +157,12 @@ impl Session {
                 NameChange::Statement(name, statement) => {
                     self.statements.define(name.as_bytes(), statement);
                 }
-                NameChange::NoStatements => self.statements.forget_confirmed(|_| false),
+                // Those of SQL: the unnamed statement is the protocol's alone.
+                NameChange::NoStatements => {
+                    self.statements.forget_confirmed(|name, _| name.is_empty());
+                }
                 NameChange::Cursor(name, portal) => self.portals.define(name.as_bytes(), portal),
-                NameChange::NoCursors => self.portals.forget_confirmed(|_| false),
+                NameChange::NoCursors => self.portals.forget_confirmed(|_, _| false),
             }
         }
     }

@@ -121,8 +121,8 @@ impl Session {
         match (&entry.change, fate) {
             (Change::None, _) => {}
             (Change::Statement(name), Fate::Done) => self.statements.commit(name, seq),
-            (Change::Statement(name), fate) if entry.expect == Expect::Parse => {
-                self.abandon_parse(name, seq, fate);
+            (Change::Statement(name), _) if entry.expect == Expect::Parse => {
+                self.abandon_parse(name, seq);
             }
             (Change::Statement(name), _) => self.statements.abandon(name, seq),
             (Change::Portal(name), Fate::Done) => self.portals.commit(name, seq),
@@ -147,12 +147,12 @@ impl Session {
     /// A statement was not prepared. Where it was to be planned, or was refused, the name now stands
     /// for that failure: a client that sends ahead may have values for it on the way, and whatever
     /// else the name means to the server must not get them.
-    fn abandon_parse(&mut self, name: &[u8], seq: u64, fate: Fate) {
+    fn abandon_parse(&mut self, name: &[u8], seq: u64) {
         let mut marked = false;
         self.statements.abandon_with(name, seq, |before, given_up| {
-            // A failed Parse of the unnamed statement has destroyed the old one; of a named one it
-            // keeps it.
-            let before = before.filter(|_| !(name.is_empty() && fate == Fate::Failed));
+            // A failed Parse of the unnamed statement has destroyed the old one, unless it failed before
+            // the server knew what it was for: a text that is none in the client's encoding. Values
+            // are sealed for what may be there.
             let Some(given_up) = given_up else {
                 return before;
             };
@@ -198,9 +198,12 @@ impl Session {
     fn empty_query(&mut self, head: Head) -> Result<Step, Error> {
         let front = self.front_of(&[Expect::Execute, Expect::Query])?;
         front.begun = true;
-        let (expect, injected) = (front.expect, front.injected);
+        let (expect, injected, seq) = (front.expect, front.injected, front.seq);
         if expect == Expect::Execute {
             self.finish_front()?;
+        } else {
+            // No statement has taken the place of the unnamed portal.
+            self.portals.abandon(b"", seq);
         }
         Ok(self.outward(injected, head.len))
     }
@@ -273,7 +276,7 @@ impl Session {
         self.reported.note_ready(status == b'I');
         if status == b'I' {
             // Portals end with their transaction, save those bound behind this point.
-            self.portals.forget_confirmed(|portal| portal.hold);
+            self.portals.forget_confirmed(|_, portal| portal.hold);
             if let Some(analysis) = &mut self.analysis {
                 analysis.note_transaction_end();
             }
@@ -361,8 +364,14 @@ impl Session {
         }
         if ends_itself {
             // ReadyForQuery follows by itself.
-            if let Some(front) = self.queue.front_mut() {
-                front.begun = true;
+            let begun = self.queue.front_mut().map(|front| {
+                let before = std::mem::replace(&mut front.begun, true);
+                (front.expect, before, front.seq)
+            });
+            if let Some((Expect::Query, false, seq)) = begun {
+                // It may have failed before the server looked at it, and may not.
+                self.statements.abandon(b"", seq);
+                self.portals.abandon(b"", seq);
             }
             self.queue.leave_copy_in(true);
         } else {

@@ -1,0 +1,178 @@
+//! Orders of messages in which the session could lose track of what a name of the protocol means to
+//! the server, and take a value for one that goes to something plain.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "support/connections.rs"]
+mod support;
+
+use sealwire_testkit::RecordingProxy;
+use sealwire_testkit::fixture::Fixture;
+use sealwire_testkit::fixture::compare::difference;
+use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply};
+use support::people;
+
+/// The value that must not be seen.
+const MARKER: &str = "zqxmarker-o";
+const SELECT: &str = "SELECT id FROM people WHERE email = $1";
+const COPY: &str = "COPY people (id, email) FROM STDIN";
+
+fn raw(tag: u8, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(body.len() + 4).unwrap();
+    [&[tag][..], &len.to_be_bytes(), body].concat()
+}
+
+/// Both twins behind one recording.
+struct Twins {
+    fixture: Fixture,
+    proxy: RecordingProxy,
+    pair: support::Sealed,
+}
+
+impl Twins {
+    async fn new() -> Self {
+        let fixture = Fixture::new(people()).await;
+        let proxy = RecordingProxy::start(fixture.sealed()).await;
+        let mut pair = support::Sealed::new(&fixture, &fixture.url_through(proxy.port())).await;
+        pair.both("INSERT INTO people (id, email) VALUES (1, 'zqxmarker-o')")
+            .await;
+        Self {
+            fixture,
+            proxy,
+            pair,
+        }
+    }
+
+    async fn same(&mut self, batch: &Batch, what: &str) -> Vec<Reply> {
+        let (sealed, plain) = self.pair.exchange(batch).await;
+        assert_eq!(difference(&sealed, &plain, &[]), None, "{what}");
+        sealed
+    }
+
+    /// Bytes that end in one ReadyForQuery.
+    async fn same_bytes(&mut self, bytes: &[u8], what: &str) {
+        let mut all = Vec::new();
+        self.pair.sealed.send_bytes(bytes).await;
+        self.pair.plain.send_bytes(bytes).await;
+        for sealed in [true, false] {
+            let mut replies = Vec::new();
+            while !matches!(replies.last(), Some(Reply::Ready(_))) {
+                replies.push(match sealed {
+                    true => self.pair.sealed.reply().await,
+                    false => self.pair.plain.reply().await,
+                });
+            }
+            all.push(replies);
+        }
+        assert_eq!(difference(&all[0], &all[1], &[]), None, "{what}");
+    }
+
+    fn unseen(&self) {
+        self.proxy.assert_absent(&["zqxmarker"]);
+    }
+}
+
+fn prepared(name: &str, text: &str) -> Batch {
+    let mut batch = Batch::new();
+    batch.parse(name, text, &[]).sync();
+    batch
+}
+
+/// Values for a statement that is thought of as before.
+fn values(name: &str) -> Batch {
+    let mut batch = Batch::new();
+    batch
+        .bind("", name, &[Param::text(MARKER)], Format::Text)
+        .execute("", 0)
+        .sync();
+    batch
+}
+
+/// A text that is not in the client's encoding fails before PostgreSQL has looked at what it is for: the
+/// unnamed statement stays.
+#[tokio::test]
+async fn a_text_in_no_encoding_leaves_the_unnamed_statement() {
+    let mut twins = Twins::new().await;
+    let sync = raw(b'S', b"");
+    for (what, bytes) in [
+        (
+            "Parse",
+            [raw(b'P', b"\0SELECT '\xff'\0\0\0"), sync.clone()].concat(),
+        ),
+        ("Query", raw(b'Q', b"SELECT '\xff'\0")),
+        (
+            "the name in Parse",
+            [raw(b'P', b"\xff\0SELECT 1\0\0\0"), sync].concat(),
+        ),
+    ] {
+        twins.same(&prepared("", SELECT), what).await;
+        twins.same_bytes(&bytes, what).await;
+        twins.same(&values(""), what).await;
+    }
+    // One that fails later takes it along.
+    for text in ["SELECT FROM WHERE", "SELECT nothing"] {
+        twins.same(&prepared("", SELECT), text).await;
+        twins.same(&prepared("", text), text).await;
+        twins.same(&values(""), text).await;
+        twins.same(&prepared("", SELECT), text).await;
+        let mut batch = Batch::new();
+        batch.query(text);
+        twins.same(&batch, text).await;
+        twins.same(&values(""), text).await;
+    }
+    twins.unseen();
+}
+
+/// A Query that is empty, or fails before it is looked at, leaves the unnamed portal.
+#[tokio::test]
+async fn a_query_without_a_statement_leaves_the_unnamed_portal() {
+    let mut twins = Twins::new().await;
+    for text in ["", " ; ", "-- nothing"] {
+        let mut batch = Batch::new();
+        batch.query("BEGIN");
+        batch.parse("", COPY, &[]).bind("", "", &[], Format::Text);
+        batch.query(text);
+        twins.same(&batch, text).await;
+        let mut batch = Batch::new();
+        batch
+            .execute("", 0)
+            .copy_data(b"7\tzqxmarker-o\n")
+            .copy_done()
+            .sync()
+            .query("ROLLBACK");
+        let replies = twins.same(&batch, text).await;
+        assert!(
+            replies.iter().any(|reply| matches!(reply, Reply::CopyIn)),
+            "{text}: {replies:?}"
+        );
+    }
+    twins.unseen();
+}
+
+/// The unnamed statement is none that `DEALLOCATE ALL` knows of.
+#[tokio::test]
+async fn names_are_gone_as_far_as_the_server_lets_them_go() {
+    let mut twins = Twins::new().await;
+    for all in ["DEALLOCATE ALL", "DISCARD ALL", "DEALLOCATE PREPARE ALL"] {
+        let mut batch = Batch::new();
+        batch
+            .parse("all", all, &[])
+            .parse("named", SELECT, &[])
+            .parse("", SELECT, &[])
+            .sync()
+            .bind("all", "all", &[], Format::Text)
+            .execute("all", 0)
+            .sync();
+        twins.same(&batch, all).await;
+        twins.same(&values(""), all).await;
+        let mut gone = Batch::new();
+        gone.bind("", "named", &[Param::text("harmless")], Format::Text)
+            .sync();
+        let replies = twins.same(&gone, all).await;
+        assert!(
+            matches!(&replies[0], Reply::Error(error) if error.code() == "26000"),
+            "{all}: {replies:?}"
+        );
+    }
+    twins.unseen();
+}
