@@ -43,6 +43,12 @@ impl Twins {
         }
     }
 
+    /// Another connection, for names of its own.
+    async fn again(&mut self) {
+        let url = self.fixture.url_through(self.proxy.port());
+        self.pair = support::Sealed::new(&self.fixture, &url).await;
+    }
+
     async fn same(&mut self, batch: &Batch, what: &str) -> Vec<Reply> {
         let (sealed, plain) = self.pair.exchange(batch).await;
         assert_eq!(difference(&sealed, &plain, &[]), None, "{what}");
@@ -173,6 +179,48 @@ async fn names_are_gone_as_far_as_the_server_lets_them_go() {
             matches!(&replies[0], Reply::Error(error) if error.code() == "26000"),
             "{all}: {replies:?}"
         );
+    }
+    twins.unseen();
+}
+
+/// Data that come when the client has asked for something else meanwhile.
+#[tokio::test]
+async fn copy_data_do_not_follow_another_statement() {
+    let mut twins = Twins::new().await;
+    let data = raw(b'd', b"7\tzqxmarker-o\n");
+    let mut simple = Batch::new();
+    simple.query(COPY);
+    let mut other = Batch::new();
+    other.query("SELECT 1");
+    let mut extended = Batch::new();
+    extended
+        .parse("", COPY, &[])
+        .bind("", "", &[], Format::Text)
+        .execute("", 0);
+    let mut other_extended = Batch::new();
+    other_extended
+        .parse("", "SELECT 1", &[])
+        .bind("", "", &[], Format::Text)
+        .execute("", 0);
+    let mut call = Batch::new();
+    call.call(1, &[]);
+    for (first, second) in [
+        (&simple, &other),
+        (&simple, &call),
+        (&extended, &other_extended),
+        (&extended, &other),
+    ] {
+        twins.again().await;
+        let bytes = [first.bytes(), second.bytes(), &data, &data].concat();
+        twins.pair.sealed.send_bytes(&bytes).await;
+        // What becomes of it is for the server to say, which may end the connection.
+        loop {
+            match twins.pair.sealed.reply().await {
+                Reply::Error(_) => break,
+                Reply::CopyIn | Reply::ParseComplete | Reply::BindComplete => {}
+                other => panic!("{other:?}"),
+            }
+        }
     }
     twins.unseen();
 }

@@ -86,9 +86,13 @@ enum Fed {
 }
 
 impl Session {
-    /// The client has sent an Execute, a Query or a FunctionCall, which is the last entry now.
+    /// The client has sent an Execute, a Query or a FunctionCall, which is the last entry now. Where what
+    /// it sent before was planned and is not answered, the data that follow may still be for that.
     pub(super) fn note_copy_data(&mut self, planned: bool) {
-        self.copying.client = planned.then(|| self.queue.next_seq() - 1);
+        let seq = self.queue.next_seq() - 1;
+        let waits = |before: &u64| !self.queue.answered(*before);
+        let cautious = planned || self.copying.client.as_ref().is_some_and(waits);
+        self.copying.client = cautious.then_some(seq);
     }
 
     /// CopyData, CopyDone or CopyFail of the client.
