@@ -224,3 +224,95 @@ async fn copy_data_do_not_follow_another_statement() {
     }
     twins.unseen();
 }
+
+/// A plain statement without a name that is kept over definitions of the session's own.
+#[tokio::test]
+async fn the_unnamed_statement_is_not_plain_for_ever() {
+    let mut twins = Twins::new().await;
+    twins
+        .pair
+        .both("CREATE TABLE turned (id int8, email text)")
+        .await;
+    let turn = |definitions: &[&str]| {
+        let mut batch = Batch::new();
+        for text in definitions {
+            batch
+                .parse("define", text, &[])
+                .bind("define", "define", &[], Format::Text)
+                .execute("define", 0)
+                .close(b'P', "define")
+                .close(b'S', "define");
+        }
+        batch.sync();
+        batch
+    };
+    let look = "SELECT id FROM turned WHERE email = $1";
+    twins.same(&prepared("", look), "prepared").await;
+    let mut harmless = Batch::new();
+    harmless
+        .bind("", "", &[Param::text("harmless")], Format::Text)
+        .execute("", 0)
+        .sync();
+    twins.same(&harmless, "plain").await;
+    let other = turn(&["CREATE TABLE unrelated (id int8)", "DROP TABLE unrelated"]);
+    twins.same(&other, "others").await;
+    twins.same(&harmless, "plain still").await;
+    let changed = turn(&[
+        "DROP TABLE turned",
+        "CREATE VIEW turned AS SELECT id, email FROM people",
+    ]);
+    let (sealed, plain) = twins.pair.exchange(&changed).await;
+    assert_eq!(difference(&sealed, &plain, &[]), None);
+    let (sealed, _) = twins.pair.exchange(&values("")).await;
+    let refused = |reply: &Reply| matches!(reply, Reply::Error(error) if error.is_refusal());
+    assert!(sealed.iter().any(refused), "{sealed:?}");
+    twins.same(&prepared("", look), "prepared again").await;
+    twins.same(&values(""), "protected").await;
+    twins.unseen();
+}
+
+/// One name has other bytes in another encoding.
+#[tokio::test]
+async fn a_name_is_found_in_another_encoding() {
+    const NAME: &str = "größe";
+    const LATIN: &[u8] = b"gr\xf6\xdfe";
+    let mut twins = Twins::new().await;
+    let mut batch = Batch::new();
+    batch.query("BEGIN");
+    batch.parse(NAME, SELECT, &[]);
+    batch.parse("copy", COPY, &[]);
+    batch.bind(NAME, "copy", &[], Format::Text).sync();
+    batch.query("SET client_encoding = 'LATIN1'");
+    batch.query("SAVEPOINT a");
+    twins.same(&batch, "prepared").await;
+    let bind = |value: &[u8]| {
+        let len = u32::try_from(value.len()).unwrap().to_be_bytes();
+        let body = [b"\0", LATIN, b"\0\0\0\0\x01", &len, value, b"\0\0"].concat();
+        raw(b'B', &body)
+    };
+    let sync = raw(b'S', b"");
+    let execute = raw(b'E', &[LATIN, b"\0\0\0\0\0"].concat());
+    let unnamed = raw(b'E', b"\0\0\0\0\0");
+    let data = [raw(b'd', b"7\tzqxmarker-o\n"), raw(b'c', b"")].concat();
+    for bytes in [
+        [bind(MARKER.as_bytes()), unnamed, sync.clone()].concat(),
+        [execute, data, sync].concat(),
+    ] {
+        twins.pair.sealed.send_bytes(&bytes).await;
+        let mut replies = Vec::new();
+        while !matches!(replies.last(), Some(Reply::Ready(_))) {
+            replies.push(twins.pair.sealed.reply().await);
+        }
+        let refused = |reply: &Reply| matches!(reply, Reply::Error(error) if error.is_refusal());
+        assert!(replies.iter().any(refused), "{replies:?}");
+        let mut back = Batch::new();
+        back.query("ROLLBACK TO a");
+        twins.pair.sealed.exchange(&back).await;
+    }
+    // In the encoding that they were given in they are what they were.
+    let mut batch = Batch::new();
+    batch.query("SET client_encoding = 'UTF8'");
+    batch.append(&values(NAME)).query("ROLLBACK");
+    twins.same(&batch, "found again").await;
+    twins.unseen();
+}

@@ -34,7 +34,7 @@ use crate::seal;
 use crate::settings::Reported;
 use crate::slots::Slots;
 use crate::startup::{self, ENCRYPTION_REQUEST_LEN, Startup};
-use crate::statement::{Portal, Statement};
+use crate::statement::{Portal, Statement, Unnamed};
 
 use load::Load;
 pub use login::Login;
@@ -132,6 +132,8 @@ pub struct Session {
     server_waits: bool,
     queue: Queue,
     statements: Slots<Arc<Statement>>,
+    /// The unnamed statement that was prepared last, if it was plain and so is not among them.
+    unnamed: Unnamed,
     portals: Slots<Arc<Portal>>,
     /// Names whose Parse has been dropped while `skipping`.
     skipped_names: Vec<Box<[u8]>>,
@@ -235,6 +237,7 @@ impl Session {
             server_waits: false,
             queue: Queue::default(),
             statements: Slots::default(),
+            unnamed: Unnamed::default(),
             portals: Slots::default(),
             skipped_names: Vec::new(),
             failed_names: VecDeque::new(),

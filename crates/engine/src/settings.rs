@@ -111,10 +111,15 @@ impl Reported {
         self.lagging = false;
     }
 
+    /// Whether the client's bytes are UTF-8, as last reported.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.settings.client_encoding.eq_ignore_ascii_case("UTF8")
+    }
+
     /// Why texts cannot be read as the server reads them, if so: in another encoding, or with
     /// backslashes in plain strings, a literal may end where it seems not to.
     pub(crate) fn unreadable(&self) -> Option<&'static str> {
-        if !self.settings.client_encoding.eq_ignore_ascii_case("UTF8") {
+        if !self.is_utf8() {
             Some("client_encoding must be UTF8")
         } else if self.standard_conforming_strings != Some(true) {
             Some("standard_conforming_strings must be on")

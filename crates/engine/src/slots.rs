@@ -56,6 +56,14 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Whether a name that is not known may be one of these in another encoding, in which it has other
+    /// bytes.
+    pub(crate) fn may_be_misspelt(&self, name: &[u8], test: impl Fn(&T) -> bool) -> bool {
+        !name.is_ascii()
+            && self.get(name).is_none()
+            && self.any(|other, meaning| !other.is_ascii() && test(meaning))
+    }
+
     /// The number of the message that gave a name what the client means by it now, while that has
     /// not come true.
     pub(crate) fn unsettled(&self, name: &[u8]) -> Option<u64> {

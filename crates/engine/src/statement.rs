@@ -48,6 +48,36 @@ pub(crate) enum Kind {
     Failed(Option<Arc<Statement>>),
 }
 
+/// The text of an unnamed statement, which a client may keep while the names in it come to mean something
+/// else. Most are prepared anew each time, so nothing is made of it before that.
+#[derive(Default)]
+pub(crate) struct Unnamed {
+    text: Vec<u8>,
+    /// The epoch of the protected names in which it was seen to be plain.
+    pub(crate) epoch: u64,
+}
+
+impl Unnamed {
+    /// Longer texts are kept by their words.
+    pub(crate) const BYTES_MAX: usize = 16 << 10;
+
+    pub(crate) fn set(&mut self, text: &[u8], epoch: u64) {
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        self.epoch = epoch;
+    }
+
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unnamed(redacted)")
+    }
+}
+
 /// Hashes of a text's identifiers and keywords, in order: a session may have many such texts.
 pub(crate) struct Words(Box<[u64]>);
 

@@ -17,7 +17,7 @@ use crate::message::{Malformed, field, frame};
 use crate::poison::{Poison, REFUSED_BIND_SQLSTATES, REFUSED_FORMAT, Report};
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::seal::{Sealer, Stop};
-use crate::statement::{Check, Kind, Portal, Prepared, Statement, Words};
+use crate::statement::{Check, Kind, Portal, Prepared, Statement};
 
 /// Whether a prepared statement still means what was planned.
 pub(super) enum Standing {
@@ -46,12 +46,31 @@ impl Session {
         if !name.is_empty() && !self.queue.answered(self.last_plain_defining) {
             return Ok(self.wait_for(self.last_plain_defining));
         }
+        if self.statements.may_be_misspelt(name, |statement| {
+            !matches!(statement.kind, Kind::Plain(_) | Kind::Risky)
+        }) {
+            match self.spelt_as_before()? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Step::Wait),
+                Readiness::Refused(report) => match self.whole(head, rest)? {
+                    None => return Ok(Step::Starved),
+                    Some(body) => return self.refuse_values(head, body, report),
+                },
+            }
+        }
         let Some(statement) = self.statements.get(name).cloned() else {
+            if name.is_empty() && !self.is_unnamed_plain()? {
+                return self.plain_bind(head, rest, portal, Self::unnamed_is_plain_by);
+            }
             return Ok(self.forward_bind(head, portal, None));
         };
         let prepared = match &statement.kind {
             Kind::Risky => return Ok(self.forward_bind(head, portal, Some(statement))),
-            Kind::Plain(words) => return self.plain_bind(head, rest, portal, &statement, words),
+            Kind::Plain(words) => {
+                return self.plain_bind(head, rest, portal, |session| {
+                    session.is_plain_by(&statement, words)
+                });
+            }
             Kind::Untouched => None,
             Kind::Failed(_) => {
                 let Some(body) = self.whole(head, rest)? else {
@@ -103,14 +122,14 @@ impl Session {
         self.planned_bind(head, &bind, &statement, &prepared)
     }
 
-    /// Values for a statement that said no protected name when it was prepared.
+    /// Values for a statement that said no protected name when it was prepared. `is_plain`: it says none
+    /// now.
     fn plain_bind(
         &mut self,
         head: Head,
         rest: &[u8],
         portal: &[u8],
-        statement: &Statement,
-        words: &Words,
+        is_plain: impl FnOnce(&mut Self) -> Result<bool, Error>,
     ) -> Result<Step, Error> {
         // As for a text: a name may become protected only by what mentions a protected one.
         if !self.queue.answered(self.last_renaming) {
@@ -128,13 +147,37 @@ impl Session {
                 }
             }
         }
-        if !self.is_plain_by(statement, words)? {
+        if !is_plain(self)? {
             let Some(body) = self.whole(head, rest)? else {
                 return Ok(Step::Starved);
             };
             return self.refuse_values(head, body, Report::moved());
         }
         Ok(self.forward_bind(head, portal, None))
+    }
+
+    /// Whether the unnamed statement, which was plain, has been seen to be so under the names that are
+    /// protected now.
+    fn is_unnamed_plain(&self) -> Result<bool, Error> {
+        let analysis = self.analysis()?;
+        Ok(self.unnamed.epoch == analysis.names_epoch()
+            && analysis.stale < Stale::Names
+            && self.queue.answered(self.last_renaming)
+            || self.unnamed.text().is_empty())
+    }
+
+    fn unnamed_is_plain_by(&mut self) -> Result<bool, Error> {
+        let analysis = self.analysis()?;
+        let epoch = analysis.names_epoch();
+        let text = self.unnamed.text();
+        let mentions = match str::from_utf8(text) {
+            Ok(text) => analysis.mentions(text),
+            Err(_) => analysis.may_mention(text),
+        };
+        if !mentions {
+            self.unnamed.epoch = epoch;
+        }
+        Ok(!mentions)
     }
 
     /// Whether a statement that was plain can have become nothing else: it says no name that is

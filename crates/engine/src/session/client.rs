@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::malformed::check_tag;
+use super::parse::Readiness;
 use super::{Session, Wait};
 use crate::analysis::Analysis;
 use crate::effect::{self, Effect, Stale};
@@ -12,7 +13,7 @@ use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::frontend::{self, Parse, Target};
 use crate::names;
 use crate::queue::{Change, Entry, Expect, Work};
-use crate::statement::{Kind, Statement};
+use crate::statement::{Kind, Portal, Statement};
 
 impl Session {
     /// One frame of the client, its header complete.
@@ -251,6 +252,16 @@ impl Session {
         };
         if self.waits_for_meaning(self.portals.unsettled(name)) {
             return Ok(Step::Wait);
+        }
+        let is_planned = |portal: &Arc<Portal>| portal.prepared().is_some();
+        if self.portals.may_be_misspelt(name, is_planned) {
+            match self.spelt_as_before()? {
+                Readiness::Ready => {}
+                Readiness::Wait => return Ok(Step::Wait),
+                Readiness::Refused(report) => {
+                    return Ok(self.malformed_with(head, Expect::Malformed, report));
+                }
+            }
         }
         let mut entry = Entry::new(Expect::Execute);
         let mut names = Vec::new();

@@ -56,7 +56,8 @@ impl Session {
         self.malformed_with(head, Expect::Malformed, report)
     }
 
-    fn malformed_with(&mut self, head: Head, expect: Expect, report: Report) -> Step {
+    /// The same with another reason.
+    pub(super) fn malformed_with(&mut self, head: Head, expect: Expect, report: Report) -> Step {
         frontend::bare(&mut self.to_server, head.tag);
         self.expect_malformed(expect, report);
         Step::Took(head.len)

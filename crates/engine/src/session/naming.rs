@@ -25,6 +25,27 @@ impl Session {
         }
     }
 
+    /// Whether the bytes of a name are those that it had when it was given: planned statements are only
+    /// had in UTF-8.
+    pub(super) fn spelt_as_before(&mut self) -> Result<Readiness, Error> {
+        if self.reported.lagging || !self.queue.answered(self.last_risky) {
+            match self.ready_to_analyse()? {
+                Readiness::Ready => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(match self.reported.is_utf8() {
+            true => Readiness::Ready,
+            false => Readiness::Refused(
+                Report::new(
+                    "0A000",
+                    "refusing to take a name that may have been given under another encoding",
+                )
+                .with_hint("set client_encoding = 'UTF8', or use a name in ASCII"),
+            ),
+        })
+    }
+
     /// Whether a text refers to a name that means something to the session.
     pub(super) fn uses_names(&self, text: &str) -> bool {
         let names = self.names();

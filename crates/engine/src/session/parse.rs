@@ -25,7 +25,7 @@ use crate::seal::{
     Sealer, Stop, UNKNOWN_OID, literal_keys, objection, param_keys, parameter_type, reading,
 };
 use crate::slots::NAME_LEN_MAX;
-use crate::statement::{Check, Kind, Prepared, QueryRun, Statement, Words};
+use crate::statement::{Check, Kind, Prepared, QueryRun, Statement, Unnamed, Words};
 
 const NO_ANALYSIS: Error = Error::ApiMisuse("a statement came before the policy");
 
@@ -353,8 +353,11 @@ impl Session {
                         // The name may come to mean something before it is used again.
                         Effect { naming, .. } if naming.any => Some(Kind::Untouched),
                         Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
-                        // What has no name is prepared anew soon enough.
-                        _ if parse.name.is_empty() => None,
+                        _ if parse.name.is_empty() && parse.text.len() <= Unnamed::BYTES_MAX => {
+                            let epoch = self.analysis()?.names_epoch();
+                            self.unnamed.set(parse.text, epoch);
+                            None
+                        }
                         _ => str::from_utf8(parse.text)
                             .ok()
                             .map(|text| Kind::Plain(Words::of(text))),
