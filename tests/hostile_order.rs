@@ -55,18 +55,21 @@ impl Twins {
         sealed
     }
 
-    /// Bytes that end in one ReadyForQuery.
-    async fn same_bytes(&mut self, bytes: &[u8], what: &str) {
+    /// Bytes that are answered by so many ReadyForQuery.
+    async fn same_bytes(&mut self, bytes: &[u8], ready: usize, what: &str) {
         let mut all = Vec::new();
         self.pair.sealed.send_bytes(bytes).await;
         self.pair.plain.send_bytes(bytes).await;
         for sealed in [true, false] {
             let mut replies = Vec::new();
-            while !matches!(replies.last(), Some(Reply::Ready(_))) {
-                replies.push(match sealed {
+            let mut left = ready;
+            while left > 0 {
+                let reply = match sealed {
                     true => self.pair.sealed.reply().await,
                     false => self.pair.plain.reply().await,
-                });
+                };
+                left -= usize::from(matches!(reply, Reply::Ready(_)));
+                replies.push(reply);
             }
             all.push(replies);
         }
@@ -112,8 +115,12 @@ async fn a_text_in_no_encoding_leaves_the_unnamed_statement() {
         ),
     ] {
         twins.same(&prepared("", SELECT), what).await;
-        twins.same_bytes(&bytes, what).await;
+        twins.same_bytes(&bytes, 1, what).await;
         twins.same(&values(""), what).await;
+        // The same without waiting.
+        twins.same(&prepared("", SELECT), what).await;
+        let all = [&bytes[..], values("").bytes()].concat();
+        twins.same_bytes(&all, 2, what).await;
     }
     // One that fails later takes it along.
     for text in ["SELECT FROM WHERE", "SELECT nothing"] {
@@ -134,23 +141,34 @@ async fn a_text_in_no_encoding_leaves_the_unnamed_statement() {
 async fn a_query_without_a_statement_leaves_the_unnamed_portal() {
     let mut twins = Twins::new().await;
     for text in ["", " ; ", "-- nothing"] {
-        let mut batch = Batch::new();
-        batch.query("BEGIN");
-        batch.parse("", COPY, &[]).bind("", "", &[], Format::Text);
-        batch.query(text);
-        twins.same(&batch, text).await;
-        let mut batch = Batch::new();
-        batch
-            .execute("", 0)
-            .copy_data(b"7\tzqxmarker-o\n")
-            .copy_done()
-            .sync()
-            .query("ROLLBACK");
-        let replies = twins.same(&batch, text).await;
-        assert!(
-            replies.iter().any(|reply| matches!(reply, Reply::CopyIn)),
-            "{text}: {replies:?}"
-        );
+        for together in [false, true] {
+            let mut first = Batch::new();
+            first.query("BEGIN");
+            first
+                .parse("", COPY, &[])
+                .bind("", "", &[], Format::Text)
+                .sync();
+            let mut empty = Batch::new();
+            empty.query(text);
+            let mut copy = Batch::new();
+            copy.execute("", 0)
+                .copy_data(b"7\tzqxmarker-o\n")
+                .copy_done()
+                .sync()
+                .query("ROLLBACK");
+            twins.same(&first, text).await;
+            if together {
+                empty.append(&copy);
+            } else {
+                twins.same(&empty, text).await;
+                empty = copy;
+            }
+            let replies = twins.same(&empty, text).await;
+            assert!(
+                replies.iter().any(|reply| matches!(reply, Reply::CopyIn)),
+                "{text}: {replies:?}"
+            );
+        }
     }
     twins.unseen();
 }

@@ -158,6 +158,9 @@ pub struct Session {
     copying: copy::Copying,
     /// Number of the entry of the client's last Sync.
     last_sync: u64,
+    /// Number of the last Query that was to take the unnamed statement or portal along: one that is empty or
+    /// cannot be read does not.
+    last_query: u64,
     /// Number of the last entry that may change facts, and of the last that may protect names.
     last_risky: u64,
     last_renaming: u64,
@@ -250,6 +253,7 @@ impl Session {
             abort_copy: None,
             copying: copy::Copying::default(),
             last_sync: 0,
+            last_query: 0,
             last_risky: 0,
             last_renaming: 0,
             last_defining: 0,

@@ -173,12 +173,13 @@ impl Session {
         }
     }
 
-    /// Whether the message that gave a name its meaning is still unanswered and in an earlier batch.
+    /// Whether the message that gave a name its meaning is still unanswered and in an earlier batch, or a
+    /// batch of its own.
     /// In the same batch its failure skips whatever uses the name; from an earlier one it does not,
     /// and the name would mean something else to the server. Then the client waits.
     pub(super) fn waits_for_meaning(&mut self, seq: Option<u64>) -> bool {
         match seq {
-            Some(seq) if seq < self.last_sync => {
+            Some(seq) if seq < self.last_sync || seq == self.last_query => {
                 self.wait_for(seq);
                 true
             }

@@ -648,6 +648,9 @@ impl Session {
         let seq = self.queue.next_seq();
         let statement = self.statements.set(b"", seq, None);
         let portal = self.portals.set(b"", seq, None);
+        if statement || portal {
+            self.last_query = seq;
+        }
         self.note_effect(effect);
         let planned = !matches!(work, Work::Plain);
         let defines = planned && !names.is_empty();
