@@ -289,6 +289,38 @@ async fn the_unnamed_statement_is_not_plain_for_ever() {
     twins.unseen();
 }
 
+/// A plain statement whose text is in another encoding, so that nobody here can tell its words.
+#[tokio::test]
+async fn a_statement_in_another_encoding_is_not_plain_for_ever() {
+    let mut twins = Twins::new().await;
+    for sql in [
+        "CREATE TABLE turned (id int8, email text, name text)",
+        "SET client_encoding = 'LATIN1'",
+    ] {
+        twins.pair.both(sql).await;
+    }
+    let text = b"q\0SELECT id FROM turned WHERE email = $1 AND name <> '\xe9'\0\0\0";
+    let bytes = [raw(b'P', text), raw(b'S', b"")].concat();
+    twins.same_bytes(&bytes, 1, "prepared").await;
+    let mut harmless = Batch::new();
+    harmless
+        .bind("", "q", &[Param::text("harmless")], Format::Text)
+        .execute("", 0)
+        .sync();
+    twins.same(&harmless, "plain").await;
+    let mut turned = Batch::new();
+    turned
+        .query("SET client_encoding = 'UTF8'")
+        .query("DROP TABLE turned")
+        .query("CREATE VIEW turned AS SELECT id, email, name FROM people")
+        .query("SET client_encoding = 'LATIN1'");
+    twins.same(&turned, "turned").await;
+    let (sealed, _) = twins.pair.exchange(&values("q")).await;
+    let refused = |reply: &Reply| matches!(reply, Reply::Error(error) if error.is_refusal());
+    assert!(sealed.iter().any(refused), "{sealed:?}");
+    twins.unseen();
+}
+
 /// One name has other bytes in another encoding.
 #[tokio::test]
 async fn a_name_is_found_in_another_encoding() {

@@ -53,6 +53,8 @@ pub(crate) enum Kind {
 #[derive(Default)]
 pub(crate) struct Unnamed {
     text: Vec<u8>,
+    /// It was read as the server read it.
+    readable: bool,
     /// The epoch of the protected names in which it was seen to be plain.
     pub(crate) epoch: u64,
 }
@@ -61,7 +63,8 @@ impl Unnamed {
     /// Longer texts are kept by their words.
     pub(crate) const BYTES_MAX: usize = 16 << 10;
 
-    pub(crate) fn set(&mut self, text: &[u8], epoch: u64) {
+    pub(crate) fn set(&mut self, text: &[u8], readable: bool, epoch: u64) {
+        self.readable = readable;
         self.text.clear();
         self.text.extend_from_slice(text);
         self.epoch = epoch;
@@ -69,6 +72,11 @@ impl Unnamed {
 
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// The text, if its words can be told.
+    pub(crate) fn readable(&self) -> Option<&str> {
+        str::from_utf8(&self.text).ok().filter(|_| self.readable)
     }
 }
 
@@ -79,7 +87,7 @@ impl fmt::Debug for Unnamed {
 }
 
 /// Hashes of a text's identifiers and keywords, in order: a session may have many such texts.
-pub(crate) struct Words(Box<[u64]>);
+pub(crate) struct Words(Option<Box<[u64]>>);
 
 impl Words {
     pub(crate) fn of(text: &str) -> Self {
@@ -88,12 +96,18 @@ impl Words {
         sealwire_sql::words(text, |word| hashes.push(Self::hash(word)));
         hashes.sort_unstable();
         hashes.dedup();
-        Self(hashes.into())
+        Self(Some(hashes.into()))
+    }
+
+    /// Of a text that cannot be read as the server reads it: any.
+    pub(crate) fn unknown() -> Self {
+        Self(None)
     }
 
     /// Whether the text may have one of these words.
     pub(crate) fn have_one_of<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> bool {
-        names.any(|name| self.0.binary_search(&Self::hash(name)).is_ok())
+        let Some(hashes) = &self.0 else { return true };
+        names.any(|name| hashes.binary_search(&Self::hash(name)).is_ok())
     }
 
     fn hash(word: &str) -> u64 {

@@ -169,10 +169,9 @@ impl Session {
     fn unnamed_is_plain_by(&mut self) -> Result<bool, Error> {
         let analysis = self.analysis()?;
         let epoch = analysis.names_epoch();
-        let text = self.unnamed.text();
-        let mentions = match str::from_utf8(text) {
-            Ok(text) => analysis.mentions(text),
-            Err(_) => analysis.may_mention(text),
+        let mentions = match self.unnamed.readable() {
+            Some(text) => analysis.mentions(text),
+            None => analysis.may_mention(self.unnamed.text()),
         };
         if !mentions {
             self.unnamed.epoch = epoch;

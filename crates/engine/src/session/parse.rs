@@ -300,6 +300,11 @@ impl Session {
             && self.analysis()?.may_mention(bytes))
     }
 
+    /// Whether the words of a text are here what they are to the server.
+    fn is_readable(&self, bytes: &[u8]) -> bool {
+        self.reported.unreadable().is_none() || bytes.is_ascii() && !bytes.contains(&b'\\')
+    }
+
     /// A text for which the server does not tell what names mean, in an aborted transaction for
     /// example. What its grammar does not accept it finds out before that.
     fn unready(&self, bytes: &[u8], protocol: Protocol, report: Report) -> Result<Look, Error> {
@@ -354,13 +359,15 @@ impl Session {
                         Effect { naming, .. } if naming.any => Some(Kind::Untouched),
                         Effect { risky: true, .. } | Effect { ends: true, .. } => Some(Kind::Risky),
                         _ if parse.name.is_empty() && parse.text.len() <= Unnamed::BYTES_MAX => {
+                            let readable = self.is_readable(parse.text);
                             let epoch = self.analysis()?.names_epoch();
-                            self.unnamed.set(parse.text, epoch);
+                            self.unnamed.set(parse.text, readable, epoch);
                             None
                         }
-                        _ => str::from_utf8(parse.text)
-                            .ok()
-                            .map(|text| Kind::Plain(Words::of(text))),
+                        _ => Some(Kind::Plain(match str::from_utf8(parse.text) {
+                            Ok(text) if self.is_readable(parse.text) => Words::of(text),
+                            _ => Words::unknown(),
+                        })),
                     };
                     return Ok(self.forward_parse(head, &parse, kind, effect));
                 }
