@@ -6,6 +6,14 @@
 #
 # `docker stop` waits ten seconds and many orchestrators thirty: give it longer than `drain_timeout`,
 # which is thirty, so that transactions may finish (`docker run --stop-timeout 40`).
+#
+# It needs no root, no capability and no file system to write to, and its memory holds keys:
+#
+#     docker run --read-only --cap-drop ALL --security-opt no-new-privileges --ulimit core=0 ...
+#
+# Mount the manifest and the key where user 10001 can read them. The pages for probes are the
+# container's own unless SEALWIRE_HTTP says otherwise: an orchestrator that asks over the network needs
+# `SEALWIRE_HTTP=0.0.0.0:9187`.
 
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /source
@@ -21,7 +29,7 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home sealwire \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin sealwire \
     && install --directory --owner=sealwire --mode=0700 /etc/sealwire
 COPY --from=build /out/sealwire /usr/local/bin/sealwire
 USER 10001
