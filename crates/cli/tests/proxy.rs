@@ -13,6 +13,7 @@ mod shell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -175,6 +176,26 @@ async fn a_changed_manifest_is_for_the_connections_that_come() {
         .await
         .unwrap();
     assert_eq!(read.get::<_, &str>(0), "migraine");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn its_memory_is_not_dumped() {
+    use std::os::unix::fs::MetadataExt;
+
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let running = Running::start(&shell, &stage.database, &[]);
+    let about = Path::new("/proc").join(running.pid().to_string());
+    let limits = std::fs::read_to_string(about.join("limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file"));
+    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+    // Whoever it runs as: what is in it is root's to look at.
+    assert_eq!(about.join("environ").metadata().unwrap().uid(), 0);
 }
 
 /// The disk is full, or whoever read the log has gone.

@@ -26,6 +26,7 @@ struct Checked {
 pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> Result<(), Error> {
     let settings = settings(global, args)?;
     log(settings.log.level, settings.log.format);
+    forbid_dumps();
     if args.check {
         sealwire_proxy::check(&settings).await?;
         return output.print(&checked(&settings), |checked| {
@@ -180,6 +181,25 @@ fn log(level: LogLevel, format: LogFormat) {
     match format {
         LogFormat::Json => events.json().flatten_event(true).init(),
         _ => events.init(),
+    }
+}
+
+/// Keys and values are in the memory of this process: no dump of it goes to a disk, and no other
+/// process of the same user looks into it.
+fn forbid_dumps() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let forbidden = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let forbidden = forbidden.and_then(|()| {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A program that takes dumps from the kernel is not bound by the limit.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    });
+    if let Err(error) = forbidden {
+        warn!(%error, "if this process crashes, its memory may be written to a disk");
     }
 }
 
