@@ -7,7 +7,7 @@ use std::sync::Arc;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric,
+    DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder,
 };
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -18,7 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 use sealwire::{MemoryLimit, Statistics};
 
 /// How a connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum End {
     /// One of the peers closed it in order.
     Closed,
@@ -52,7 +52,7 @@ struct EndLabels {
 }
 
 /// A part of a connection's beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
     /// From the client's first byte to its startup message, TLS included.
     Startup,
@@ -115,7 +115,7 @@ impl Metrics {
             "Connections accepted",
             accepted.clone(),
         );
-        let ended = Family::default();
+        let ended = Family::<EndLabels, Counter>::default();
         registry.register(
             "connections_ended",
             "Connections ended, by reason",
@@ -128,6 +128,13 @@ impl Metrics {
             Unit::Seconds,
             phases.clone(),
         );
+        // A counter that begins to exist with its first event has no rate at that event.
+        for end in End::ALL {
+            drop(ended.get_or_create(&EndLabels { end }));
+        }
+        for phase in [Phase::Startup, Phase::Dial, Phase::Session] {
+            drop(phases.get_or_create(&PhaseLabels { phase }));
+        }
         let cancels = Counter::default();
         registry.register(
             "cancel_requests",
@@ -258,6 +265,40 @@ impl Collector for Relays {
             MetricType::Gauge,
         )?;
         ConstGauge::new(i64::try_from(self.memory.used()).unwrap_or(i64::MAX)).encode(held)
+    }
+}
+
+impl End {
+    const ALL: [Self; 12] = [
+        Self::Closed,
+        Self::Stopped,
+        Self::TooMany,
+        Self::BadStart,
+        Self::SlowStart,
+        Self::NotAuthenticated,
+        Self::Encryption,
+        Self::NoServer,
+        Self::ClientFault,
+        Self::ServerFault,
+        Self::ClientLost,
+        Self::ServerLost,
+    ];
+}
+
+/// `TooMany` -> `too_many`, as Prometheus has it.
+impl EncodeLabelValue for End {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(&self.to_string().replace(' ', "_"))
+    }
+}
+
+impl EncodeLabelValue for Phase {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::Startup => "startup",
+            Self::Dial => "dial",
+            Self::Session => "session",
+        })
     }
 }
 

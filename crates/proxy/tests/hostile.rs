@@ -233,7 +233,7 @@ async fn nobody_is_harmed_by_random_clients() {
     assert_eq!(accepted, ended + 1.0, "{metrics:?}");
     assert_eq!(metrics["sealwire_messages_held_bytes"], 0.0);
     // Each part of the generator has reached its part of the proxy.
-    for end in ["BadStart", "ClientFault", "Closed", "NotAuthenticated"] {
+    for end in ["bad_start", "client_fault", "closed", "not_authenticated"] {
         assert!(proxy.ended(end).await > 0.0, "{end}: {metrics:?}");
     }
 }

@@ -146,14 +146,14 @@ async fn no_end_of_a_connection_leaves_anything_behind() {
             .sum::<f64>(),
         "{metrics:?}"
     );
-    scene.impatient.have_ended("SlowStart", 4.0).await;
+    scene.impatient.have_ended("slow_start", 4.0).await;
     for end in [
-        "Closed",
-        "BadStart",
-        "NotAuthenticated",
-        "Encryption",
-        "ClientFault",
-        "ClientLost",
+        "closed",
+        "bad_start",
+        "not_authenticated",
+        "encryption",
+        "client_fault",
+        "client_lost",
     ] {
         assert!(scene.proxy.ended(end).await >= 4.0, "{end}: {metrics:?}");
     }

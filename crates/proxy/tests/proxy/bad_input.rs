@@ -150,7 +150,7 @@ async fn what_is_no_answer_to_the_server_s_request_ends_one_connection() {
     let metrics = proxy.metrics().await;
     let ended = |end: &str| metrics[&format!("sealwire_connections_ended_total{{end=\"{end}\"}}")];
     assert_eq!(
-        ended("ClientFault") + ended("NotAuthenticated"),
+        ended("client_fault") + ended("not_authenticated"),
         10.0,
         "{metrics:?}"
     );
@@ -263,7 +263,7 @@ async fn a_wrong_password_is_the_server_s_to_refuse() {
     config.dbname("not_there");
     assert_eq!(code(&refused(&config, NoTls).await), "3D000");
     proxy.settle(0.0).await;
-    proxy.have_ended("NotAuthenticated", 3.0).await;
+    proxy.have_ended("not_authenticated", 3.0).await;
 }
 
 #[tokio::test]
@@ -326,7 +326,7 @@ async fn who_takes_too_long_to_begin_is_sent_away() {
         assert!(answer.is_empty(), "{answer:?}");
     }
     assert_eq!(last_error(&no_password, b'C').unwrap(), "57014");
-    proxy.have_ended("SlowStart", 5.0).await;
+    proxy.have_ended("slow_start", 5.0).await;
     proxy.settle(1.0).await;
     works(&bystander, 1).await;
 }
@@ -353,7 +353,7 @@ async fn a_server_that_says_nothing_is_not_waited_for_long() {
     let proxy = Running::start(settings.clone()).await;
     let error = refused(&proxy.config(fixture.sealed()), NoTls).await;
     assert_eq!(code(&error), "57014");
-    proxy.have_ended("SlowStart", 1.0).await;
+    proxy.have_ended("slow_start", 1.0).await;
     proxy.settle(0.0).await;
 
     // It is asked for TLS while the proxy connects to it, which has a limit of its own.
@@ -461,5 +461,5 @@ async fn a_session_that_the_server_ends_says_why() {
     assert_eq!(error.code(), "57P01");
     assert!(rest(&mut client.into_stream()).await.is_empty());
     proxy.settle(0.0).await;
-    proxy.have_ended("Closed", 1.0).await;
+    proxy.have_ended("closed", 1.0).await;
 }

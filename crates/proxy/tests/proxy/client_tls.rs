@@ -51,7 +51,7 @@ async fn tls_is_asked_for_or_begun_at_once() {
         everything(&error)
     );
     proxy.settle(0.0).await;
-    proxy.have_ended("BadStart", 1.0).await;
+    proxy.have_ended("bad_start", 1.0).await;
     // The machine itself may do without.
     works(&proxy.client(&fixture).await, 3).await;
 }
@@ -189,7 +189,7 @@ async fn a_handshake_takes_nothing_that_came_in_the_clear() {
     // A TLS alert, if anything.
     assert!(answer.is_empty() || answer[0] == 0x15, "{answer:?}");
     proxy.settle(0.0).await;
-    proxy.have_ended("BadStart", 1.0).await;
+    proxy.have_ended("bad_start", 1.0).await;
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn an_expired_certificate_is_told_of_and_shown() {
         "{}",
         everything(&error)
     );
-    proxy.have_ended("BadStart", 1.0).await;
+    proxy.have_ended("bad_start", 1.0).await;
 }
 
 #[tokio::test]

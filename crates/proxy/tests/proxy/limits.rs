@@ -177,7 +177,7 @@ async fn a_client_that_does_not_read_why_its_session_has_ended_is_not_waited_for
     // A message of no length.
     lazy.send_bytes(b"Q\0\0\0\0").await;
     proxy.settle(0.0).await;
-    proxy.have_ended("ClientFault", 1.0).await;
+    proxy.have_ended("client_fault", 1.0).await;
 }
 
 #[tokio::test]

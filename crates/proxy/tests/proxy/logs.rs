@@ -213,7 +213,7 @@ async fn who_is_not_served_and_why_is_logged() {
     refused(&config, NoTls).await;
     config.user("nobody\nat all").dbname("x".repeat(4000));
     refused(&config, NoTls).await;
-    proxy.have_ended("NotAuthenticated", 2.0).await;
+    proxy.have_ended("not_authenticated", 2.0).await;
     let text = log.take();
     let said = line(&text, "connection ended reason=not authenticated");
     let (user, database_field) = (
@@ -304,13 +304,13 @@ async fn connections_that_are_closed_without_a_word_are_logged() {
     settings.limits.connections = 1;
     let proxy = Running::start(settings).await;
     let mut silent = Vec::new();
-    while proxy.ended("TooMany").await == 0.0 {
+    while proxy.ended("too_many").await == 0.0 {
         silent.push(proxy.stream().await);
     }
     let said = line(&log.take(), "closed without a word");
     assert!(said.contains("WARN") && said.contains("peer="), "{said}");
     // It is not said again of each.
-    while proxy.ended("TooMany").await < 5.0 {
+    while proxy.ended("too_many").await < 5.0 {
         silent.push(proxy.stream().await);
     }
     let more = log.take();

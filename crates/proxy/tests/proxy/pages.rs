@@ -30,7 +30,7 @@ async fn alive_and_ready_are_not_the_same() {
     assert_eq!(proxy.get("/healthz").await.0, 200);
     let error = refused(&proxy.config(fixture.sealed()), NoTls).await;
     assert_eq!(code(&error), "08001");
-    proxy.have_ended("NoServer", 1.0).await;
+    proxy.have_ended("no_server", 1.0).await;
 }
 
 #[tokio::test]
@@ -132,6 +132,11 @@ async fn metrics_count_what_was_done() {
     for name in [&planned, &plain, &refused] {
         proxy.counts(name, 0.0).await;
     }
+    // What has not happened yet is counted too: an alert is about the first time.
+    for end in ["server_lost", "server_fault", "encryption", "slow_start"] {
+        let name = format!("sealwire_connections_ended_total{{end=\"{end}\"}}");
+        assert_eq!(proxy.metrics().await[&name], 0.0);
+    }
     let client = proxy.client(&fixture).await;
     proxy.counts("sealwire_connections", 1.0).await;
     proxy
@@ -173,13 +178,13 @@ async fn metrics_count_what_was_done() {
 
     proxy.counts("sealwire_key_requests_total", 1.0).await;
     proxy.counts("sealwire_key_failures_total", 0.0).await;
-    for phase in ["Startup", "Dial", "Session"] {
+    for phase in ["startup", "dial", "session"] {
         let name = format!("sealwire_connection_phase_seconds_count{{phase=\"{phase}\"}}");
         proxy.counts(&name, 1.0).await;
     }
     drop(client);
     proxy.settle(0.0).await;
-    proxy.have_ended("Closed", 1.0).await;
+    proxy.have_ended("closed", 1.0).await;
 
     let (_, text) = proxy.get("/metrics").await;
     for word in [

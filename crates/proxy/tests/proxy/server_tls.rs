@@ -66,7 +66,7 @@ async fn begins(fixture: &Fixture, settings: Settings, why_not: &str) -> bool {
     assert!(line.contains("cannot reach the server"), "{line}");
     assert!(line.contains(&format!("localhost:{port}")), "{line}");
     assert!(line.contains(why_not), "`{why_not}` is not in {line}");
-    proxy.have_ended("NoServer", 1.0).await;
+    proxy.have_ended("no_server", 1.0).await;
     let (status, why) = proxy.get("/readyz").await;
     assert_eq!((status, why.contains("cannot be reached")), (503, true));
     false

@@ -65,7 +65,7 @@ async fn the_whole_job_on_tcp() {
     whole_job(&fixture, &mut client, 1).await;
     drop(client);
     proxy.settle(0.0).await;
-    proxy.have_ended("Closed", 1.0).await;
+    proxy.have_ended("closed", 1.0).await;
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn databases_have_manifests_of_their_own() {
     assert_eq!(code(&error), "3D000");
     let said = everything(&error);
     assert!(said.contains(one.plain().name()), "{said}");
-    proxy.have_ended("BadStart", 1.0).await;
+    proxy.have_ended("bad_start", 1.0).await;
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn a_manifest_that_the_database_holds_is_read_over_each_connection() {
         "{}",
         everything(&error)
     );
-    proxy.have_ended("Encryption", 1.0).await;
+    proxy.have_ended("encryption", 1.0).await;
     let owner = fixture.sealed().connect().await;
     let document = std::fs::read_to_string(fixture.manifest_path()).unwrap();
     owner
@@ -276,7 +276,7 @@ async fn one_too_many_is_told_so_and_a_cancel_request_passes() {
     proxy.settle(1.0).await;
     works(&connect(&config, NoTls).await.unwrap(), 1).await;
     works(&first, 2).await;
-    proxy.have_ended("TooMany", 1.0).await;
+    proxy.have_ended("too_many", 1.0).await;
 }
 
 #[tokio::test]
@@ -296,7 +296,7 @@ async fn the_replication_protocol_is_refused_with_a_message() {
     assert_eq!(last_error(&answer, b'C').unwrap(), "0A000");
     let message = last_error(&answer, b'M').unwrap();
     assert!(message.contains("replication"), "{message}");
-    proxy.have_ended("Encryption", 1.0).await;
+    proxy.have_ended("encryption", 1.0).await;
     proxy.settle(0.0).await;
 }
 
