@@ -166,10 +166,19 @@ impl Shared {
     }
 
     fn named(&self) -> impl Iterator<Item = (&str, &ColumnEncryption)> {
-        let default = self.default.iter().map(|encryption| ("*", encryption));
-        let single = self.databases.iter();
-        default.chain(single.map(|(name, encryption)| (name.as_str(), encryption)))
+        named(self.default.as_ref(), &self.databases)
     }
+}
+
+/// Those of single databases by their names, that of all others by `*`.
+fn named<'a>(
+    default: Option<&'a ColumnEncryption>,
+    databases: &'a HashMap<String, ColumnEncryption>,
+) -> impl Iterator<Item = (&'a str, &'a ColumnEncryption)> {
+    let default = default.map(|encryption| ("*", encryption));
+    let single = databases.iter();
+    let single = single.map(|(name, encryption)| (name.as_str(), encryption));
+    default.into_iter().chain(single)
 }
 
 /// What the settings name, read and opened, but for the listeners.
@@ -305,6 +314,11 @@ impl Proxy {
             None => None,
         };
         let threads = threads(&settings)?;
+        for (name, encryption) in named(parts.default.as_ref(), &parts.databases) {
+            if let Some(serial) = encryption.manifest_serial() {
+                info!(database = name, serial, "manifest loaded");
+            }
+        }
         let (sender, order) = watch::channel(Order::Serve);
         let Parts {
             server,

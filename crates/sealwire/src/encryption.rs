@@ -134,6 +134,12 @@ impl ColumnEncryption {
         self.0.tally.read()
     }
 
+    /// The serial number of the manifest that new connections use, for a log. `None` where each
+    /// connection reads it from its database and none has yet.
+    pub fn manifest_serial(&self) -> Option<u64> {
+        self.newest().map(|newest| newest.policy.serial())
+    }
+
     /// Reads the manifest file again. Connections opened from now on use it; those that are open
     /// keep theirs. A manifest in the database is read over each connection, so there is nothing
     /// to do then.
