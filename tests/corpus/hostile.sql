@@ -1314,3 +1314,14 @@ SELECT array_agg(email) = ARRAY[{m}] FROM people
 SELECT id FROM people WHERE (ARRAY[email], id) = (ARRAY[{m}], 1)
 
 SELECT ARRAY(SELECT email FROM people) = (SELECT array_agg(email) FROM people)
+
+-- names of output columns
+SELECT p.email, (SELECT q.email FROM people q WHERE q.email = {m} LIMIT 1) FROM people p
+
+SELECT email, (SELECT * FROM (SELECT email FROM people) s WHERE email = {m}), coalesce(email, {m}) FROM people
+
+SELECT p.email, q.*, (SELECT email FROM people WHERE email = {m} UNION SELECT {m}) FROM people p JOIN people q USING (email)
+
+SELECT phone AS email, email AS phone, CASE WHEN email = {m} THEN 1 ELSE id END, id AS note, note AS id FROM people
+
+SELECT array_agg(email), any_value, nullif FROM (SELECT email, email AS any_value, nullif(phone, '1') FROM people) s GROUP BY 2, 3

@@ -96,8 +96,20 @@ pub(crate) fn columns(
         )));
     }
     let policy = analysis.policy();
+    // A client may look for its columns by their names.
+    let is_of_cells = |name: &[u8]| {
+        let mut cells = outputs.iter().filter(|output| output.column.is_some());
+        cells.any(|output| is_called(output, name))
+    };
     for (at, (output, field)) in outputs.iter().zip(fields).enumerate() {
         let number = at + 1;
+        let must_be = output.column.is_some() && output.certain;
+        let is_other = output.name.is_some() && !is_called(output, field.name);
+        if is_other && (must_be || is_of_cells(field.name)) {
+            return Err(disagreement(format!(
+                "column {number} has the name of another one"
+            )));
+        }
         let origin = analysis.encrypted_at(field.table_oid, field.attribute);
         match output.column {
             None => {
@@ -140,6 +152,14 @@ pub(crate) fn columns(
         }
     }
     Ok(())
+}
+
+/// Whether a column is planned under this name.
+fn is_called(output: &Output, name: &[u8]) -> bool {
+    output
+        .name
+        .as_deref()
+        .is_some_and(|planned| planned.as_bytes() == name)
 }
 
 /// Appends the ParameterDescription for the client: declared types in place of `bytea`.
@@ -196,7 +216,7 @@ pub(crate) fn write_columns(
     frame(out, b'T', |out| {
         out.put_u16(u16::try_from(fields.len()).unwrap_or(u16::MAX));
         for (at, field) in fields.iter().enumerate() {
-            let output = outputs.get(at).copied().unwrap_or_default();
+            let output = outputs.get(at).unwrap_or(&Output::PLAIN);
             match output.column {
                 Some(column) => {
                     let format = formats.and_then(|formats| formats.get(at)).copied();
@@ -213,7 +233,7 @@ pub(crate) fn write_columns(
 fn declared<'f>(
     field: Field<'f>,
     spec: &ColumnSpec,
-    output: Output,
+    output: &Output,
     format: Option<Format>,
 ) -> Field<'f> {
     // Values of a `varchar` are compared as `text`.

@@ -119,10 +119,21 @@ pub(crate) struct PositionalUse {
     pub(crate) at: usize,
 }
 
+/// How sure the name of a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Every server calls it so.
+    Certainly,
+    /// It may have another name than that, which is no column's.
+    Probably,
+}
+
 /// An output column of a query.
 #[derive(Clone, Debug)]
 pub(crate) struct OutColumn<'a> {
     pub(crate) name: Cow<'a, str>,
+    /// How sure its name is; `None` where only the server knows it.
+    pub(crate) named: Option<Named>,
     pub(crate) ty: TypeId,
     pub(crate) by_catalogue: bool,
     pub(crate) unpinned: bool,
@@ -261,6 +272,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
                         }),
                         None => Holds::Plain(path),
                     },
+                    named: Some(Named::Certainly),
                     by_catalogue: column.column.is_none() && !info.pinned,
                     unpinned: !info.pinned,
                     source: Some((Rc::clone(info), position)),

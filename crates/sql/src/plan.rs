@@ -128,7 +128,7 @@ pub enum Outputs {
 }
 
 /// An output column.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
     /// The encrypted column whose cells it holds, or `None` for plain.
     pub column: Option<ColumnId>,
@@ -137,6 +137,11 @@ pub struct Output {
     /// They have the type in which values of the column are compared, as `NULLIF` makes a `text` of
     /// a `varchar`.
     pub compared: bool,
+    /// What it is called, as far as that is known, where there are cells in the row: a client that
+    /// looks for columns by their names must not be shown the one as the other.
+    pub name: Option<Arc<str>>,
+    /// It has no other name, whatever the server's version.
+    pub certain: bool,
 }
 
 impl Output {
@@ -145,6 +150,8 @@ impl Output {
         column: None,
         array: false,
         compared: false,
+        name: None,
+        certain: false,
     };
 }
 

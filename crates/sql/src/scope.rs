@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use sealwire_core::policy::ColumnId;
 
+use crate::infer::Named;
 use crate::refuse::Path;
 use crate::relation::RelationInfo;
 use crate::types::{TypeId, Unlisted};
@@ -27,6 +28,8 @@ pub(crate) enum Holds<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct ScopeColumn<'a> {
     pub(crate) name: Cow<'a, str>,
+    /// How sure its name is; `None` where only the server knows it.
+    pub(crate) named: Option<Named>,
     pub(crate) holds: Holds<'a>,
     /// Only the server's catalogue says that the column exists and is plain.
     pub(crate) by_catalogue: bool,

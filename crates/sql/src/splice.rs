@@ -7,7 +7,7 @@ use sealwire_core::types::{DeclaredType, Family, ScalarType, WireType};
 use sealwire_core::value::{self, Coercion, Objection, Usage};
 
 use crate::infer::{
-    Analyser, CastOperand, CastUse, LiteralUse, OutColumn, Taker, hides, literal_fits,
+    Analyser, CastOperand, CastUse, LiteralUse, Named, OutColumn, Taker, hides, literal_fits,
 };
 use crate::ir::{CastForm, Literal, LiteralClass, TypeName};
 use crate::plan::{Edit, LiteralValue, Output, Param, Refusal, RefusalKind, Replacement, Untyped};
@@ -372,22 +372,31 @@ pub(crate) fn outputs(
     analyser: &mut Analyser<'_, '_, '_>,
     columns: &[OutColumn<'_>],
 ) -> Result<Vec<Output>, Refusal> {
-    columns
-        .iter()
-        .map(|column| {
-            let (sealed, array) = match analyser.types.ground(column.ty) {
-                Ground::Plain | Ground::Unlisted => return Ok(Output::PLAIN),
-                Ground::Sealed(sealed) => (sealed, false),
-                Ground::Array(sealed) => (sealed, true),
-                Ground::Deep => return Err(nested_array(0)),
-            };
-            Ok(Output {
-                column: Some(sealed.shown),
-                array,
-                compared: sealed.compared,
-            })
-        })
-        .collect()
+    let mut outputs = Vec::with_capacity(columns.len());
+    for column in columns {
+        let (sealed, array) = match analyser.types.ground(column.ty) {
+            Ground::Plain | Ground::Unlisted => {
+                outputs.push(Output::PLAIN);
+                continue;
+            }
+            Ground::Sealed(sealed) => (sealed, false),
+            Ground::Array(sealed) => (sealed, true),
+            Ground::Deep => return Err(nested_array(0)),
+        };
+        outputs.push(Output {
+            column: Some(sealed.shown),
+            array,
+            compared: sealed.compared,
+            ..Output::PLAIN
+        });
+    }
+    if outputs.iter().any(|output| output.column.is_some()) {
+        for (output, column) in outputs.iter_mut().zip(columns) {
+            output.name = column.named.is_some().then(|| column.name.as_ref().into());
+            output.certain = column.named == Some(Named::Certainly);
+        }
+    }
+    Ok(outputs)
 }
 
 /// Output columns that must be single cells: those of a view, since a column of a relation that the

@@ -140,6 +140,37 @@ fn rows_that_disagree_are_an_error() {
     });
 }
 
+/// A client that looks for columns by their names must not take the one for the other.
+#[test]
+fn a_column_is_not_shown_under_the_name_of_another() {
+    every_cut(|mut pair| {
+        let insert = [
+            parse("", INSERT, &[]),
+            bind("", "", &[text("1"), text("x")], &[]),
+        ]
+        .concat();
+        pair.send(&[insert, execute("", 0), sync()].concat());
+        pair.take();
+        let batch = |described: &[u8]| {
+            let first = [parse("", SELECT_ALL, &[]), bind("", "", &[], &[])].concat();
+            [&first, described, &execute("", 0), &sync()].concat()
+        };
+        for names in [["email", "id"], ["email", "email"], ["id", "mail"]] {
+            pair.server.lies.names = Some(names);
+            assert_eq!(pair.tags(&query(SELECT_ALL)), "EZ", "{names:?}");
+            let described = describe('P', "");
+            assert_eq!(pair.tags(&batch(&described)), "12EZ", "{names:?}");
+            let statement = [parse("", SELECT_ALL, &[]), describe('S', ""), sync()].concat();
+            assert_eq!(pair.tags(&statement), "1tEZ", "{names:?}");
+        }
+        // A plain column may have got another name.
+        pair.server.lies.names = Some(["number", "email"]);
+        let frames = pair.ask(&query(SELECT_ALL));
+        assert_eq!(tags(&frames), "TDCZ");
+        assert_eq!(frames[1].values()[1].as_deref(), Some(&b"x"[..]));
+    });
+}
+
 #[track_caller]
 fn assert_fault(sent: &[u8], answers: &[u8]) {
     let mut pair = Pair::new(None);

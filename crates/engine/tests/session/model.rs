@@ -110,6 +110,8 @@ pub(crate) struct Lies {
     pub(crate) extra_column: bool,
     /// Describes the encrypted column as text.
     pub(crate) cells_are_text: bool,
+    /// Gives the first columns these names.
+    pub(crate) names: Option<[&'static str; 2]>,
     /// Gives every column the origin `users.email`.
     pub(crate) origin_is_email: bool,
     /// Starts a COPY with one column more than there is.
@@ -583,6 +585,9 @@ impl Model {
             let mut column = column.clone();
             if self.lies.cells_are_text && column.type_oid == 17 {
                 column.type_oid = 25;
+            }
+            if let Some(name) = self.lies.names.and_then(|names| names.get(at).copied()) {
+                column.name = name;
             }
             if self.lies.origin_is_email {
                 column.origin = (USERS_OID, 2);

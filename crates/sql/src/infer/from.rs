@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::query::figure_name;
-use super::{Analyser, OutColumn, Result, Taker, unpinned};
+use super::{Analyser, Named, OutColumn, Result, Taker, unpinned};
 use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
 use crate::plan::Refusal;
 use crate::refuse::{self, Finish, Path, Why, invalid};
@@ -96,6 +96,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let columns = columns.iter().map(|name| OutColumn {
                     name: name.text.into(),
                     ty: self.types.plain(Why::Result(what)),
+                    named: Some(Named::Certainly),
                     by_catalogue: false,
                     unpinned: false,
                 });
@@ -144,6 +145,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 Ok(OutColumn {
                     ty: self.reference(column, table.at)?,
                     name: column.name.clone(),
+                    named: column.named,
                     by_catalogue: column.by_catalogue,
                     unpinned: column.unpinned,
                 })
@@ -243,6 +245,7 @@ impl<'a> Analyser<'a, '_, '_> {
             columns.push(OutColumn {
                 name: "ordinality".into(),
                 ty: self.types.plain(Why::Result("ORDINALITY")),
+                named: Some(Named::Certainly),
                 by_catalogue: false,
                 unpinned: false,
             });
@@ -276,6 +279,7 @@ impl<'a> Analyser<'a, '_, '_> {
         OutColumn {
             name: name.into(),
             ty: self.types.plain(Why::Result("a function")),
+            named: Some(Named::Probably),
             by_catalogue: false,
             unpinned: false,
         }
@@ -319,6 +323,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 columns.push(OutColumn {
                     name: if alone { column_name } else { name }.into(),
                     ty: element,
+                    named: Some(Named::Probably),
                     by_catalogue: false,
                     // An array of a composite type would give several columns.
                     unpinned: !is_array_expression(arg),

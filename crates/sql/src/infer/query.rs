@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::expr::Shape;
 use super::from::too_many_aliases;
-use super::{Analyser, OutColumn, RecursiveArm, Result};
+use super::{Analyser, Named, OutColumn, RecursiveArm, Result};
 use crate::ir::{
     Cte, Distinct, Expr, ExprKind, Literal, LiteralClass, Query, Select, SelectBody, Simple,
     Target, With,
@@ -114,6 +114,7 @@ impl<'a> Analyser<'a, '_, '_> {
         columns.extend(cte.added.iter().map(|name| ScopeColumn {
             name: name.text.into(),
             holds: Holds::Plain(Path::Name(name.text)),
+            named: Some(Named::Certainly),
             by_catalogue: false,
             unpinned: false,
             source: None,
@@ -140,6 +141,10 @@ impl<'a> Analyser<'a, '_, '_> {
         for (index, column) in columns.into_iter().enumerate() {
             let alias = aliases.get(index);
             renamed.push(ScopeColumn {
+                named: match alias {
+                    Some(_) => Some(Named::Certainly),
+                    None => column.named,
+                },
                 by_catalogue: column.by_catalogue && alias.is_none(),
                 name: alias.map_or(column.name, |alias| alias.text.into()),
                 holds: Holds::Of(column.ty),
@@ -275,6 +280,7 @@ impl<'a> Analyser<'a, '_, '_> {
                     _ => columns.push(OutColumn {
                         name: format!("column{}", position + 1).into(),
                         ty,
+                        named: Some(Named::Certainly),
                         by_catalogue: false,
                         unpinned: false,
                     }),
@@ -363,6 +369,10 @@ impl<'a> Analyser<'a, '_, '_> {
             columns.push(OutColumn {
                 name: name.into(),
                 ty,
+                named: match target.alias {
+                    Some(_) => Some(Named::Certainly),
+                    None => naming(&target.expr),
+                },
                 by_catalogue: false,
                 unpinned: false,
             });
@@ -419,6 +429,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 columns.push(OutColumn {
                     ty: self.reference(column, at)?,
                     name: column.name.clone(),
+                    named: column.named,
                     by_catalogue: column.by_catalogue,
                     unpinned: column.unpinned,
                 });
@@ -569,6 +580,26 @@ pub(super) fn figure_name<'a>(expr: &'a Expr<'_>) -> &'a str {
     named(expr).map_or("?column?", |(name, _)| name)
 }
 
+/// Whether every server gives an output column without an alias the name of [`figure_name`].
+fn naming(expr: &Expr<'_>) -> Option<Named> {
+    let is_certain = match &expr.kind {
+        ExprKind::Column { .. }
+        | ExprKind::Field { .. }
+        | ExprKind::Coalesce(_)
+        | ExprKind::NullIf(..)
+        | ExprKind::Array(..) => true,
+        // The grammar has names of its own for `EXTRACT(…)` and the like.
+        ExprKind::Call(call) => !call.names.is_empty(),
+        // It takes the name of its column, which may be that of a `*`.
+        ExprKind::Sublink { .. } if named(expr).is_none() => return None,
+        _ => false,
+    };
+    Some(match is_certain {
+        true => Named::Certainly,
+        false => Named::Probably,
+    })
+}
+
 /// How sure the server is of a name: that of a cast or of `CASE` gives way to another one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strength {
@@ -601,7 +632,12 @@ fn named<'a>(expr: &'a Expr<'_>) -> Option<(&'a str, Strength)> {
                 let Query::Select(select) = query.as_ref() else {
                     return None;
                 };
-                let SelectBody::Simple(simple) = &select.body else {
+                // A set operation has the names of its first query.
+                let mut body = &select.body;
+                while let SelectBody::SetOperation { left, .. } = body {
+                    body = &left.body;
+                }
+                let SelectBody::Simple(simple) = body else {
                     return Some(("column1", Strong));
                 };
                 let target = simple.targets.first()?;
