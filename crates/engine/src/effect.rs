@@ -142,6 +142,16 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
     };
     if is_one_of(first, HARMLESS) {
         let ends = is_one_of(first, ENDS);
+        let second = if ends { words.next() } else { None };
+        if second.is_some_and(|word| word.eq_ignore_ascii_case(b"prepared")) {
+            // `COMMIT PREPARED`: what another transaction has defined becomes visible.
+            return Effect {
+                renames: true,
+                after: Stale::Names,
+                reported: false,
+                ..risky
+            };
+        }
         return Effect { ends, ..none };
     }
     if is_one_of(first, CODE) {
@@ -354,6 +364,8 @@ mod tests {
         check("SELECT 1", false, false, false);
         check("  /* a /* b */ */ (-- c\n select 1)", false, false, false);
         check("commit", true, false, false);
+        check("COMMIT AND CHAIN", true, false, false);
+        check("commit /* */ Prepared 'x'", true, true, false);
         check("SELECT 1;", true, false, false);
         check("SELECT 1; SET search_path = x", true, true, false);
         check("set search_path = x", true, true, false);

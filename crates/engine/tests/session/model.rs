@@ -385,7 +385,12 @@ impl Model {
             | "COPY logs TO STDOUT"
             | "COPY users (id, email) FROM STDIN"
             | "COPY users (id, email) TO STDOUT" => (vec![], None),
-            _ if text.starts_with("SET ") || text.starts_with("CREATE VIEW ") => (vec![], None),
+            _ if text.starts_with("SET ")
+                || text.starts_with("CREATE VIEW ")
+                || text.starts_with("COMMIT PREPARED ") =>
+            {
+                (vec![], None)
+            }
             "SELECT go()"
             | "SELECT stay()"
             | "SELECT 1"
@@ -746,7 +751,8 @@ impl Model {
                 vec![]
             }
             _ if text.starts_with("SET ") => vec![],
-            _ if text.starts_with("CREATE VIEW ") => {
+            // A definition may become visible by another transaction's end.
+            _ if text.starts_with("CREATE VIEW ") || text.starts_with("COMMIT PREPARED ") => {
                 self.view = true;
                 vec![]
             }
@@ -860,6 +866,7 @@ fn tag(text: &str, rows: usize) -> String {
         "WITH" => format!("SELECT {rows}"),
         "INSERT" => "INSERT 0 1".into(),
         "CREATE" => "CREATE VIEW".into(),
+        "COMMIT" if text.contains("PREPARED") => "COMMIT PREPARED".into(),
         word => word.into(),
     }
 }

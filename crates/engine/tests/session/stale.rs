@@ -137,6 +137,32 @@ fn a_new_view_over_a_protected_table_is_protected() {
     });
 }
 
+/// The definitions of a transaction that was prepared for it become visible when it is committed.
+#[test]
+fn a_view_of_a_prepared_transaction_is_protected() {
+    every_cut(|mut pair| {
+        let select = [
+            parse("", "SELECT id FROM v WHERE mail = $1", &[]),
+            bind("", "", &[text(BIND)], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        let commit = [
+            parse("c", "COMMIT PREPARED 'x'", &[]),
+            bind("", "c", &[], &[]),
+            execute("", 0),
+            sync(),
+        ]
+        .concat();
+        for commit in [query("COMMIT PREPARED 'x'"), commit] {
+            pair.send(&[commit, select.clone()].concat());
+            assert_eq!(pair.fault, None);
+            pair.assert_unseen(&[BIND]);
+        }
+    });
+}
+
 /// Inside the client's batch a Sync of the session's own would commit its implicit transaction.
 #[test]
 fn a_load_inside_a_batch_ends_in_a_flush() {
