@@ -366,3 +366,73 @@ async fn a_name_is_found_in_another_encoding() {
     twins.same(&batch, "found again").await;
     twins.unseen();
 }
+
+/// A function may set how texts are read and values written, which the server says only once it is done.
+#[tokio::test]
+async fn what_a_function_sets_counts_for_what_is_on_its_way() {
+    // With backslashes the string ends after `' || '`.
+    const BACKSLASH: &str = r"SELECT '\' || ' , id FROM people WHERE email = $$zqxmarker-o$$ --'";
+    const BORN: &str = "INSERT INTO people (id, born) VALUES (7, '02/01/2020') RETURNING born";
+    let mut twins = Twins::new().await;
+    twins
+        .fixture
+        .prepare(
+            "CREATE FUNCTION strings() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                 SET standard_conforming_strings = off; RETURN 1; END $$;
+             CREATE FUNCTION encoded() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                 SET NAMES 'GBK'; RETURN 1; END $$;
+             CREATE FUNCTION dated() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                 SET DateStyle = 'ISO, DMY'; RETURN 1; END $$;
+             CREATE FUNCTION zoned() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                 SET LOCAL TIME ZONE 'Asia/Tokyo'; RETURN 1; END $$",
+        )
+        .await;
+    for (call, text, is_refused) in [
+        ("SELECT strings()", BACKSLASH, true),
+        (
+            "SELECT encoded()",
+            r"SELECT E'あ\', id FROM people WHERE email = $$zqxmarker-o$$ --'",
+            true,
+        ),
+        ("SELECT dated()", BORN, false),
+    ] {
+        twins.again().await;
+        let mut batch = Batch::new();
+        batch.query(call).query(text);
+        let (sealed, plain) = twins.pair.exchange(&batch).await;
+        let refused = |reply: &Reply| matches!(reply, Reply::Error(error) if error.is_refusal());
+        assert_eq!(sealed.iter().any(refused), is_refused, "{call}: {sealed:?}");
+        if !is_refused {
+            assert_eq!(difference(&sealed, &plain, &[]), None, "{call}");
+        }
+    }
+    twins.unseen();
+}
+
+/// What the session asks the server is read by it in one way, whatever is set.
+#[tokio::test]
+async fn functions_are_known_whatever_strings_mean() {
+    let mut twins = Twins::new().await;
+    twins
+        .fixture
+        .prepare(
+            "CREATE FUNCTION make() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                 EXECUTE 'CREATE VIEW turned AS SELECT id, email FROM peo' || 'ple'; RETURN 1; END $$",
+        )
+        .await;
+    twins.again().await;
+    let mut batch = Batch::new();
+    batch
+        .query("SET standard_conforming_strings = off")
+        .query("DO $$ BEGIN END $$")
+        .query("SELECT 1")
+        .query("SET standard_conforming_strings = on")
+        .query("SELECT 2");
+    twins.same(&batch, "set").await;
+    let mut batch = Batch::new();
+    batch
+        .query("SELECT make()")
+        .query("SELECT id FROM turned WHERE email = 'zqxmarker-o'");
+    twins.same(&batch, "made").await;
+    twins.unseen();
+}
