@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::gauge::Gauge;
 use sealwire::scram::Secret;
@@ -34,6 +35,9 @@ use crate::tls::{self, WithClients};
 /// or to be told that there are too many. More are closed without a word.
 const BEGINNINGS_EXTRA: usize = 64;
 
+/// How long probes are told what the last one found.
+const REACHED_AGE_MAX: Duration = Duration::from_secs(1);
+
 /// What connections are to do. A later order overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Order {
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
     /// What a probe was told last.
     said_ready: AtomicBool,
+    /// When the server was called for a probe, and what came of it.
+    reached: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
     pub(crate) turned_away: Seldom,
     pub(crate) memory: MemoryLimit,
     pub(crate) order: watch::Receiver<Order>,
@@ -116,14 +122,24 @@ impl Shared {
         if self.places.available_permits() == 0 {
             return Err(("no connection is free".into(), None));
         }
-        match self.server.dial().await {
-            Ok(_) => Ok(()),
-            // The address is nobody's business who may only probe.
-            Err(error) => Err((
-                "the server cannot be reached".into(),
-                Some(error.to_string()),
-            )),
+        // The address is nobody's business who may only probe.
+        let failed = |why| ("the server cannot be reached".into(), Some(why));
+        self.reaches_server().await.map_err(failed)
+    }
+
+    /// Whether the server takes a connection, or took one a moment ago. Probes at a time wait for one
+    /// answer: whoever may only probe cannot have the server called as often.
+    async fn reaches_server(&self) -> Result<(), String> {
+        let mut reached = self.reached.lock().await;
+        if let Some((at, answer)) = &*reached
+            && at.elapsed() < REACHED_AGE_MAX
+        {
+            return answer.clone();
         }
+        let dialled = self.server.dial().await;
+        let answer = dialled.map(drop).map_err(|error| error.to_string());
+        *reached = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     async fn reload(&self) -> Result<(), Error> {
@@ -341,6 +357,7 @@ impl Proxy {
                 roles: Mutex::new(roles),
                 metrics,
                 said_ready: AtomicBool::new(true),
+                reached: tokio::sync::Mutex::default(),
                 turned_away: Seldom::default(),
                 memory,
                 order,

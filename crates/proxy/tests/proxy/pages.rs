@@ -102,6 +102,22 @@ async fn a_probe_in_the_midst_of_a_crowd_is_answered() {
     assert!(answer.ends_with(b"alive\n"), "{answer:?}");
 }
 
+/// Who may only probe cannot have the server called as often as the proxy.
+#[tokio::test]
+async fn many_probes_are_one_question_to_the_server() {
+    let fixture = Fixture::new(people()).await;
+    let middle = Middle::start(fixture.sealed().server()).await;
+    let mut settings = settings(&fixture);
+    settings.server.ports = vec![middle.port];
+    let proxy = Running::start(settings).await;
+    let probes = (0..30).map(|_| proxy.get("/readyz"));
+    for (status, answer) in futures_util::future::join_all(probes).await {
+        assert_eq!(status, 200, "{answer}");
+    }
+    let asked = middle.count();
+    assert!((1..10).contains(&asked), "asked {asked} times");
+}
+
 /// A request has no end unless it is given one.
 #[tokio::test]
 async fn a_request_that_does_not_end_is_not_kept() {

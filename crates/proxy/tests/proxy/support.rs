@@ -396,6 +396,11 @@ impl Middle {
         }
     }
 
+    /// How many connections have come, since they were cut.
+    pub(crate) fn count(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
     /// Ends every connection without a word.
     pub(crate) fn cut(&self) {
         for connection in self.connections.lock().unwrap().drain(..) {
