@@ -41,14 +41,14 @@ pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> R
     let signals = Signals::new()
         .map_err(|error| Error::new(format_args!("cannot receive signals: {error}")))?;
     let about = checked(&settings);
+    raise_descriptor_limit(&settings);
+    let proxy = sealwire_proxy::Proxy::bind(settings).await?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         server = about.server.join(", "),
         databases = about.databases.join(", "),
-        "starting"
+        "started"
     );
-    raise_descriptor_limit(&settings);
-    let proxy = sealwire_proxy::Proxy::bind(settings).await?;
     for address in proxy.tcp_addresses() {
         info!(%address, "listening for clients");
     }

@@ -49,11 +49,11 @@ impl Running {
             log: Some(log),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         };
-        let line = running.wait_for("starting");
-        assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(line["server"], server);
         let line = running.wait_for("manifest loaded");
         assert!(line["serial"].is_u64(), "{line}");
+        let line = running.wait_for("started");
+        assert_eq!(line["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(line["server"], server);
         let line = running.wait_for("listening for clients");
         running.address = line["address"].as_str().unwrap().parse().unwrap();
         running
