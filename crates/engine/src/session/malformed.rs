@@ -117,6 +117,7 @@ impl Session {
                 sync.work = poison(format_report());
             }
         }
-        Ok(Step::Took(head.len))
+        // Its body may be still to come.
+        Ok(Step::Drop(head.len))
     }
 }

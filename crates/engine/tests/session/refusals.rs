@@ -272,6 +272,27 @@ fn an_unknown_message_is_not_skipped() {
 }
 
 /// A server to which a message is no more readable than to the session has to say so.
+/// What goes out in its place does not depend on how it comes: nobody says that it comes whole.
+#[test]
+fn a_body_that_should_not_be_there_may_come_in_parts() {
+    for tag in [b'H', b'S'] {
+        let bad = frame(tag, b"alice");
+        let goes_out = |cut: usize| {
+            let mut pair = Pair::new(None);
+            pair.send_only(&bad[..cut]);
+            pair.send_only(&bad[cut..]);
+            pair.send_only(&frame(b'S', b""));
+            assert_eq!(pair.fault, None, "cut at {cut}");
+            pair.session.to_server().split()
+        };
+        let whole = goes_out(bad.len());
+        assert!(!whole.windows(5).any(|part| part == b"alice"));
+        for cut in 1..bad.len() {
+            assert_eq!(goes_out(cut), whole, "cut at {cut}");
+        }
+    }
+}
+
 #[test]
 fn a_malformed_message_that_works_ends_the_session() {
     for (bad, answer) in [
