@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use sealwire_proxy::{Handle, Proxy, Settings, SslMode};
@@ -20,7 +20,8 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// Longer than anything takes on a loaded machine, and the end of a test that hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -442,6 +443,10 @@ impl Write for Writer {
 
 impl Log {
     pub(crate) fn capture() -> Self {
+        // While a process has one subscriber only, whoever comes to an event first decides for all
+        // whether it is wanted: another test's thread, which has none.
+        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+        ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::default()));
         let text = Arc::<Mutex<Vec<u8>>>::default();
         let writer = Writer(Arc::clone(&text));
         let subscriber = tracing_subscriber::fmt()
