@@ -231,13 +231,26 @@ async fn what_is_no_message_ends_one_session() {
             Some("08P01"),
         ),
     ];
+    // PostgreSQL goes on behind a message whose frame is whole.
+    let goes_on = [
+        "a value that is not there",
+        "a statement without an end",
+        "a Parse without an end",
+        "a Sync with something in it",
+    ];
     for (what, bytes, expected) in cases {
         let mut stream = session(&proxy, &fixture, "bad input").await;
         let answer = say(&mut stream, &bytes).await;
-        let code = last_error(&answer, b'C');
+        let answer = answer.strip_suffix(b"Z\0\0\0\x05I").unwrap_or(&answer);
+        let code = last_error(answer, b'C');
         assert_eq!(code.as_deref(), expected, "{what}: {answer:?}");
         if expected.is_some() {
-            assert_eq!(last_error(&answer, b'S').unwrap(), "FATAL", "{what}");
+            let severity = if goes_on.contains(&what) {
+                "ERROR"
+            } else {
+                "FATAL"
+            };
+            assert_eq!(last_error(answer, b'S').unwrap(), severity, "{what}");
         }
         proxy.settle(1.0).await;
         works(&bystander, 1).await;

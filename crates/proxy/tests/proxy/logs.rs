@@ -77,8 +77,8 @@ async fn nothing_that_crosses_a_connection_is_logged() {
     speak(&mut client).await;
     let mut stream = client.into_stream();
     // A message that is none, with a value in it.
-    let broken = frame(b'P', MARKER.as_bytes());
-    stream.write_all(&broken).await.unwrap();
+    let broken = [b'P', b'z'].map(|tag| frame(tag, MARKER.as_bytes()));
+    stream.write_all(&broken.concat()).await.unwrap();
     rest(&mut stream).await;
 
     let mut config = fixture.sealed().config();
