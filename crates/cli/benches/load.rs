@@ -8,8 +8,8 @@
 //!
 //! Each way to the server gets its turn in random order in every round; latencies are pooled and
 //! compared as ratios to the direct way. CPU is that of the process in the middle, for each
-//! operation. pgbouncer runs in session mode with prepared statements, and is left out where it is
-//! not installed. Nothing is asserted about time.
+//! operation. pgbouncer, which has one thread, runs in session mode with prepared statements, and is
+//! left out where it is not installed. Nothing is asserted about time.
 
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -136,7 +136,10 @@ impl Way {
 
 async fn compare(fixture: &Fixture, rounds: u64) -> Result<()> {
     let direct = fixture.sealed().config();
-    let mut middles = vec![Middle::sealwire(fixture).await?];
+    let mut middles = vec![
+        Middle::sealwire(fixture, None).await?,
+        Middle::sealwire(fixture, Some(1)).await?,
+    ];
     match Middle::pgbouncer(fixture).await? {
         Some(pgbouncer) => middles.push(pgbouncer),
         None => println!("pgbouncer is not installed and left out"),
@@ -156,9 +159,10 @@ async fn compare(fixture: &Fixture, rounds: u64) -> Result<()> {
                 way("direct", "plain", None),
                 way("proxy, nothing sealed", "plain", Some(0)),
                 way("proxy, one column sealed", "sealed", Some(0)),
+                way("proxy of one thread", "plain", Some(1)),
             ];
-            if middles.len() > 1 {
-                ways.push(way("pgbouncer", "plain", Some(1)));
+            if middles.len() > 2 {
+                ways.push(way("pgbouncer", "plain", Some(2)));
             }
             for way in &mut ways {
                 for _ in 0..connections {
@@ -204,6 +208,7 @@ fn print(ways: &mut [Way], work: Work, connections: usize) {
     }
     let pairs = [
         ("proxy, nothing sealed", "pgbouncer"),
+        ("proxy of one thread", "pgbouncer"),
         ("proxy, one column sealed", "proxy, nothing sealed"),
     ];
     for (one, other) in pairs {

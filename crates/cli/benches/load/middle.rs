@@ -35,13 +35,22 @@ impl Drop for Middle {
 }
 
 impl Middle {
-    pub(crate) async fn sealwire(fixture: &Fixture) -> Result<Self> {
+    /// The proxy with so many threads, or with as many as it would have.
+    pub(crate) async fn sealwire(fixture: &Fixture, threads: Option<usize>) -> Result<Self> {
         let directory = tempfile::tempdir()?;
+        let settings = directory.path().join("proxy.toml");
+        let threads = threads.map(|number| format!("threads = {number}\n"));
+        fs::write(
+            &settings,
+            format!("[limits]\n{}", threads.unwrap_or_default()),
+        )?;
         let port = free_port()?;
         let server = fixture.sealed();
         let log = File::create(directory.path().join("log"))?;
         let child = Command::new(env!("CARGO_BIN_EXE_sealwire"))
             .args(["proxy", "--sslmode", "disable", "--max-connections", "1000"])
+            .arg("--config")
+            .arg(settings)
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .args(["--server", &format!("{}:{}", server.host(), server.port())])
             .arg("--manifest")

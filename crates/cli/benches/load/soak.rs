@@ -26,7 +26,7 @@ const NOISE_DIVISOR: u64 = 10;
 /// 500 resting connections and 100 busy ones, which are opened anew all the time. Fails when memory
 /// or file descriptors grow.
 pub(crate) async fn run(fixture: &Fixture, length: Duration) -> Result<()> {
-    let proxy = Middle::sealwire(fixture).await?;
+    let proxy = Middle::sealwire(fixture, None).await?;
     let config = proxy.config(fixture);
     let empty = proxy.memory()?;
     let mut idle = Vec::new();
