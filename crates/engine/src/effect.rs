@@ -218,13 +218,7 @@ pub(crate) fn only_ends_transaction(text: &[u8]) -> Option<Effect> {
     if !is_one_of(first, ENDS) || has_second_statement(text) {
         return None;
     }
-    Some(match is_one_of(first, HARMLESS) {
-        true => Effect {
-            ends: true,
-            ..Effect::default()
-        },
-        false => effect(text, true),
-    })
+    Some(effect(text, true))
 }
 
 /// Whether a text has a word in it, in capitals or not.
