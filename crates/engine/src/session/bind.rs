@@ -52,10 +52,7 @@ impl Session {
             match self.spelt_as_before()? {
                 Readiness::Ready => {}
                 Readiness::Wait => return Ok(Step::Wait),
-                Readiness::Refused(report) => match self.whole(head, rest)? {
-                    None => return Ok(Step::Starved),
-                    Some(body) => return self.refuse_values(head, body, report),
-                },
+                Readiness::Refused(report) => return self.refuse_values(head, rest, report),
             }
         }
         let Some(statement) = self.statements.get(name).cloned() else {
@@ -73,14 +70,11 @@ impl Session {
             }
             Kind::Untouched => None,
             Kind::Failed(_) => {
-                let Some(body) = self.whole(head, rest)? else {
-                    return Ok(Step::Starved);
-                };
                 let report = Report::new(
                     "26000",
                     "refusing values for a statement that was not prepared",
                 );
-                return self.refuse_values(head, body, report);
+                return self.refuse_values(head, rest, report);
             }
             Kind::Planned(prepared) => {
                 // Whole before anything is decided: a refusal needs the number of parameters.
@@ -102,10 +96,7 @@ impl Session {
         };
         let Some(prepared) = prepared else {
             return match standing {
-                Standing::Refused(report) => match self.whole(head, rest)? {
-                    None => Ok(Step::Starved),
-                    Some(body) => self.refuse_values(head, body, report),
-                },
+                Standing::Refused(report) => self.refuse_values(head, rest, report),
                 _ => Ok(self.forward_bind(head, portal, Some(statement))),
             };
         };
@@ -140,18 +131,12 @@ impl Session {
                 Readiness::Ready => {}
                 Readiness::Wait => return Ok(Step::Wait),
                 Readiness::Refused(report) => {
-                    let Some(body) = self.whole(head, rest)? else {
-                        return Ok(Step::Starved);
-                    };
-                    return self.refuse_values(head, body, report);
+                    return self.refuse_values(head, rest, report);
                 }
             }
         }
         if !is_plain(self)? {
-            let Some(body) = self.whole(head, rest)? else {
-                return Ok(Step::Starved);
-            };
-            return self.refuse_values(head, body, Report::moved());
+            return self.refuse_values(head, rest, Report::moved());
         }
         Ok(self.forward_bind(head, portal, None))
     }
@@ -412,7 +397,10 @@ impl Session {
     }
 
     /// Refuses a Bind of which nothing is known but its bytes.
-    fn refuse_values(&mut self, head: Head, body: &[u8], report: Report) -> Result<Step, Error> {
+    fn refuse_values(&mut self, head: Head, rest: &[u8], report: Report) -> Result<Step, Error> {
+        let Some(body) = self.whole(head, rest)? else {
+            return Ok(Step::Starved);
+        };
         match Bind::read(body) {
             Ok(bind) => self.refuse_bind(head, &bind, None, report),
             Err(Malformed) => self.malformed_bind(head, body),

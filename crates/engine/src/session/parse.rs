@@ -76,6 +76,11 @@ fn rests_on_catalogue(refusal: &Refusal) -> bool {
     )
 }
 
+/// Whether a text is the same whatever the encoding is, and wherever strings end.
+fn is_clear(text: &[u8]) -> bool {
+    text.is_ascii() && !text.contains(&b'\\')
+}
+
 fn has_literals(plan: &Plan) -> bool {
     plan.edits.iter().any(Edit::is_literal)
 }
@@ -230,9 +235,7 @@ impl Session {
                     };
                     Look::Refused(session_setting(what))
                 } else {
-                    // The same whatever the encoding is, and wherever strings end.
-                    let is_clear = bytes.is_ascii() && !bytes.contains(&b'\\');
-                    if is_clear && text.is_ok_and(may_use_names) {
+                    if is_clear(bytes) && text.is_ok_and(may_use_names) {
                         effect.naming = Naming::UNKNOWN;
                     }
                     Look::Plain(effect)
@@ -294,15 +297,14 @@ impl Session {
     /// under another one. Neither matters to plain ASCII without backslashes.
     fn may_be_read_otherwise(&self, bytes: &[u8]) -> Result<bool, Error> {
         let doubtful = self.reported.lagging || !self.queue.answered(self.last_risky);
-        let ambiguous = !bytes.is_ascii() || bytes.contains(&b'\\');
         Ok(doubtful
-            && (ambiguous || self.reported.unreadable().is_some())
+            && (!is_clear(bytes) || self.reported.unreadable().is_some())
             && self.analysis()?.may_mention(bytes))
     }
 
     /// Whether the words of a text are here what they are to the server.
     fn is_readable(&self, bytes: &[u8]) -> bool {
-        self.reported.unreadable().is_none() || bytes.is_ascii() && !bytes.contains(&b'\\')
+        self.reported.unreadable().is_none() || is_clear(bytes)
     }
 
     /// A text for which the server does not tell what names mean, in an aborted transaction for
