@@ -118,16 +118,20 @@ fn a_describe_of_the_clients_own_that_disagrees_is_an_error() {
     });
 }
 
+fn store_row(pair: &mut Pair) {
+    let insert = [
+        parse("", INSERT, &[]),
+        bind("", "", &[text("1"), text("x")], &[]),
+    ]
+    .concat();
+    pair.send(&[insert, execute("", 0), sync()].concat());
+    pair.take();
+}
+
 #[test]
 fn rows_that_disagree_are_an_error() {
     every_cut(|mut pair| {
-        let insert = [
-            parse("", INSERT, &[]),
-            bind("", "", &[text("1"), text("x")], &[]),
-        ]
-        .concat();
-        pair.send(&[insert, execute("", 0), sync()].concat());
-        pair.take();
+        store_row(&mut pair);
         pair.server.lies.short_rows = true;
         assert_eq!(pair.tags(&query(SELECT_ALL)), "TEZ");
         let batch = [
@@ -144,13 +148,7 @@ fn rows_that_disagree_are_an_error() {
 #[test]
 fn a_column_is_not_shown_under_the_name_of_another() {
     every_cut(|mut pair| {
-        let insert = [
-            parse("", INSERT, &[]),
-            bind("", "", &[text("1"), text("x")], &[]),
-        ]
-        .concat();
-        pair.send(&[insert, execute("", 0), sync()].concat());
-        pair.take();
+        store_row(&mut pair);
         let batch = |described: &[u8]| {
             let first = [parse("", SELECT_ALL, &[]), bind("", "", &[], &[])].concat();
             [&first, described, &execute("", 0), &sync()].concat()
