@@ -396,7 +396,7 @@ async fn a_server_that_is_gone_in_the_middle_of_a_result_ends_one_session() {
     for _ in 0..10 {
         client.reply().await;
     }
-    assert_eq!(proxy.open().await, 1.0);
+    proxy.settle(1.0).await;
     middle.cut();
     let left = rest(&mut client.into_stream()).await;
     assert!(left.len() < 100_000_000, "it has not been cut");

@@ -130,15 +130,19 @@ impl Running {
         until(name, async || self.metrics().await[name] == value).await;
     }
 
-    /// How many connections there are, those that are beginning included.
+    /// How many connections there are, those that are beginning included. For a moment after its
+    /// client was told that it is ready, a session counts as both.
     pub(crate) async fn open(&self) -> f64 {
         let metrics = self.metrics().await;
         metrics["sealwire_connections"] + metrics["sealwire_connections_beginning"]
     }
 
-    /// Waits until there are only so many connections.
+    /// Waits until there are so many connections.
     pub(crate) async fn settle(&self, left: f64) {
-        until("connections are closed", async || self.open().await == left).await;
+        until("connections are as many as they should be", async || {
+            self.open().await == left
+        })
+        .await;
     }
 
     /// Waits for the end of `Proxy::run`.
