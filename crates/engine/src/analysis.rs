@@ -123,6 +123,11 @@ impl Analysis {
         self.matcher.mentions(text)
     }
 
+    /// See [`Matcher::mentions_folded`].
+    pub(crate) fn mentions_folded(&self, text: &str) -> bool {
+        self.matcher.mentions_folded(text)
+    }
+
     /// Whether a text with these words can.
     pub(crate) fn mentions_by(&self, words: &Words) -> bool {
         words.have_one_of(self.matcher.names())

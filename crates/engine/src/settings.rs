@@ -16,6 +16,18 @@ pub(crate) struct ReadSettings {
     pub(crate) time_zone: String,
 }
 
+/// The server's encodings of several bytes a character.
+/// <https://www.postgresql.org/docs/current/multibyte.html#CHARSET-TABLE>
+const MULTIBYTE: [&[u8]; 7] = [
+    b"UTF8",
+    b"EUC_JP",
+    b"EUC_CN",
+    b"EUC_KR",
+    b"EUC_TW",
+    b"EUC_JIS_2004",
+    b"MULE_INTERNAL",
+];
+
 /// Settings as last reported.
 #[derive(Debug)]
 pub(crate) struct Reported {
@@ -24,6 +36,9 @@ pub(crate) struct Reported {
     standard_conforming_strings: Option<bool>,
     search_path: Option<Vec<u8>>,
     integer_datetimes: bool,
+    /// The server keeps texts in an encoding of several bytes a character. It folds nothing but ASCII
+    /// in names then.
+    multibyte: bool,
     /// The settings that texts are read and values written by may not be those: one has been set,
     /// and the server has not come to the ReadyForQuery with which it reports them.
     pub(crate) lagging: bool,
@@ -43,6 +58,7 @@ impl Default for Reported {
             standard_conforming_strings: None,
             search_path: None,
             integer_datetimes: true,
+            multibyte: false,
             lagging: false,
             changed_in_transaction: false,
         }
@@ -68,6 +84,7 @@ impl Reported {
         match name {
             b"standard_conforming_strings" => self.note_strings(value == b"on"),
             b"server_version" => self.settings.server_version = major_version(value),
+            b"server_encoding" => self.multibyte = MULTIBYTE.contains(&value),
             b"integer_datetimes" => self.integer_datetimes = value == b"on",
             // PostgreSQL 18 and later report it.
             b"search_path" => {
@@ -126,6 +143,11 @@ impl Reported {
         } else {
             None
         }
+    }
+
+    /// Whether the server may fold letters beyond ASCII in names without quotes, by its locale.
+    pub(crate) fn folds_letters(&self) -> bool {
+        !self.multibyte
     }
 
     /// Whether date and time values are 64-bit integers, as every supported server has them.

@@ -17,7 +17,7 @@ mod views;
 #[cfg(test)]
 extern crate self as sealwire_sql;
 
-pub use matcher::{Matcher, Reading};
+pub use matcher::{Matcher, Reading, folded};
 
 pub use plan::{
     CheckedPlan, CopyColumn, CopyDirection, CopyFormat, CopyHeader, CopyStream, CopyText, Edit,

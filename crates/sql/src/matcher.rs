@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sealwire_core::catalogue::{Attribute, Catalogue};
 use sealwire_core::policy::Policy;
 
-use crate::parse::{Lexeme, Tokens, each_word};
+use crate::parse::{Lexeme, Tokens, each_word, has_folded_name};
 use crate::session::{self, Naming};
 use crate::views::Views;
 
@@ -124,6 +124,19 @@ impl Matcher {
         }
     }
 
+    /// Whether a text can name one of them to a server that folds letters beyond ASCII in names
+    /// without quotes, or can name something else in a text that has one of them. `false` means that
+    /// it is to such a server what it is here.
+    pub fn mentions_folded(&self, text: &str) -> bool {
+        let Some(folded) = folded(text) else {
+            return false;
+        };
+        match self.mentions(text) {
+            true => has_folded_name(text),
+            false => self.mentions(&folded),
+        }
+    }
+
     /// The names, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(AsRef::as_ref)
@@ -236,6 +249,26 @@ impl Matcher {
         });
         found.map(AsRef::as_ref)
     }
+}
+
+/// A text with the letters in lower case that a server with an encoding of single bytes folds and
+/// others do not, or `None` if it has none. Which letters those are is the locale's: in the Turkish one
+/// `İ` becomes an ASCII `i`, which is where its decomposition begins.
+/// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
+pub fn folded(text: &str) -> Option<String> {
+    if !text.chars().any(is_folded) {
+        return None;
+    }
+    let fold = |c: char| match is_folded(c) {
+        true => c.to_lowercase().next().unwrap_or(c),
+        false => c,
+    };
+    Some(text.chars().map(fold).collect())
+}
+
+/// Whether a server may fold a letter that is not ASCII.
+pub(crate) fn is_folded(c: char) -> bool {
+    !c.is_ascii() && c.to_lowercase().next() != Some(c)
 }
 
 /// What the words of a text tell.

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use rupg_sql::nodes as pg;
 
-pub(crate) use self::tokens::{Lexeme, Tok, Tokens, calls_set_config, each_word};
+pub(crate) use self::tokens::{Lexeme, Tok, Tokens, calls_set_config, each_word, has_folded_name};
 use crate::ir::{Name, RelationRef, Script, Statement, StatementKind, Unsupported};
 
 /// Levels of nesting that a statement may have in all.

@@ -290,6 +290,34 @@ fn a_name_with_a_quote_in_it_is_found_in_code() {
     }
 }
 
+/// What PostgreSQL makes of these names in a database of LATIN1 with a German locale, and of LATIN5 with
+/// the Turkish one.
+#[test]
+fn letters_that_some_servers_fold_are_found() {
+    let spec = |table| ("public", table, "e", Mode::Deterministic, "e", "text");
+    let columns = ["ärzte", "ilk"].map(|table| schema::column(spec(table)));
+    let policy = Policy::new(1, vec![schema::cek()], columns.into(), vec![]).unwrap();
+    let world = schema::world(policy, vec![]);
+    let matcher = Matcher::new(&world.policy, &world.catalogue);
+    for (sql, folded) in [
+        ("SELECT * FROM ÄRZTE", true),
+        ("SELECT * FROM Ärzte", true),
+        ("SELECT * FROM İLK", true),
+        ("DO $$ BEGIN DELETE FROM ÄRZTE; END $$", true),
+        ("SELECT query_to_xml('TABLE ÄRZTE', true, false, '')", true),
+        ("SELECT Ä FROM ärzte", true),
+        ("SELECT Ä FROM ilk WHERE e = 'x", true),
+        ("SELECT * FROM ärzte", false),
+        ("SELECT * FROM ilk WHERE e = 'Ä' -- Ä", false),
+        ("SELECT \"Ä\" FROM ärzte", false),
+        ("SELECT U&\"\\00c4Ä\" FROM ärzte", false),
+        ("SELECT 'ÄRZTE', $$ÄRZTE$$ FROM Ö", false),
+        ("SELECT Ä FROM Ö", false),
+    ] {
+        assert_eq!(matcher.mentions_folded(sql), folded, "{sql}");
+    }
+}
+
 #[test]
 fn strings_of_strings_are_not_read_for_ever() {
     let world = schema::s1();

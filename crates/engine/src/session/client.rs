@@ -130,7 +130,9 @@ impl Session {
         };
         let analysis = self.analysis()?;
         let mentions = match str::from_utf8(parse.text) {
-            Ok(text) if self.reported.unreadable().is_none() => analysis.mentions(text),
+            Ok(text) if self.reported.unreadable().is_none() => {
+                analysis.mentions(text) || self.may_be_folded(text)?
+            }
             _ => analysis.may_mention(parse.text),
         };
         let same = |statement: &Arc<Statement>| statement.text.as_bytes() == parse.text;

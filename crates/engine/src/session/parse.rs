@@ -65,6 +65,24 @@ fn session_setting(what: &str) -> Report {
     )
 }
 
+fn folded_name() -> Report {
+    let refusal = Refusal {
+        kind: RefusalKind::UnsupportedConstruct,
+        sqlstate: RefusalKind::UnsupportedConstruct.sqlstate(),
+        message:
+            "refusing to run a statement on an encrypted relation with a name that the server may \
+                  fold to another"
+                .into(),
+        detail: Some(
+            "a server whose encoding is not UTF8 folds letters beyond ASCII as its locale says"
+                .into(),
+        ),
+        hint: Some("write such names in lower case, or in double quotes".into()),
+        offset: None,
+    };
+    Report::refusal(&refusal, "")
+}
+
 /// Whether a refusal could be another verdict with other rows of the catalogue.
 fn rests_on_catalogue(refusal: &Refusal) -> bool {
     !matches!(
@@ -190,6 +208,11 @@ impl Session {
             }
         }
         let text = str::from_utf8(bytes);
+        if let Ok(text) = text
+            && self.may_be_folded(text)?
+        {
+            return Ok(Look::Refused(folded_name()));
+        }
         let analysis = self.analysis()?;
         let (text, mut effect) = match (text, self.reported.unreadable()) {
             (Ok(text), None) => {
@@ -302,9 +325,22 @@ impl Session {
             && self.analysis()?.may_mention(bytes))
     }
 
+    /// Whether a text has a name that may be another, and a protected one or a prepared statement's
+    /// is among them, to a server that folds more letters than ASCII's.
+    pub(super) fn may_be_folded(&self, text: &str) -> Result<bool, Error> {
+        if text.is_ascii() || !self.reported.folds_letters() {
+            return Ok(false);
+        }
+        Ok(self.analysis()?.mentions_folded(text)
+            || sealwire_sql::folded(text).is_some_and(|folded| self.uses_names(&folded)))
+    }
+
     /// Whether the words of a text are here what they are to the server.
     fn is_readable(&self, bytes: &[u8]) -> bool {
-        self.reported.unreadable().is_none() || is_clear(bytes)
+        is_clear(bytes)
+            || self.reported.unreadable().is_none()
+                && !(self.reported.folds_letters()
+                    && str::from_utf8(bytes).is_ok_and(|text| sealwire_sql::folded(text).is_some()))
     }
 
     /// A text for which the server does not tell what names mean, in an aborted transaction for

@@ -61,7 +61,7 @@ fn a_client_that_proves_itself_is_let_in_however_its_bytes_are_cut() {
             pair.send(&frame(b'p', scram.message()));
             let found = pair.take();
             scram.finish(&request(&found[..1], 12)).unwrap();
-            assert_eq!(tags(&found), "RRSSSSSSKZ", "{:?}", pair.fault);
+            assert_eq!(tags(&found), "RRSSSSSSSKZ", "{:?}", pair.fault);
         }
     }
 }

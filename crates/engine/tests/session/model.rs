@@ -132,6 +132,7 @@ impl Model {
             ("client_encoding", "UTF8"),
             ("DateStyle", "ISO, MDY"),
             ("integer_datetimes", "on"),
+            ("server_encoding", "UTF8"),
             ("server_version", "15.18"),
             ("standard_conforming_strings", "on"),
             ("TimeZone", "UTC"),

@@ -259,6 +259,41 @@ fn texts_that_cannot_be_read_as_the_server_reads_them_are_refused() {
     assert_refused(&pair.ask(&frame(b'Q', &text)));
 }
 
+/// A server with an encoding of single bytes folds `É` to `é` or does not, as its locale says.
+#[test]
+fn names_that_only_some_servers_fold_are_refused_beside_protected_ones() {
+    let (touches, plain) = ("SELECT 1 AS É FROM users", "SELECT 1 AS É");
+    for (encoding, refused) in [
+        (Some("LATIN1"), true),
+        (Some("SQL_ASCII"), true),
+        (None, true),
+        (Some("EUC_KR"), false),
+        (Some("UTF8"), false),
+    ] {
+        let mut model = super::model::Model::new(true);
+        model.parameters.retain(|p| p.0 != "server_encoding");
+        if let Some(encoding) = encoding {
+            let parameter = ("server_encoding", encoding.into());
+            model.parameters.push(parameter);
+        }
+        let mut pair = Pair::with(Pair::options(), model, None);
+        pair.send(&super::wire::startup(&[]));
+        pair.take();
+        let frames = pair.ask(&query(touches));
+        if refused {
+            assert_refused(&frames);
+            pair.assert_unseen(&["É"]);
+        } else {
+            // The model does not know the column.
+            assert_eq!(error(&frames).error_field('C').unwrap(), "42703");
+        }
+        let before = pair.server.raw.len();
+        pair.send(&query(plain));
+        pair.take();
+        assert_eq!(pair.server.raw[before..], query(plain), "{encoding:?}");
+    }
+}
+
 /// What nobody knows the meaning of ends the session, where everything else is skipped too.
 #[test]
 fn an_unknown_message_is_not_skipped() {

@@ -35,7 +35,7 @@ fn assert_unusable(pair: &mut Pair, frames: &[Frame], words: &str) {
 fn the_client_sees_the_servers_start_and_nothing_of_the_sessions_own() {
     for &cut in CUTS {
         let (_, frames) = connect(Pair::options(), Model::new(true), cut);
-        assert_eq!(tags(&frames), "RSSSSSSKZ");
+        assert_eq!(tags(&frames), "RSSSSSSSKZ");
     }
 }
 
@@ -47,7 +47,7 @@ fn encryption_requests_are_answered_here() {
         assert_eq!(pair.take_raw(), b"N");
     }
     pair.send(&startup(&[]));
-    assert_eq!(tags(&pair.take()), "RSSSSSSKZ");
+    assert_eq!(tags(&pair.take()), "RSSSSSSSKZ");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn what_the_client_sends_too_early_waits() {
         pair.send_only(&[startup(&[]), query("SELECT 1")].concat());
         assert_eq!(pair.session.to_server().len(), startup(&[]).len());
         pair.drive();
-        assert_eq!(tags(&pair.take()), "RSSSSSSKZTDCZ");
+        assert_eq!(tags(&pair.take()), "RSSSSSSSKZTDCZ");
     }
 }
 
@@ -151,7 +151,7 @@ fn a_manifest_in_the_database_is_read_and_authenticated_first() {
         let mut model = Model::new(true);
         model.manifest = Some(Some(b"document".to_vec()));
         let (mut pair, frames) = connect(database(), model, cut);
-        assert_eq!(tags(&frames), "RSSSSSSK");
+        assert_eq!(tags(&frames), "RSSSSSSSK");
         assert_eq!(
             pair.needs,
             [Need::Policy {

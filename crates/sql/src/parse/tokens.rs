@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rupg_sql::{Value, token};
 
-use crate::matcher::Word;
+use crate::matcher::{Word, is_folded};
 
 /// What a token is, as far as the analyser asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,6 +298,27 @@ pub(crate) fn each_word(
         };
         if hit {
             return Ok(true);
+        }
+    }
+}
+
+/// Whether a text has a name without quotes with letters that are not ASCII and that a server may
+/// fold, as far as it can be read; what cannot be read may have one.
+pub(crate) fn has_folded_name(text: &str) -> bool {
+    let mut tokens = rupg_sql::Tokens::new(text);
+    loop {
+        let Ok(token) = tokens.next_token() else {
+            return true;
+        };
+        match token.kind {
+            0 => return false,
+            token::IDENT => {
+                let written = text.get(token.start..token.end).unwrap_or_default();
+                if !written.ends_with('"') && written.chars().any(is_folded) {
+                    return true;
+                }
+            }
+            _ => {}
         }
     }
 }
