@@ -70,21 +70,23 @@ pub(crate) const FACTS_WITH_ENUMS_SQL: &str = facts_sql!(
 /// Functions outside of `pg_catalog` whose code has a word in it that may change what names mean, or how
 /// texts are read and values written: how far (`n`: which names are protected, `f`: the session's facts
 /// only), and the name. Code in C cannot be read; `SET` clauses of a function are undone when it
-/// returns. The strings are the same whatever `standard_conforming_strings` is.
+/// returns. The strings are the same whatever `standard_conforming_strings` is. They are sub-selects,
+/// because the planner compiles a constant pattern to guess how often it matches, and each new
+/// connection would pay for that though most databases have no function to try it on.
 pub(crate) const FUNCTIONS_SQL: &str = r"
 SELECT pg_catalog.string_agg(DISTINCT pg_catalog.concat(
-    CASE WHEN f.prosrc OPERATOR(pg_catalog.~*) E'\\m(create|alter|drop)\\M'
+    CASE WHEN f.prosrc OPERATOR(pg_catalog.~*) (SELECT E'\\m(create|alter|drop)\\M')
       THEN 'n' ELSE 'f' END,
     pg_catalog.encode(pg_catalog.convert_to(f.proname::pg_catalog.text, 'UTF8'), 'hex')), ',')
 FROM pg_catalog.pg_proc f
 JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) f.prolang
 WHERE l.lanname OPERATOR(pg_catalog.<>) ALL ('{internal,c}'::pg_catalog.name[])
   AND f.pronamespace OPERATOR(pg_catalog.<>) 'pg_catalog'::pg_catalog.regnamespace
-  AND f.prosrc OPERATOR(pg_catalog.~*)
+  AND f.prosrc OPERATOR(pg_catalog.~*) (SELECT
     E'\\m(set_config|search_path|role|authorization|reset|discard|create|alter|drop|execute'
     '|client_encoding|standard_conforming_strings|backslash_quote|datestyle|intervalstyle'
     '|timezone|timezone_abbreviations|lc_monetary|bytea_output|extra_float_digits)\\M'
-    '|\\mset\\M[^;]*\\m(names|time)\\M'";
+    '|\\mset\\M[^;]*\\m(names|time)\\M')";
 
 /// The array that the recursion begins with is for the planner, which takes it for ten elements. From
 /// an estimate of its rows it would make one of the whole that is above `jit_above_cost`, and each
