@@ -474,26 +474,30 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One of a limited number, counted while it is held.
+/// One of a limited number, counted while it is held. It is dropped in this order: once the count
+/// has fallen there is a place.
 pub(crate) struct Held {
-    gauge: Gauge,
     _permit: OwnedSemaphorePermit,
+    _counted: Counted,
 }
+
+/// One more in a gauge.
+struct Counted(Gauge);
 
 impl Held {
     fn one_of(all: &Arc<Semaphore>, gauge: &Gauge) -> Option<Self> {
         let permit = Arc::clone(all).try_acquire_owned().ok()?;
         gauge.inc();
         Some(Self {
-            gauge: gauge.clone(),
             _permit: permit,
+            _counted: Counted(gauge.clone()),
         })
     }
 }
 
-impl Drop for Held {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.gauge.dec();
+        self.0.dec();
     }
 }
 
@@ -586,4 +590,26 @@ fn server(settings: &ServerSettings) -> Result<Server<MakeRustlsConnect>, Error>
         .connect_timeout(settings.connect_timeout)
         .keepalives_idle(settings.keepalives_idle);
     Ok(Server::new(&config, tls::with_server(settings)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_place_once_the_count_has_fallen() {
+        let places = Arc::new(Semaphore::new(1));
+        let gauge = Gauge::default();
+        for _ in 0..200 {
+            let held = Held::one_of(&places, &gauge).unwrap();
+            assert_eq!(gauge.get(), 1);
+            std::thread::scope(|scope| {
+                scope.spawn(move || drop(held));
+                while gauge.get() > 0 {
+                    std::hint::spin_loop();
+                }
+                assert_eq!(places.available_permits(), 1);
+            });
+        }
+    }
 }
