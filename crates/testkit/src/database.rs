@@ -23,6 +23,11 @@ impl<'server> TestDatabase<'server> {
     pub(crate) async fn create(server: &'server Postgres, number: u32) -> Result<Self, String> {
         let name = format!("sealwire_{}_{number}", std::process::id());
         let owner = format!("{name}_owner");
+        // Half the work of writing every page to the log, which is the default from 15 on.
+        let strategy = match server.major() {
+            15.. => "STRATEGY file_copy",
+            _ => "",
+        };
         let run = async {
             let admin = connect(&server.admin_config()).await?;
             admin
@@ -36,7 +41,7 @@ impl<'server> TestDatabase<'server> {
                 .await?;
             admin
                 .batch_execute(&format!(
-                    "CREATE DATABASE {name} OWNER {owner} ENCODING 'UTF8' TEMPLATE template0"
+                    "CREATE DATABASE {name} OWNER {owner} ENCODING 'UTF8' TEMPLATE template0 {strategy}"
                 ))
                 .await
         };
