@@ -31,7 +31,9 @@ const SOCKET_PATH_BYTES_MAX: usize = 103;
 const PASSWORD: &str = "sealwire-tests";
 
 /// Without `fsync` and friends a cluster costs about a second; it never has to survive a crash.
-const SETTINGS: [&str; 7] = [
+/// What autovacuum does in the background would come to one of two twins sooner than to the other.
+const SETTINGS: [&str; 8] = [
+    "autovacuum=off",
     "listen_addresses=127.0.0.1",
     "fsync=off",
     "full_page_writes=off",
