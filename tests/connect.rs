@@ -6,7 +6,6 @@
 #[path = "support/connections.rs"]
 mod support;
 
-use std::net::TcpListener as StdListener;
 use std::time::Duration;
 
 use sealwire::{Canceller, Connection};
@@ -14,7 +13,7 @@ use sealwire_testkit::RecordingProxy;
 use sealwire_testkit::fixture::Fixture;
 use support::{code, everything, people, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio_postgres::{Client, NoTls};
 
 async fn open(connected: Result<(Client, Connection), sealwire::Error>) -> (Client, Canceller) {
@@ -44,25 +43,20 @@ async fn works(client: &Client, id: i64) -> bool {
 }
 
 /// A running statement ends when it is cancelled, and the session goes on.
-async fn cancels(client: &Client, canceller: &Canceller) {
-    let token = client.cancel_token();
-    let observed = async {
-        // A cancel request that comes before the statement cancels nothing, so it is repeated.
-        loop {
-            canceller.cancel(token.clone()).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+async fn cancels(fixture: &Fixture, client: &Client, canceller: &Canceller) {
+    let pid = client.query_one("SELECT pg_backend_pid()", &[]).await;
+    let pid = pid.unwrap().get(0);
+    let cancelling = async {
+        fixture.until_it_sleeps(pid).await;
+        canceller.cancel(client.cancel_token()).await.unwrap();
     };
-    let error = tokio::select! {
-        outcome = client.batch_execute("SELECT pg_sleep(60)") => outcome.unwrap_err(),
-        () = observed => unreachable!(),
-    };
-    assert_eq!(code(&error), "57014");
-    while client
+    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let (slept, ()) = tokio::join!(sleep, cancelling);
+    assert_eq!(code(&slept.unwrap_err()), "57014");
+    client
         .query_one("SELECT count(*) FROM people WHERE note IS NULL", &[])
         .await
-        .is_err()
-    {}
+        .unwrap();
 }
 
 fn key_value(fixture: &Fixture, more: &str) -> String {
@@ -77,12 +71,12 @@ fn key_value(fixture: &Fixture, more: &str) -> String {
     )
 }
 
-fn dead_port() -> u16 {
-    StdListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// A port on which nobody listens, and nobody can while this is held.
+fn dead_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 #[tokio::test]
@@ -104,7 +98,7 @@ async fn both_forms_of_the_string_and_every_sslmode() {
         );
         let (client, canceller) = open(sealwire::connect(&text, tls.clone()).await).await;
         assert_eq!(works(&client, id).await, encrypted, "sslmode={sslmode}");
-        cancels(&client, &canceller).await;
+        cancels(&fixture, &client, &canceller).await;
         let url = format!(
             "{}&sslmode={sslmode}",
             fixture.url().replace("127.0.0.1", "localhost")
@@ -143,7 +137,7 @@ async fn scram_binds_to_the_channel_beneath_the_layer() {
     );
     let (client, canceller) = open(sealwire::connect(&required, tls().await).await).await;
     assert!(works(&client, 1).await);
-    cancels(&client, &canceller).await;
+    cancels(&fixture, &client, &canceller).await;
     let impossible = key_value(
         &fixture,
         &format!("host=localhost port={port} sslmode=disable channel_binding=require"),
@@ -210,7 +204,7 @@ async fn a_unix_socket_is_a_way_like_any_other() {
     let text = format!("{parameters} {}", fixture.parameters());
     let (client, canceller) = open(sealwire::connect(&text, tls().await).await).await;
     assert!(!works(&client, 1).await);
-    cancels(&client, &canceller).await;
+    cancels(&fixture, &client, &canceller).await;
 
     let directory = fixture.sealed().socket_dir().unwrap();
     let encoded = directory.display().to_string().replace('/', "%2F");
@@ -222,14 +216,14 @@ async fn a_unix_socket_is_a_way_like_any_other() {
 #[tokio::test]
 async fn the_next_host_is_tried_when_one_is_dead() {
     let fixture = Fixture::new(people()).await;
-    let (dead, port) = (dead_port(), fixture.sealed().port());
+    let ((_held, dead), port) = (dead_port(), fixture.sealed().port());
     let text = key_value(
         &fixture,
         &format!("host=localhost,127.0.0.1 port={dead},{port} connect_timeout=5"),
     );
     let (client, canceller) = open(sealwire::connect(&text, NoTls).await).await;
     works(&client, 1).await;
-    cancels(&client, &canceller).await;
+    cancels(&fixture, &client, &canceller).await;
 
     let socket = fixture.sealed().socket_dir().unwrap().display();
     for (id, hosts) in [
@@ -300,7 +294,7 @@ async fn connecting_ends_when_its_time_is_over() {
         ),
     );
     let connecting = sealwire::connect(&text, NoTls);
-    let outcome = tokio::time::timeout(Duration::from_secs(20), connecting).await;
+    let outcome = tokio::time::timeout(Duration::from_secs(60), connecting).await;
     let error = outcome.expect("connect_timeout was not kept").unwrap_err();
     assert!(error.to_string().contains("timed out"), "{error}");
 }
@@ -330,7 +324,7 @@ async fn disabled_is_tokio_postgres_as_it_is() {
             let error = client.batch_execute(write).await.unwrap_err();
             assert_eq!(code(&error), "23514", "{write}");
         }
-        cancels(&client, &canceller).await;
+        cancels(&fixture, &client, &canceller).await;
     }
 }
 

@@ -7,7 +7,6 @@
 mod support;
 
 use std::future::poll_fn;
-use std::net::TcpListener as StdListener;
 use std::os::unix::fs::PermissionsExt;
 use std::pin::pin;
 use std::time::Duration;
@@ -17,6 +16,7 @@ use futures_util::{SinkExt, TryStreamExt};
 use sealwire::{Config, LocalListener};
 use sealwire_testkit::fixture::Fixture;
 use support::{assert_only_cells, cells, code, everything, people, tls};
+use tokio::net::TcpSocket;
 use tokio_postgres::{AsyncMessage, Client, NoTls};
 
 async fn listen(text: &str) -> LocalListener {
@@ -61,12 +61,25 @@ async fn works(client: &Client, id: i64) {
     assert_eq!((row.get(0), row.get(1)), (id, "a note"));
 }
 
-/// Sessions of the fixture's owner as the server lists them, but for the one that asks.
-async fn sessions(fixture: &Fixture) -> i64 {
+/// Waits until the server lists so many sessions of the fixture's owner: one that is closed is
+/// listed for a moment longer.
+async fn until_sessions(fixture: &Fixture, count: i64) {
     let admin = fixture.sealed().connect_superuser().await;
     let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1";
     let owner = fixture.sealed().owner();
-    admin.query_one(sql, &[&owner]).await.unwrap().get(0)
+    let waiting = async {
+        while admin
+            .query_one(sql, &[&owner])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            != count
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let listed = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    listed.unwrap_or_else(|_| panic!("the server's sessions are not {count}"));
 }
 
 #[tokio::test]
@@ -203,21 +216,16 @@ async fn a_statement_is_cancelled_over_the_same_socket() {
     let fixture = Fixture::new(people()).await;
     let listener = listen(&fixture.url()).await;
     let client = client(&listener).await;
+    let pid = client.query_one("SELECT pg_backend_pid()", &[]).await;
+    let pid = pid.unwrap().get(0);
     let token = client.cancel_token();
     let cancelling = async {
-        // A request that comes before the statement cancels nothing, so it is repeated.
-        loop {
-            token.cancel_query(NoTls).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        fixture.until_it_sleeps(pid).await;
+        token.cancel_query(NoTls).await.unwrap();
     };
-    let error = tokio::select! {
-        outcome = client.batch_execute("SELECT pg_sleep(60)") => outcome.unwrap_err(),
-        () = cancelling => unreachable!(),
-    };
-    assert_eq!(code(&error), "57014");
-    // One request may still be on its way.
-    while client.batch_execute("SELECT 1").await.is_err() {}
+    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let (slept, ()) = tokio::join!(sleep, cancelling);
+    assert_eq!(code(&slept.unwrap_err()), "57014");
     works(&client, 1).await;
 }
 
@@ -248,19 +256,15 @@ async fn a_cancel_request_goes_to_the_host_of_its_session() {
         .await
         .unwrap()
         .get(0);
-    let admin = second.connect_superuser().await;
     let token = client.cancel_token();
     let cancelling = async {
-        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
-        while admin.query(sql, &[&pid]).await.unwrap().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        fixture.until_it_sleeps(pid).await;
         tokio::select! {
             result = token.cancel_query(NoTls) => result.unwrap(),
             _ = wrong.accept() => panic!("the request has come to another host"),
         }
     };
-    let sleep = client.batch_execute("SELECT pg_sleep(60)");
+    let sleep = client.batch_execute("SELECT pg_sleep(600)");
     let (error, ()) = tokio::join!(sleep, cancelling);
     assert_eq!(code(&error.unwrap_err()), "57014");
 }
@@ -268,9 +272,10 @@ async fn a_cancel_request_goes_to_the_host_of_its_session() {
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_is_said_to_the_client() {
     let fixture = Fixture::new(people()).await;
-    let dead = StdListener::bind("127.0.0.1:0").unwrap();
-    let port = dead.local_addr().unwrap().port();
-    drop(dead);
+    // Nobody listens on it, and nobody can while it is held.
+    let held = TcpSocket::new_v4().unwrap();
+    held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = held.local_addr().unwrap().port();
     let listener = listen(&fixture.url_through(port)).await;
     // With a request for TLS before the startup message, and without one.
     for sslmode in ["disable", "prefer"] {
@@ -329,7 +334,7 @@ async fn nothing_is_left_when_a_listener_is_dropped() {
 
     let client = client(&listener).await;
     works(&client, 1).await;
-    assert_eq!(sessions(&fixture).await, 1);
+    until_sessions(&fixture, 1).await;
     let url = listener.url();
     drop(listener);
     assert!(!directory.exists());
@@ -337,9 +342,7 @@ async fn nothing_is_left_when_a_listener_is_dropped() {
     assert!(client.is_closed());
     assert!(refused(&url).await.as_db_error().is_none());
     // The server's session ends too: a connection that is dropped is closed.
-    while sessions(&fixture).await != 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_sessions(&fixture, 0).await;
 }
 
 #[tokio::test]

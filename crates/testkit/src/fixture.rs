@@ -16,6 +16,7 @@ pub mod values;
 pub mod wire;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sealwire_core::ddl;
 use sealwire_keys::{
@@ -151,6 +152,20 @@ impl Fixture {
                 .await
                 .expect("a statement of the test's own");
         }
+    }
+
+    /// Waits until the statement of a server process is in `pg_sleep`. A request to cancel it that
+    /// comes earlier cancels nothing, and another behind that would cancel what comes next.
+    pub async fn until_it_sleeps(&self, pid: i32) {
+        let admin = self.sealed.connect_superuser().await;
+        let sql = "SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
+        let waiting = async {
+            while admin.query(sql, &[&pid]).await.expect("rows").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let slept = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        slept.expect("the statement does not sleep");
     }
 
     /// The database with encrypted columns.

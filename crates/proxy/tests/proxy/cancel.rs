@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use sealwire_proxy::Settings;
 use sealwire_testkit::fixture::Fixture;
@@ -12,7 +11,7 @@ use tokio::net::{TcpStream, UnixListener};
 use tokio::task::JoinHandle;
 
 use crate::support::{
-    Running, frame, frames, people, rest, settings_without_password, startup, until,
+    PATIENCE, Running, frame, frames, people, rest, settings_without_password, startup,
 };
 
 /// A host that does not answer until it is told to, and then notes what it is sent.
@@ -89,14 +88,8 @@ async fn sleeping(proxy: &Running, fixture: &Fixture) -> (TcpStream, Vec<u8>) {
     };
     let sleep = frame(b'Q', b"SELECT pg_sleep(600)\0");
     stream.write_all(&sleep).await.unwrap();
-    let admin = fixture.sealed().connect_superuser().await;
     let pid = i32::from_be_bytes(key[..4].try_into().unwrap());
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'";
-    until("the statement runs", async || {
-        let row = admin.query_one(sql, &[&pid]).await.unwrap();
-        row.get::<_, i64>(0) == 1
-    })
-    .await;
+    fixture.until_it_sleeps(pid).await;
     let request = [&[0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e][..], &key].concat();
     (stream, request)
 }
@@ -121,7 +114,7 @@ async fn assert_cancelled(stream: &mut TcpStream) {
             }
         }
     };
-    let error = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let error = tokio::time::timeout(PATIENCE, reading).await;
     let error = error.expect("the statement still runs");
     let mut fields = error.split(|byte| *byte == 0);
     assert!(fields.any(|field| field == b"C57014"), "{error:?}");
