@@ -141,7 +141,7 @@ fn private_cluster() -> (Postgres, &'static str) {
 }
 
 fn assert_removed(directory: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while directory.exists() {
         assert!(
             Instant::now() < deadline,
