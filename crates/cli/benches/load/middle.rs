@@ -14,7 +14,7 @@ use tokio_postgres::Config;
 
 use crate::Result;
 
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// Ticks of the CPU times in `/proc`, which is 100 on every architecture of Linux.
 const TICKS: u32 = 100;
 /// `nobody`, since pgbouncer does not run as root.

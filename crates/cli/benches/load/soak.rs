@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sealwire_testkit::fixture::Fixture;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use tokio_postgres::{Config, NoTls};
 
@@ -41,9 +42,24 @@ pub(crate) async fn run(fixture: &Fixture, length: Duration) -> Result<()> {
 
     let stop = Arc::new(AtomicBool::new(false));
     let done = Arc::new(AtomicU64::new(0));
+    let all_work = Arc::new(Barrier::new(BUSY + 1));
     let mut busy = JoinSet::new();
     for _ in 0..BUSY {
-        busy.spawn(work(config.clone(), Arc::clone(&stop), Arc::clone(&done)));
+        let (config, all_work) = (config.clone(), Arc::clone(&all_work));
+        let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+        busy.spawn(async move {
+            let first = Session::open(&config, NoTls, "sealed").await?;
+            all_work.wait().await;
+            work(first, config, stop, done).await
+        });
+    }
+    // On a slow machine those that begin late would look like growth.
+    tokio::select! {
+        _ = all_work.wait() => {}
+        Some(ended) = busy.join_next() => {
+            ended??;
+            return Err("a client ended before its time".into());
+        }
     }
     let started = Instant::now();
     let mut settled = None;
@@ -89,12 +105,16 @@ pub(crate) async fn run(fixture: &Fixture, length: Duration) -> Result<()> {
     Ok(())
 }
 
-async fn work(config: Config, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) -> Result<()> {
-    while !stop.load(Ordering::Relaxed) {
-        let mut session = Session::open(&config, NoTls, "sealed").await?;
+async fn work(
+    mut session: Session,
+    config: Config,
+    stop: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+) -> Result<()> {
+    loop {
         for number in 0..OPERATIONS {
             if stop.load(Ordering::Relaxed) {
-                break;
+                return Ok(());
             }
             let work = if number % 4 == 0 {
                 Work::Transaction
@@ -104,6 +124,7 @@ async fn work(config: Config, stop: Arc<AtomicBool>, done: Arc<AtomicU64>) -> Re
             session.once(work).await?;
             done.fetch_add(1, Ordering::Relaxed);
         }
+        drop(session);
+        session = Session::open(&config, NoTls, "sealed").await?;
     }
-    Ok(())
 }
