@@ -323,11 +323,20 @@ def notifications(record, url):
 
 
 def cancelling(record, url):
-    with psycopg.connect(url, autocommit=True) as connection:
-        timer = threading.Timer(0.3, connection.cancel_safe)
-        timer.start()
+    sleeps = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event = 'PgSleep'"
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        psycopg.connect(url, autocommit=True) as watching,
+    ):
+        def cancel():
+            # Until the statement runs there is nothing to cancel.
+            while not watching.execute(sleeps, [connection.info.backend_pid]).fetchall():
+                pass
+            connection.cancel_safe()
+        canceller = threading.Thread(target=cancel)
+        canceller.start()
         attempt(record, "cancelled", connection, "SELECT pg_sleep(60)")
-        timer.join()
+        canceller.join()
         attempt(record, "usable", connection, "SELECT code FROM items WHERE id = 1")
 
 
