@@ -50,7 +50,7 @@ async fn cancels(fixture: &Fixture, client: &Client, canceller: &Canceller) {
         fixture.until_it_sleeps(pid).await;
         canceller.cancel(client.cancel_token()).await.unwrap();
     };
-    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let sleep = client.batch_execute("SELECT pg_sleep(120)");
     let (slept, ()) = tokio::join!(sleep, cancelling);
     assert_eq!(code(&slept.unwrap_err()), "57014");
     client

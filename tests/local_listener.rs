@@ -223,7 +223,7 @@ async fn a_statement_is_cancelled_over_the_same_socket() {
         fixture.until_it_sleeps(pid).await;
         token.cancel_query(NoTls).await.unwrap();
     };
-    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let sleep = client.batch_execute("SELECT pg_sleep(120)");
     let (slept, ()) = tokio::join!(sleep, cancelling);
     assert_eq!(code(&slept.unwrap_err()), "57014");
     works(&client, 1).await;
@@ -264,7 +264,7 @@ async fn a_cancel_request_goes_to_the_host_of_its_session() {
             _ = wrong.accept() => panic!("the request has come to another host"),
         }
     };
-    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let sleep = client.batch_execute("SELECT pg_sleep(120)");
     let (error, ()) = tokio::join!(sleep, cancelling);
     assert_eq!(code(&error.unwrap_err()), "57014");
 }

@@ -247,7 +247,7 @@ async fn cancels(fixture: &Fixture, client: &Client) {
         fixture.until_it_sleeps(pid).await;
         token.cancel_query(NoTls).await.unwrap();
     };
-    let sleep = client.batch_execute("SELECT pg_sleep(600)");
+    let sleep = client.batch_execute("SELECT pg_sleep(120)");
     let (slept, ()) = tokio::join!(sleep, cancelling);
     assert_eq!(code(&slept.unwrap_err()), "57014");
 }
