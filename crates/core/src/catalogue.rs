@@ -2,8 +2,12 @@
 //!
 //! The catalogue may add protection (a partition inherits its parent's), never remove it.
 
+mod held;
+
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use held::{CellType, Function, Held};
 
 use crate::ddl;
 use crate::policy::Mode;
@@ -132,6 +136,9 @@ pub enum Resolution<'c> {
 pub struct Catalogue {
     by_name: HashMap<String, Named>,
     by_oid: HashMap<u32, Arc<Relation>>,
+    cell_types: HashMap<u32, Vec<CellType>>,
+    functions: HashMap<String, Vec<Function>>,
+    holders: HashMap<u32, String>,
     state: CatalogueState,
 }
 
@@ -177,6 +184,46 @@ impl Catalogue {
         }
         let named = self.by_name.entry(relation.name.clone()).or_default();
         named.relations.push(relation);
+    }
+
+    /// Takes the types that hold cells, and the functions of these.
+    pub fn hold(&mut self, held: Held) {
+        self.state = CatalogueState::default();
+        self.cell_types.clear();
+        for ty in held.types {
+            self.cell_types.entry(ty.oid).or_default().push(ty);
+        }
+        self.functions.clear();
+        for function in held.functions {
+            let of_name = self.functions.entry(function.name.clone()).or_default();
+            of_name.push(function);
+        }
+        self.holders = held.relations;
+    }
+
+    /// What is known of a type that holds cells, more than once where it does through several views.
+    pub fn cell_type(&self, oid: u32) -> &[CellType] {
+        self.cell_types.get(&oid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every type that holds cells, or may.
+    pub fn cell_types(&self) -> impl Iterator<Item = &CellType> {
+        self.cell_types.values().flatten()
+    }
+
+    /// The functions of a name under which one takes or returns cells.
+    pub fn functions(&self, name: &str) -> &[Function] {
+        self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The names of functions that take or return cells.
+    pub fn function_names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
+    /// Relations with a column of a type that holds cells, and views over these, by object identifier.
+    pub fn holders(&self) -> &HashMap<u32, String> {
+        &self.holders
     }
 
     /// What it holds now.

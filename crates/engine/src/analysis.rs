@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use sealwire_core::catalogue::{Attribute, Catalogue, Relation, SessionFacts};
+use sealwire_core::catalogue::{Attribute, Catalogue, Held, Relation, SessionFacts};
 use sealwire_core::policy::{ColumnId, EnumType, Policy, TableSpec};
 use sealwire_core::types::ScalarType;
 use sealwire_sql::{Context, Matcher, MismatchKind, Names, Plan, Protocol, Reading, Verdict};
@@ -138,8 +138,14 @@ impl Analysis {
     pub(crate) fn may_mention(&self, text: &[u8]) -> bool {
         let tables = self.policy.tables().iter().map(|table| &table.name);
         let names = tables.chain(self.catalogue.relations().map(|relation| &relation.name));
-        let mut names = names.filter(|name| !name.is_empty());
-        names.any(|name| mention::may_name(text, name))
+        let names = names.chain(self.catalogue.holders().values());
+        let names = names.map(String::as_str);
+        let mut names = names.chain(self.catalogue.function_names());
+        let may_name = |name: &str| !name.is_empty() && mention::may_name(text, name);
+        let mut types = self.catalogue.cell_types();
+        // A type of the database's own stands for a value where a domain is defined over it.
+        names.any(may_name)
+            || mention::has_word(text, b"domain") && types.any(|ty| may_name(&ty.name))
     }
 
     /// Analyses a text that can name something protected.
@@ -335,12 +341,13 @@ impl Analysis {
         }
     }
 
-    /// Takes catalogue rows: all of them anew, or more of them.
+    /// Takes catalogue rows: all of them anew, or more of them. `held` comes with all of them.
     pub(crate) fn note_relations(
         &mut self,
         relations: Vec<Relation>,
         asked: Vec<String>,
         anew: bool,
+        held: Option<Held>,
     ) {
         if anew {
             self.catalogue = Catalogue::default();
@@ -354,6 +361,9 @@ impl Analysis {
         let names: Vec<String> = relations.iter().map(|r| r.name.clone()).collect();
         for relation in relations {
             self.catalogue.insert(relation);
+        }
+        if let Some(held) = held {
+            self.catalogue.hold(held);
         }
         self.catalogue.mark_asked(names.into_iter().chain(asked));
         self.index();
@@ -375,7 +385,8 @@ impl Analysis {
         }
         self.matcher = matcher;
         self.names_epoch += 1;
-        let mut cell_domains = HashSet::new();
+        let sure = self.catalogue.cell_types().filter(|ty| ty.view == 0);
+        let mut cell_domains: HashSet<u32> = sure.map(|ty| ty.oid).collect();
         let mut encrypted = FxHashMap::default();
         for relation in self.catalogue.relations() {
             let table = self.table_of(relation, 0);

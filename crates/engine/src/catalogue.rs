@@ -4,8 +4,11 @@
 //! delimiter in a name matters, and everything is qualified, so that the search path does not.
 //! Nothing here needs a privilege beyond reading `pg_catalog`, in PostgreSQL 13 and later.
 
+mod held;
+
 use std::collections::HashMap;
 
+pub(crate) use held::{HELD_SQL, held};
 use sealwire_core::catalogue::{Attribute, Relation, RelationKind, SessionFacts};
 use sealwire_core::value::ByteaOutput;
 

@@ -4,7 +4,7 @@
 //! client's, and a Sync inside its batch would commit its implicit transaction, so there a Flush
 //! takes its place.
 
-use sealwire_core::catalogue::Relation;
+use sealwire_core::catalogue::{Held, Relation};
 
 use super::Session;
 use crate::analysis::Analysis;
@@ -28,6 +28,8 @@ pub(super) enum What {
     Facts,
     /// Functions that may change what names mean.
     Functions,
+    /// Types that hold cells, and functions of them.
+    Held,
     /// The protected tables and everything that depends on them, in place of what is known.
     Everything,
     /// Relations of these names and everything that they depend on, in addition to what is known.
@@ -37,7 +39,7 @@ pub(super) enum What {
 impl What {
     /// Everything but the manifest.
     pub(super) fn all() -> Vec<Self> {
-        vec![Self::Facts, Self::Everything, Self::Functions]
+        vec![Self::Facts, Self::Held, Self::Everything, Self::Functions]
     }
 }
 
@@ -47,6 +49,7 @@ pub(super) struct Loaded {
     pub(super) document: Option<Vec<u8>>,
     facts: Option<Facts>,
     functions: Option<Vec<(String, Stale)>>,
+    held: Option<Held>,
     relations: Vec<Relation>,
     /// Names asked for, and whether the relations take the place of what is known.
     asked: Option<(Vec<String>, bool)>,
@@ -73,7 +76,7 @@ impl Session {
         let mut loaded = Loaded::default();
         for what in &whats {
             let parameter = match what {
-                What::Manifest | What::Facts | What::Functions => None,
+                What::Manifest | What::Facts | What::Functions | What::Held => None,
                 What::Everything => {
                     let names = self.analysis.as_ref().map(|a| a.protected_names());
                     let names = names.unwrap_or_default();
@@ -94,6 +97,7 @@ impl Session {
                 }
                 What::Facts => catalogue::FACTS_SQL,
                 What::Functions => catalogue::FUNCTIONS_SQL,
+                What::Held => catalogue::HELD_SQL,
                 What::Everything => catalogue::DEPENDENTS_SQL,
                 What::Relations(_) => catalogue::ANCESTORS_SQL,
             };
@@ -165,6 +169,9 @@ impl Session {
             }
             Some(What::Functions) => {
                 load.loaded.functions = Some(catalogue::functions(body).map_err(malformed)?);
+            }
+            Some(What::Held) => {
+                load.loaded.held = Some(catalogue::held(body).map_err(malformed)?);
             }
             Some(What::Everything | What::Relations(_)) => {
                 let relation = catalogue::relation(body).map_err(malformed)?;
@@ -246,7 +253,7 @@ impl Session {
             analysis.note_functions(functions);
         }
         if let Some((asked, anew)) = loaded.asked {
-            analysis.note_relations(loaded.relations, asked, anew);
+            analysis.note_relations(loaded.relations, asked, anew, loaded.held);
             self.catalogue_fresh |= anew && matches!(self.phase, super::Phase::Ready);
         }
     }

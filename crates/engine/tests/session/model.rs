@@ -432,6 +432,7 @@ impl Model {
             }
             _ if text.starts_with(SELECT_BY_EMAIL) => (vec![], Some(vec![id, self.email_column()])),
             _ if text.contains("current_schemas") => (vec![], catalogue(12)),
+            _ if text.contains("held (kind, oid, view)") => (vec![], catalogue(3)),
             _ if text.contains("pg_proc") => (vec![], catalogue(1)),
             _ if text.contains("related (oid)") => (vec![25], catalogue(8)),
             _ if text.contains("sealwire.manifest") => match self.manifest {
@@ -809,6 +810,7 @@ impl Model {
                 return Err(("42501", "permission denied for table pg_class".into()));
             }
             _ if text.contains("current_schemas") => vec![self.facts()],
+            _ if text.contains("held (kind, oid, view)") => vec![vec![None; 3]],
             _ if text.contains("pg_proc") => vec![vec![self.functions.clone()]],
             _ if text.contains("related (oid)") => self.relations(params[0].as_deref()),
             _ if text.contains("sealwire.manifest") => {

@@ -380,7 +380,7 @@ fn rows_of_a_statement_seen_before_wait_for_its_description() {
 #[test]
 fn a_new_search_path_reads_the_catalogue_once() {
     let mut pair = Pair::new(None);
-    for (path, expected) in [("audit", 4), ("public", 1), ("audit", 1), ("public", 1)] {
+    for (path, expected) in [("audit", 5), ("public", 1), ("audit", 1), ("public", 1)] {
         pair.send(&query(&format!("SET search_path = {path}")));
         pair.server.received.clear();
         pair.send(&query("SELECT id, email FROM public.users"));
@@ -428,7 +428,7 @@ fn what_follows_the_end_of_a_transaction_waits_for_it() {
 fn a_call_of_a_function_that_may_change_the_path_is_not_trusted() {
     for (kind, call, expected) in [
         ("f", "SELECT go()", 1),
-        ("n", "SELECT go()", 3),
+        ("n", "SELECT go()", 4),
         ("f", "SELECT stay()", 0),
     ] {
         let mut pair = Pair::with(Pair::options(), super::model::Model::new(true), None);
@@ -452,7 +452,7 @@ fn a_refusal_looks_at_the_catalogue_again() {
         let frames = pair.ask(&prepare);
         assert_eq!(tags(&frames), "EZ");
         assert_eq!(frames[0].error_field('C').unwrap(), "42703");
-        assert_eq!(loads(&pair), 3, "facts, catalogue and functions");
+        assert_eq!(loads(&pair), 4, "facts, types, catalogue and functions");
         pair.server.nick = true;
         assert_eq!(pair.tags(&prepare), "1Z");
     });
