@@ -221,6 +221,13 @@ impl Catalogue {
         self.functions.keys().map(String::as_str)
     }
 
+    /// Whether a function may have an argument of a type that holds cells.
+    pub fn takes_cells(&self, function: u32) -> bool {
+        let mut functions = self.functions.values().flatten();
+        let of_cells = |ty: &u32| !self.cell_type(*ty).is_empty();
+        functions.any(|it| it.oid == function && it.arguments.iter().any(of_cells))
+    }
+
     /// Relations with a column of a type that holds cells, and views over these, by object identifier.
     pub fn holders(&self) -> &HashMap<u32, String> {
         &self.holders

@@ -181,6 +181,11 @@ impl Analysis {
             })
     }
 
+    /// Whether a function takes cells.
+    pub(crate) fn takes_cells(&self, function: u32) -> bool {
+        self.catalogue.takes_cells(function)
+    }
+
     /// Whether a type is one of the cells' domains.
     pub(crate) fn is_cell_domain(&self, oid: u32) -> bool {
         self.cell_domains.contains(&oid)

@@ -197,11 +197,17 @@ pub(crate) fn effect(text: &[u8], several: bool) -> Effect {
 /// Object identifiers below this are those of the server's own objects.
 const FIRST_NORMAL_OID: u32 = 16_384;
 
+/// The identifier of a function by its bytes, if somebody has made it. One that is cut short is taken
+/// for such, and is zero.
+pub(crate) fn made_function(function: &[u8]) -> Option<u32> {
+    let oid = function.try_into().map_or(0, u32::from_be_bytes);
+    (!(1..FIRST_NORMAL_OID).contains(&oid)).then_some(oid)
+}
+
 /// What a FunctionCall may do, by the bytes of the function's identifier. It may be `set_config`; a
 /// function that someone has made may define relations as well.
 pub(crate) fn of_call(function: &[u8]) -> Effect {
-    let oid = function.try_into().map(u32::from_be_bytes);
-    let is_own = oid.is_ok_and(|oid| oid < FIRST_NORMAL_OID);
+    let is_own = made_function(function).is_none();
     Effect {
         risky: true,
         reported: true,

@@ -122,6 +122,13 @@ impl Report {
         .with_hint("send the two separately")
     }
 
+    /// A FunctionCall of a function that takes cells.
+    pub(crate) fn call_of_cells() -> Self {
+        Self::new("0A000", "refusing to call a function that takes cells")
+            .with_detail("there is no telling under which key to seal a value for it")
+            .with_hint("query the table, not the function")
+    }
+
     /// The server describes a statement otherwise than it was planned.
     pub(crate) fn disagrees() -> Self {
         Self::new(

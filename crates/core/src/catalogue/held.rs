@@ -24,6 +24,8 @@ pub struct CellType {
 /// A function, procedure or aggregate of a name under which one takes or returns cells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
+    /// `pg_proc.oid`.
+    pub oid: u32,
     /// Schema.
     pub schema: String,
     /// Name.

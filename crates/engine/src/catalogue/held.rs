@@ -66,7 +66,7 @@ SELECT
     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) h.oid
     WHERE h.kind OPERATOR(pg_catalog.=) 'c'
       AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog."char"[])),
-  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':',
+  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(':', f.oid,
       pg_catalog.encode(pg_catalog.convert_to(n.nspname::pg_catalog.text, 'UTF8'), 'hex'),
       pg_catalog.encode(pg_catalog.convert_to(f.proname::pg_catalog.text, 'UTF8'), 'hex'),
       f.prorettype, f.proargtypes::pg_catalog.text,
@@ -123,8 +123,9 @@ fn relation(item: &[u8]) -> Result<(u32, String), Malformed> {
 }
 
 fn function(item: &[u8]) -> Result<Function, Malformed> {
-    let [schema, name, returns, arguments, variadic, columns] = fields(item)?;
+    let [oid, schema, name, returns, arguments, variadic, columns] = fields(item)?;
     Ok(Function {
+        oid: number(oid)?,
         schema: string(schema)?,
         name: string(name)?,
         returns: number(returns)?,
@@ -165,13 +166,14 @@ mod tests {
     #[test]
     fn a_row_is_read() {
         let types = "7:0:0:73:64:,8:9:10:73:76:61/25 62/7";
-        let functions = "73:66:7::f:,73:66:2249:23 7:t:/25 65/7";
+        let functions = "5:73:66:7::f:,6:73:66:2249:23 7:t:/25 65/7";
         let read = held(&row([Some(types), Some("9:76"), Some(functions)])).ok();
         let read = read.unwrap_or_default();
         assert_eq!(read.types.len(), 2);
         assert_eq!(read.types[1].columns, [("a".into(), 25), ("b".into(), 7)]);
         assert_eq!((read.types[1].view, read.types[1].row_of), (9, 10));
         assert_eq!(read.relations[&9], "v");
+        assert_eq!((read.functions[0].oid, read.functions[1].oid), (5, 6));
         assert_eq!(read.functions[0].arguments, []);
         assert_eq!(read.functions[1].arguments, [23, 7]);
         assert!(read.functions[1].variadic);
@@ -186,7 +188,7 @@ mod tests {
             [Some("7:0:0:73:64"), None, None],
             [Some("7:0:0:73:64:61"), None, None],
             [None, Some("9"), None],
-            [None, None, Some("73:66:7::x:")],
+            [None, None, Some("5:73:66:7::x:")],
         ] {
             assert!(held(&row(fields)).is_err(), "{fields:?}");
         }

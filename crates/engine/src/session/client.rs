@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::frame::{HEADER_LEN, Head, Step};
 use crate::message::frontend::{self, Parse, Target};
 use crate::names;
+use crate::poison::Report;
 use crate::queue::{Change, Entry, Expect, Work};
 use crate::statement::{Kind, Portal, Statement};
 
@@ -73,23 +74,54 @@ impl Session {
                 }
                 Ok(Step::Forward(head.len))
             }
-            b'F' => {
-                let seen = head.len.min(HEADER_LEN + 4);
-                let Some(function) = rest.get(HEADER_LEN..seen) else {
-                    return Ok(Step::Starved);
-                };
-                let effect = effect::of_call(function);
-                self.note_effect(effect);
-                self.queue.push(Entry {
-                    effect,
-                    ..Entry::new(Expect::FunctionCall)
-                });
-                self.note_copy_data(false);
-                Ok(Step::Forward(head.len))
-            }
+            b'F' => self.client_call(head, rest),
             b'd' | b'c' | b'f' => self.client_copy(head, rest),
             b'H' if head.len != HEADER_LEN => self.malformed_bare(head),
             _ => Ok(Step::Forward(head.len)),
+        }
+    }
+
+    /// FunctionCall: its values go out as they are, unless the function takes cells.
+    fn client_call(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
+        let seen = head.len.min(HEADER_LEN + 4);
+        let Some(function) = rest.get(HEADER_LEN..seen) else {
+            return Ok(Step::Starved);
+        };
+        if let Some(oid) = effect::made_function(function) {
+            match self.ready_to_call()? {
+                Readiness::Ready if !self.analysis()?.takes_cells(oid) => {}
+                Readiness::Wait => return Ok(Step::Wait),
+                readiness => {
+                    if self.whole(head, rest)?.is_none() {
+                        return Ok(Step::Starved);
+                    }
+                    let report = match readiness {
+                        Readiness::Refused(report) => report,
+                        _ => Report::call_of_cells(),
+                    };
+                    return Ok(self.malformed_with(head, Expect::FunctionCall, report));
+                }
+            }
+        }
+        let effect = effect::of_call(function);
+        self.note_effect(effect);
+        self.queue.push(Entry {
+            effect,
+            ..Entry::new(Expect::FunctionCall)
+        });
+        self.note_copy_data(false);
+        Ok(Step::Forward(head.len))
+    }
+
+    /// Sees to it that the functions that take cells are known.
+    fn ready_to_call(&mut self) -> Result<Readiness, Error> {
+        if !self.queue.answered(self.last_renaming) {
+            self.wait_for(self.last_renaming);
+            return Ok(Readiness::Wait);
+        }
+        match self.analysis()?.stale {
+            Stale::Names => self.ready_to_analyse(),
+            _ => Ok(Readiness::Ready),
         }
     }
 
