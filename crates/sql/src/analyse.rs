@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use crate::Context;
 use crate::infer::{Analyser, Voice};
-use crate::ir::{Query, Script, Setting, Statement, StatementKind, Unsupported};
+use crate::ir::{Action, Query, Script, Setting, Statement, StatementKind, TypeName, Unsupported};
 use crate::matcher::Matcher;
-use crate::parse::{self, DEPTH_MAX, Fault, Tokens};
+use crate::parse::{self, DEPTH_MAX, Fault, Lexeme, Tokens};
 use crate::plan::{
     CheckedPlan, CopyStream, Edit, Output, Outputs, Param, Plan, Protocol, Refusal, RefusalKind,
     Untyped, Verdict,
@@ -61,6 +61,27 @@ enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether nothing is sealed and nothing opened.
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Untouched => true,
+            Self::Planned {
+                outputs: Outputs::Columns(columns),
+                params,
+                edits,
+                ..
+            } => {
+                let is_sealed = |param: &Param| matches!(param, Param::Sealed { .. });
+                edits.is_empty()
+                    && !params.iter().any(is_sealed)
+                    && columns.iter().all(|column| column.column.is_none())
+            }
+            Self::Planned { .. } | Self::Copy { .. } => false,
+        }
+    }
+}
+
 /// Analyses one text.
 pub(crate) fn text(
     text: &str,
@@ -68,12 +89,18 @@ pub(crate) fn text(
     context: &Context<'_>,
     matcher: &Matcher,
 ) -> Verdict {
-    let mentions = matcher.mentions(text);
+    let mentions = matcher.mentions_relation(text);
     let by_name = || may_use_names(text) && uses_names(text, context.names);
-    if !mentions && !by_name() {
+    if !mentions && !matcher.mentions(text) && !by_name() {
         return Verdict::Untouched;
     }
     let verdict = match Tokens::new(text) {
+        // Words that are functions' or types' names elsewhere.
+        Ok(tokens)
+            if !mentions && !by_name() && !matcher.touches_between(&tokens, &(0..text.len())) =>
+        {
+            return Verdict::Untouched;
+        }
         Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
         Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
             let mut resolver = Resolver::new(*context, &matcher.views, depth_max);
@@ -186,19 +213,22 @@ fn script(
             definition: None,
             executes: Vec::new(),
             uses_cursor: false,
+            touches: false,
         };
         let outcome = one.outcome();
+        let has_values = one.has_values();
         let One {
             definition,
             executes,
             uses_cursor,
+            touches,
             ..
         } = one;
-        if let Some(what) = changed.before(statement, matcher, resolver)? {
+        if let Some(what) = changed.before(statement, has_values, matcher, resolver)? {
             return Err(after_renaming(what, statement.range.start).into());
         }
         let outcome = outcome?;
-        let protected = !matches!(outcome, Outcome::Untouched);
+        let protected = touches || !matches!(outcome, Outcome::Untouched);
         changed.make(statement, protected, matcher, resolver)?;
         plan.uses_names |= uses_cursor || !executes.is_empty();
         plan.executes.extend(executes);
@@ -369,6 +399,8 @@ struct One<'a, 'c: 'a, 'r> {
     definition: Option<Definition>,
     executes: Vec<String>,
     uses_cursor: bool,
+    /// It names no protected relation, but a function or a type that has to do with cells.
+    touches: bool,
 }
 
 impl<'a, 'c: 'a> One<'a, 'c, '_> {
@@ -384,7 +416,75 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         {
             return Err(utility::code("a function", range.start).into());
         }
-        self.kind(&self.statement.kind, protected)
+        if protected || !self.touches_cells()? {
+            return self.kind(&self.statement.kind, protected);
+        }
+        self.touches = true;
+        match self.kind(&self.statement.kind, true) {
+            Err(Stop::Refused(_)) if !self.has_values() => {
+                (self.definition, self.uses_cursor) = (None, false);
+                self.executes.clear();
+                self.kind(&self.statement.kind, false)
+            }
+            // Nothing of it needs a look at the answers.
+            Ok(outcome) if outcome.is_plain() && self.is_alone() => Ok(Outcome::Untouched),
+            outcome => outcome,
+        }
+    }
+
+    /// Whether a statement gives no name to anything that could be used behind it.
+    fn is_alone(&self) -> bool {
+        match &self.statement.kind {
+            StatementKind::Query(_) => true,
+            StatementKind::Utility(utility) => matches!(utility.action, Action::Define { .. }),
+            _ => false,
+        }
+    }
+
+    /// Whether a statement on plain relations has to do with cells all the same: by a function that
+    /// takes or returns some, or a type that holds some.
+    fn touches_cells(&mut self) -> Result<bool, Stop> {
+        for call in &self.statement.calls {
+            if self.matcher.is_function(call.name) && self.resolver.calls_of(call)? {
+                return Ok(true);
+            }
+        }
+        let mut types: Vec<&TypeName<'a>> = self.statement.types.iter().collect();
+        match &self.statement.kind {
+            StatementKind::Utility(utility) => types.extend(utility.new_types()),
+            // What stands behind that which is not understood has not been read.
+            StatementKind::Unsupported(_) => {
+                let range = &self.statement.range;
+                return Ok(self.matcher.touches_between(self.tokens, range));
+            }
+            _ => {}
+        }
+        for ty in types {
+            if self.holds_cells(ty)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a type holds cells, that of a relation's column (`%TYPE`) and its row among them.
+    fn holds_cells(&mut self, ty: &TypeName<'a>) -> Result<bool, Stop> {
+        let of_relation = ty.parts.iter().any(|part| self.matcher.is_name(part.text));
+        Ok(ty.odd && of_relation || self.resolver.named_type(ty)?.is_some())
+    }
+
+    /// Whether a statement has a constant or a parameter in it.
+    fn has_values(&self) -> bool {
+        let range = &self.statement.range;
+        let mut tokens = self.tokens.iter().filter(|it| range.contains(&it.start));
+        tokens.any(|token| match token.lexeme {
+            Lexeme::String | Lexeme::Number | Lexeme::Param => true,
+            // Strings of bits, which have no lexeme of their own.
+            Lexeme::Other => {
+                matches!(self.text.get(token.start..token.end), Some(text) if text.contains('\''))
+            }
+            _ => token.is_keyword("true") || token.is_keyword("false"),
+        })
     }
 
     fn kind(&mut self, kind: &'a StatementKind<'a>, protected: bool) -> Result<Outcome, Stop> {

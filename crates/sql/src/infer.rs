@@ -269,6 +269,7 @@ impl<'a, 'c: 'a, 'r> Analyser<'a, 'c, 'r> {
                         None if column.unlisted => Holds::Unlisted(Unlisted {
                             relation: info.oid,
                             path,
+                            ty: column.ty,
                         }),
                         None => Holds::Plain(path),
                     },

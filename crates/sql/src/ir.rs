@@ -34,9 +34,13 @@ pub(crate) struct Statement<'t> {
     pub(crate) names: Range<usize>,
     /// Every relation name that the statement uses as one, hidden by a CTE or not.
     pub(crate) relations: Vec<RelationRef<'t>>,
+    /// The name of every function that the statement calls by its name.
+    pub(crate) calls: Vec<RelationRef<'t>>,
+    /// The types of casts, and of column definition lists of functions in FROM.
+    pub(crate) types: Vec<TypeName<'t>>,
 }
 
-/// A relation name in a statement.
+/// A name in a statement: of a relation, or of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RelationRef<'t> {
     pub(crate) schema: Option<&'t str>,
@@ -226,7 +230,7 @@ pub(crate) enum FromItem<'t> {
 #[derive(Debug)]
 pub(crate) struct TableFunction<'t> {
     pub(crate) call: Expr<'t>,
-    pub(crate) columns: Option<Vec<Name<'t>>>,
+    pub(crate) columns: Option<Vec<(Name<'t>, TypeName<'t>)>>,
 }
 
 #[derive(Debug)]
@@ -404,6 +408,33 @@ pub(crate) struct Utility<'t> {
     pub(crate) changes_names: bool,
     /// Names of relations that show, or are parts of, the others that it names afterwards.
     pub(crate) makes: Vec<String>,
+    /// What it says of types and functions.
+    pub(crate) types: Types<'t>,
+}
+
+/// What a statement says of types and functions.
+#[derive(Debug, Default)]
+pub(crate) struct Types<'t> {
+    /// Types and functions that it makes others of, or gives a name.
+    pub(crate) of: Vec<TypeName<'t>>,
+    /// Names of the types and functions that it makes of these.
+    pub(crate) makes: Vec<String>,
+    /// Types that it has a constant for.
+    pub(crate) valued: Vec<TypeName<'t>>,
+}
+
+impl<'t> Utility<'t> {
+    /// The types of the columns that it adds to a relation.
+    pub(crate) fn new_types(&self) -> impl Iterator<Item = &TypeName<'t>> {
+        let parts = match &self.action {
+            Action::Define { parts, .. } => parts.as_slice(),
+            _ => &[],
+        };
+        parts.iter().filter_map(|part| match part {
+            Part::NewColumn { ty, .. } => ty.as_ref(),
+            _ => None,
+        })
+    }
 }
 
 /// What a utility statement does, as far as protection is concerned.
@@ -578,6 +609,12 @@ pub(crate) enum ExprKind<'t> {
     Array(Vec<Expr<'t>>, Option<usize>),
     Row(Vec<Expr<'t>>),
     Call(Box<Call<'t>>),
+    /// `(composite).field`, `(array)[1]`: a field's name, or nothing for a subscript, in order.
+    Inner {
+        base: Box<Expr<'t>>,
+        steps: Vec<Option<&'t str>>,
+        subscripts: Vec<Expr<'t>>,
+    },
     /// Takes plain values and gives one.
     Plain {
         what: &'static str,

@@ -1,6 +1,7 @@
 //! Statement analysis: SQL text to a checked plan or a refusal.
 
 mod analyse;
+mod held;
 mod infer;
 mod ir;
 mod matcher;

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sealwire_core::catalogue::{Attribute, Catalogue};
-use sealwire_core::policy::Policy;
+use sealwire_core::ddl;
+use sealwire_core::policy::{Mode, Policy};
 
-use crate::parse::{Lexeme, Tokens, each_word, has_folded_name};
+use crate::parse::{Lexeme, Tok, Tokens, each_word, has_folded_name};
 use crate::session::{self, Naming};
 use crate::views::Views;
 
@@ -16,6 +17,10 @@ use crate::views::Views;
 #[derive(Debug)]
 pub struct Matcher {
     names: HashSet<Box<str>>,
+    /// Names of functions that take or return cells: they count only where they are called.
+    functions: HashSet<Box<str>>,
+    /// Names of types that hold cells: they count only where a type stands.
+    types: HashSet<Box<str>>,
     /// For every first byte of a name, a bit per length (63 stands for all longer ones): most
     /// words of a text are told apart by these alone.
     lengths: Box<[u64; 256]>,
@@ -27,6 +32,8 @@ impl Matcher {
     pub fn new(policy: &Policy, catalogue: &Catalogue) -> Self {
         let mut matcher = Self {
             names: HashSet::new(),
+            functions: HashSet::new(),
+            types: HashSet::new(),
             lengths: Box::new([0; 256]),
             views: Views::default(),
         };
@@ -39,7 +46,9 @@ impl Matcher {
             for &source in relation.parents.iter().chain(&relation.reads) {
                 dependents.entry(source).or_default().push(relation.oid);
             }
-            let unlisted = || relation.attributes.iter().any(Attribute::holds_cells);
+            let holds_cells =
+                |it: &Attribute| it.holds_cells() || !catalogue.cell_type(it.type_oid).is_empty();
+            let unlisted = || relation.attributes.iter().any(holds_cells);
             if policy.table(&relation.schema, &relation.name).is_some() || unlisted() {
                 open.push(relation.oid);
             }
@@ -55,36 +64,87 @@ impl Matcher {
                 }
             }
         }
+        for name in catalogue.holders().values() {
+            matcher.add(name);
+        }
+        let mut functions = HashSet::new();
+        functions.extend(catalogue.function_names().map(Box::from));
+        let mut types = HashSet::new();
+        for mode in [Mode::Deterministic, Mode::Randomized] {
+            types.extend(ddl::domain(mode).rsplit('.').next().map(Box::from));
+        }
+        types.extend(catalogue.cell_types().map(|ty| ty.name.as_str().into()));
+        for word in functions.iter().chain(&types) {
+            matcher.note_length(word);
+        }
+        (matcher.functions, matcher.types) = (functions, types);
         matcher
     }
 
     fn add(&mut self, name: &str) {
-        if let Some(first) = name.bytes().next() {
-            self.lengths[usize::from(first)] |= 1 << name.len().min(63);
+        if !name.is_empty() {
+            self.note_length(name);
             self.names.insert(name.into());
         }
     }
 
-    /// Whether this is one of the names.
-    pub(crate) fn is_name(&self, word: &str) -> bool {
-        word.bytes().next().is_some_and(|first| {
-            self.lengths[usize::from(first)] & (1 << word.len().min(63)) != 0
-                && self.names.contains(word)
-        })
+    fn note_length(&mut self, name: &str) {
+        if let Some(first) = name.bytes().next() {
+            self.lengths[usize::from(first)] |= 1 << name.len().min(63);
+        }
     }
 
-    /// Whether a text can name one of them: one pass over the tokens, no tree. `false` is a proof
-    /// that it does not, and the text may go out without [`crate::analyse`].
+    fn may_be(&self, word: &str) -> bool {
+        word.bytes()
+            .next()
+            .is_some_and(|first| self.lengths[usize::from(first)] & (1 << word.len().min(63)) != 0)
+    }
+
+    /// Whether this is one of the names.
+    pub(crate) fn is_name(&self, word: &str) -> bool {
+        self.may_be(word) && self.names.contains(word)
+    }
+
+    /// Whether this is the name of a function that takes or returns cells.
+    pub(crate) fn is_function(&self, word: &str) -> bool {
+        self.may_be(word) && self.functions.contains(word)
+    }
+
+    /// Whether this is the name of a type that holds cells.
+    pub(crate) fn is_type(&self, word: &str) -> bool {
+        self.may_be(word) && self.types.contains(word)
+    }
+
+    /// Whether the word may concern something protected.
+    fn is_word(&self, word: &str) -> bool {
+        self.may_be(word)
+            && (self.names.contains(word)
+                || self.functions.contains(word)
+                || self.types.contains(word))
+    }
+
+    /// Whether a text can name one of them, or a function or a type that has to do with cells: one
+    /// pass over the tokens, no tree. `false` is a proof that it does not, and the text may go out
+    /// without [`crate::analyse`].
     pub fn mentions(&self, text: &str) -> bool {
+        self.any_word(text, Self::is_word)
+    }
+
+    /// Whether a text can name a relation of these.
+    pub(crate) fn mentions_relation(&self, text: &str) -> bool {
+        self.any_word(text, Self::is_name)
+    }
+
+    fn any_word(&self, text: &str, test: impl Fn(&Self, &str) -> bool) -> bool {
         let mut code = false;
         let read = each_word(text, |lexeme| match lexeme {
             Word::Name(word) => {
                 code = code || runs_code(word);
-                self.is_name(word)
+                test(self, word)
             }
             Word::Keyword(word) => {
                 code = code || brings_code(word);
-                self.is_name(word)
+                test(self, word)
             }
             Word::String(value) => code && self.in_code(value),
         });
@@ -101,13 +161,13 @@ impl Matcher {
                 Word::Name(word) => {
                     each(word);
                     code = code || runs_code(word);
-                    mentions = mentions || self.is_name(word);
+                    mentions = mentions || self.is_word(word);
                 }
                 Word::Keyword(word) => {
                     each(word);
                     code = code || brings_code(word);
                     naming.note(word);
-                    mentions = mentions || self.is_name(word);
+                    mentions = mentions || self.is_word(word);
                 }
                 Word::String(value) => mentions = mentions || code && self.in_code(value),
             }
@@ -137,9 +197,10 @@ impl Matcher {
         }
     }
 
-    /// The names, in no order.
+    /// The words of which a text has one that [`Self::mentions`] something, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(AsRef::as_ref)
+        let names = self.names.iter().chain(&self.functions).chain(&self.types);
+        names.map(AsRef::as_ref)
     }
 
     /// The first of the names that a text has in it, for messages.
@@ -176,6 +237,25 @@ impl Matcher {
                 Lexeme::Keyword(word) => self.is_name(word),
                 _ => false,
             })
+    }
+
+    /// Whether a part of a text may call a function that takes or returns cells, or has the name of a
+    /// type that holds some: as far as its tokens tell.
+    pub(crate) fn touches_between(
+        &self,
+        tokens: &Tokens<'_>,
+        range: &std::ops::Range<usize>,
+    ) -> bool {
+        let in_range = |token: &&Tok<'_>| range.contains(&token.start);
+        let mut tokens = tokens.iter().filter(in_range).peekable();
+        while let Some(token) = tokens.next() {
+            let Some(word) = token.word() else { continue };
+            let called = tokens.peek().is_some_and(|next| next.is_char(b'('));
+            if self.is_type(word) || called && self.is_function(word) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a piece of code names one of them: the name stands in it as a word of its own,

@@ -4,6 +4,7 @@
 //! The adapter takes every node apart field by field: a node kind, or a field with something in
 //! it, that it does not know makes the statement [`Unsupported`], never a smaller statement.
 
+mod definition;
 mod document;
 mod expr;
 mod query;
@@ -15,8 +16,9 @@ use std::ops::Range;
 
 use rupg_sql::nodes as pg;
 
+pub(crate) use self::statement::ALTER_TYPE;
 pub(crate) use self::tokens::{Lexeme, Tok, Tokens, calls_set_config, each_word, has_folded_name};
-use crate::ir::{Name, RelationRef, Script, Statement, StatementKind, Unsupported};
+use crate::ir::{Name, RelationRef, Script, Statement, StatementKind, TypeName, Unsupported};
 
 /// Levels of nesting that a statement may have in all.
 pub(crate) const DEPTH_MAX: usize = 1_000;
@@ -78,6 +80,8 @@ pub(crate) fn lower<'t>(
         names: Vec::new(),
         settled: Vec::new(),
         relations: Vec::new(),
+        calls: Vec::new(),
+        types: Vec::new(),
         ctes: Vec::new(),
         depth: 0,
         depth_max,
@@ -112,6 +116,8 @@ pub(crate) fn lower<'t>(
             range: start..end,
             names: first_name..lower.names.len(),
             relations: std::mem::take(&mut lower.relations),
+            calls: std::mem::take(&mut lower.calls),
+            types: std::mem::take(&mut lower.types),
         });
     }
     Ok(Script {
@@ -128,6 +134,8 @@ struct Lower<'t> {
     names: Vec<&'t str>,
     settled: Vec<u32>,
     relations: Vec<RelationRef<'t>>,
+    calls: Vec<RelationRef<'t>>,
+    types: Vec<TypeName<'t>>,
     /// Names of the common table expressions in scope, innermost last.
     ctes: Vec<&'t str>,
     depth: usize,

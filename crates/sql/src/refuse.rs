@@ -325,6 +325,26 @@ pub(crate) fn unlisted_mixed(path: Path<'_>, with: &str, at: usize) -> Refusal {
     .at(at)
 }
 
+/// A value for what a function takes or returns, or for a type, with cells in it.
+pub(crate) fn outside_value(path: Path<'_>, at: usize) -> Refusal {
+    outside(
+        format!("refusing to send a value to `{path}`: it is a function or a type with cells"),
+        at,
+    )
+}
+
+/// The same with anything else than more of it.
+pub(crate) fn outside_mixed(path: Path<'_>, with: &str, at: usize) -> Refusal {
+    outside(format!("refusing to mix cells of `{path}` with {with}"), at)
+}
+
+fn outside(message: String, at: usize) -> Refusal {
+    refuse(RefusalKind::FunctionOfEncrypted, message)
+        .detail("there is no telling under which key to seal a value for it")
+        .hint("query the table, not the function, and make types of plain columns only")
+        .at(at)
+}
+
 /// A whole row that holds cells.
 pub(crate) fn whole_row(path: Path<'_>, at: usize) -> Refusal {
     refuse(

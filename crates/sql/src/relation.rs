@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
-use sealwire_core::catalogue::{Attribute, Relation, RelationKind, Resolution};
+use sealwire_core::catalogue::{Relation, RelationKind, Resolution};
 use sealwire_core::policy::{ColumnId, ColumnSpec, Policy, TableSpec};
 
 use crate::Context;
@@ -139,6 +139,8 @@ pub(crate) struct RelationColumn<'c> {
     pub(crate) others: Vec<ColumnId>,
     /// Its type says that it holds cells, and the manifest does not list it.
     pub(crate) unlisted: bool,
+    /// `atttypid` of one that is not encrypted.
+    pub(crate) ty: u32,
     pub(crate) has_default: bool,
     /// The server computes it from other columns; COPY leaves it out of its default list.
     pub(crate) computed: bool,
@@ -198,6 +200,8 @@ pub(crate) struct Resolver<'a> {
     /// While the definition of a view is read: the relations that it reads. Its text names them as
     /// some search path needed it, which need not be the present one.
     within: Vec<u32>,
+    /// Names of types that the text has made of such that hold cells.
+    pub(crate) made_types: Vec<String>,
     /// Levels of nesting that the stack at hand allows.
     pub(crate) depth_max: usize,
 }
@@ -210,6 +214,7 @@ impl<'a> Resolver<'a> {
             known: BTreeMap::new(),
             open: Vec::new(),
             within: Vec::new(),
+            made_types: Vec::new(),
             depth_max,
         }
     }
@@ -333,7 +338,7 @@ impl<'a> Resolver<'a> {
         self.described_for_use(relation, at)
     }
 
-    fn described_for_use(
+    pub(crate) fn described_for_use(
         &mut self,
         relation: &'a Relation,
         at: usize,
@@ -405,7 +410,10 @@ impl<'a> Resolver<'a> {
     }
 
     /// What is encrypted in a relation: by the policy, by its parents, by its definition.
-    fn describe(&mut self, relation: &'a Relation) -> Result<Rc<RelationInfo<'a>>, Stop> {
+    pub(crate) fn describe(
+        &mut self,
+        relation: &'a Relation,
+    ) -> Result<Rc<RelationInfo<'a>>, Stop> {
         if let Some(info) = self.known.get(&relation.oid) {
             return Ok(Rc::clone(info));
         }
@@ -421,6 +429,7 @@ impl<'a> Resolver<'a> {
                     column: None,
                     others: Vec::new(),
                     unlisted: false,
+                    ty: 0,
                     has_default: attribute.has_default || attribute.generated,
                     // An identity column has no `atthasdef`.
                     computed: attribute.has_default && attribute.generated,
@@ -445,7 +454,13 @@ impl<'a> Resolver<'a> {
         described?;
         for column in info.columns.iter_mut().filter(|c| c.column.is_none()) {
             let attribute = relation.attribute(column.name);
-            column.unlisted = attribute.is_some_and(Attribute::holds_cells);
+            column.unlisted = match attribute {
+                Some(attribute) => {
+                    attribute.holds_cells() || self.type_holds(attribute.type_oid)?
+                }
+                None => false,
+            };
+            column.ty = attribute.map_or(0, |attribute| attribute.type_oid);
         }
         let info = Rc::new(info);
         self.known.insert(relation.oid, Rc::clone(&info));
@@ -580,6 +595,7 @@ fn protect<'c>(
             column: Some(id),
             others: Vec::new(),
             unlisted: false,
+            ty: 0,
             has_default: false,
             computed: false,
             mismatch,

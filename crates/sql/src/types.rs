@@ -18,8 +18,37 @@ pub(crate) struct TypeId(u32);
 /// no value of the client's may meet them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unlisted<'a> {
+    /// The relation, or zero for what functions take and return, and for values of types.
     pub(crate) relation: u32,
+    /// The column, the function or the type.
     pub(crate) path: Path<'a>,
+    /// Its type, or zero where that is not known.
+    pub(crate) ty: u32,
+}
+
+impl<'a> Unlisted<'a> {
+    /// What a function takes or returns, or a value of a type.
+    pub(crate) fn outside(path: Path<'a>, ty: u32) -> Self {
+        Self {
+            relation: 0,
+            path,
+            ty,
+        }
+    }
+
+    fn refuse_value(&self, at: usize) -> Refusal {
+        match self.relation {
+            0 => refuse::outside_value(self.path, at),
+            _ => refuse::unlisted_value(self.path, at),
+        }
+    }
+
+    fn refuse_mixed(&self, with: &str, at: usize) -> Refusal {
+        match self.relation {
+            0 => refuse::outside_mixed(self.path, with, at),
+            _ => refuse::unlisted_mixed(self.path, with, at),
+        }
+    }
 }
 
 /// What is known of a set.
@@ -212,6 +241,15 @@ impl<'a> Types<'a> {
         self.push(Tag::Unlisted(column))
     }
 
+    /// The column, or what a function gives, that the members of a set are of, if they hold cells
+    /// that the manifest does not list.
+    pub(crate) fn as_unlisted(&mut self, id: TypeId) -> Option<Unlisted<'a>> {
+        match self.class(id).1.tag {
+            Tag::Unlisted(unlisted) => Some(unlisted),
+            _ => None,
+        }
+    }
+
     pub(crate) fn array(&mut self, element: TypeId) -> TypeId {
         self.push(Tag::Array(element))
     }
@@ -315,19 +353,14 @@ impl<'a> Types<'a> {
 
     fn unlisted_meets(&self, column: Unlisted<'a>, other: Tag<'a>, site: Site) -> Refusal {
         match other {
-            Tag::Sealed(id) => refuse::unlisted_mixed(
-                column.path,
-                &format!("encrypted column `{}`", self.policy.column(id).path()),
-                site.at,
-            ),
-            Tag::Unlisted(other) => {
-                refuse::unlisted_mixed(column.path, &format!("`{}`", other.path), site.at)
+            Tag::Sealed(id) => {
+                let path = self.policy.column(id).path();
+                column.refuse_mixed(&format!("encrypted column `{path}`"), site.at)
             }
-            _ if site.param.is_some() => refuse::unlisted_value(column.path, site.at),
-            Tag::Plain(why) => refuse::unlisted_mixed(column.path, &why.words(), site.at),
-            Tag::Unknown | Tag::Array(_) => {
-                refuse::unlisted_mixed(column.path, "an array", site.at)
-            }
+            Tag::Unlisted(other) => column.refuse_mixed(&format!("`{}`", other.path), site.at),
+            _ if site.param.is_some() => column.refuse_value(site.at),
+            Tag::Plain(why) => column.refuse_mixed(&why.words(), site.at),
+            Tag::Unknown | Tag::Array(_) => column.refuse_mixed("an array", site.at),
         }
     }
 
@@ -663,7 +696,7 @@ impl<'a> Types<'a> {
             tag = self.class(element).1.tag;
         }
         match tag {
-            Tag::Unlisted(column) => refuse::unlisted_value(column.path, at),
+            Tag::Unlisted(column) => column.refuse_value(at),
             _ => refuse::unlisted_value(Path::Name("?"), at),
         }
     }

@@ -6,8 +6,9 @@
 use sealwire_core::catalogue::Relation;
 
 use super::utility;
-use crate::ir::{Action, Part, RelationRef, Statement, StatementKind, Table};
+use crate::ir::{Action, Part, RelationRef, Statement, StatementKind, Table, TypeName, Utility};
 use crate::matcher::Matcher;
+use crate::parse::ALTER_TYPE;
 use crate::relation::{Resolver, Stop};
 
 /// What has changed so far.
@@ -18,6 +19,10 @@ pub(super) struct Changed<'t> {
     made: Vec<Made<'t>>,
     /// Names that schemas have got.
     schemas: Vec<&'t str>,
+    /// Types that may hold cells by now, and functions that may take or return some.
+    named: Vec<&'t str>,
+    /// A type has cells by now that columns of any relation may be of.
+    spreads: bool,
 }
 
 /// A relation that a statement has made of protected ones, or given a name.
@@ -34,12 +39,15 @@ impl<'t> Changed<'t> {
     pub(super) fn before(
         &self,
         statement: &Statement<'t>,
+        has_values: bool,
         matcher: &Matcher,
         resolver: &mut Resolver<'_>,
     ) -> Result<Option<&'static str>, Stop> {
         let Some(what) = self.by else { return Ok(None) };
         let leads = utility::reads(&statement.kind)
-            && (self.uses_made(statement) || self.may_lead(statement, matcher, resolver)?);
+            && (self.uses_made(statement)
+                || has_values && (self.spreads || self.uses_named(statement, matcher))
+                || self.may_lead(statement, matcher, resolver)?);
         Ok((leads || self.bounds_cells(&statement.kind, resolver)?).then_some(what))
     }
 
@@ -47,6 +55,47 @@ impl<'t> Changed<'t> {
     pub(super) fn uses_made(&self, statement: &Statement<'t>) -> bool {
         let mut used = statement.relations.iter();
         used.any(|relation| self.made.iter().any(|made| made.name == relation.name))
+    }
+
+    /// Whether a statement calls a function that may take or return cells by now.
+    fn uses_named(&self, statement: &Statement<'t>, matcher: &Matcher) -> bool {
+        let is_named = |name: &str| self.named.contains(&name) || matcher.is_function(name);
+        // What is not understood has not been read to its end.
+        let is_unread = matches!(statement.kind, StatementKind::Unsupported(_));
+        let mut calls = statement.calls.iter();
+        calls.any(|call| is_named(call.name)) || is_unread && !self.named.is_empty()
+    }
+
+    /// Notes the types and functions that a statement makes of such that have to do with cells, and
+    /// tells whether it gives a relation columns of them.
+    fn name(
+        &mut self,
+        utility: &'t Utility<'t>,
+        matcher: &Matcher,
+        resolver: &mut Resolver<'_>,
+    ) -> Result<bool, Stop> {
+        let is_of = |ty: &TypeName<'t>| {
+            ty.parts.iter().any(|part| {
+                let name = part.text;
+                self.named.contains(&name)
+                    || matcher.is_function(name)
+                    || matcher.is_type(name)
+                    || matcher.is_name(name)
+                    || self.made.iter().any(|made| made.name == name)
+            })
+        };
+        let holds = utility.types.of.iter().any(is_of);
+        let mut columns = false;
+        for ty in utility.new_types() {
+            columns |= resolver.named_type(ty)?.is_some() || is_of(ty);
+        }
+        self.spreads |= columns && utility.what == ALTER_TYPE;
+        if holds {
+            let makes = utility.types.makes.iter();
+            self.named.extend(makes.clone().map(String::as_str));
+            resolver.made_types.extend(makes.cloned());
+        }
+        Ok(columns)
     }
 
     /// Notes what a statement makes. `protected`: as its names were read, it names something protected.
@@ -62,6 +111,15 @@ impl<'t> Changed<'t> {
         };
         if let Action::RenameSchema { new } = &utility.action {
             self.schemas.push(new);
+        }
+        let holds_cells = self.name(utility, matcher, resolver)?;
+        if let Action::Define { table, .. } = &utility.action
+            && holds_cells
+        {
+            self.made.push(Made {
+                name: table.name.text,
+                by_cells: true,
+            });
         }
         let uses_made = self.uses_made(statement);
         let leads = self.by.is_some() && self.may_lead(statement, matcher, resolver)?;

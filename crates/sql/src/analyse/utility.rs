@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use sealwire_core::policy::{ColumnId, Mode, Policy};
+use sealwire_core::policy::{ColumnId, Policy, TableSpec};
 use sealwire_core::types::Family;
 
 use super::{One, Outcome, finish};
@@ -132,6 +132,11 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         };
         if let Action::Define { parts, .. } = &utility.action {
             self.check_row_types(parts)?;
+        }
+        for ty in &utility.types.valued {
+            if self.holds_cells(ty)? {
+                return Err(constant_of_cells(what, start).into());
+            }
         }
         match &utility.action {
             Action::Harmless | Action::Set(_) | Action::End | Action::RenameSchema { .. } => {
@@ -275,11 +280,20 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             self.created(table, parts, parents)?
         } else {
             let schema = table.schema.as_ref().map(|schema| schema.text);
-            if !self.resolver.is_protected(schema, table.name.text)? {
+            let is_protected = self.resolver.is_protected(schema, table.name.text)?;
+            if !(is_protected || self.touches && has_expressions(parts)) {
                 // Only a relation that it refers to is protected.
                 return Ok(as_it_is(true));
             }
-            self.resolver.resolve(schema, table.name.text, table.at)?
+            let info = self.resolver.resolve(schema, table.name.text, table.at)?;
+            match self.new_columns(parts, None)? {
+                added if is_protected || added.is_empty() => info,
+                added => Rc::new(RelationInfo {
+                    columns: info.columns.iter().cloned().chain(added).collect(),
+                    opaque: None,
+                    ..*info
+                }),
+            }
         };
         let bound = parts.iter().find_map(|part| match part {
             Part::Bound { at } => Some(*at),
@@ -348,6 +362,37 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
         }
     }
 
+    /// The columns that a statement gives to a relation, which the manifest may list.
+    fn new_columns(
+        &mut self,
+        parts: &'a [Part<'a>],
+        spec: Option<&TableSpec>,
+    ) -> Result<Vec<RelationColumn<'a>>, Stop> {
+        let policy = self.resolver.context.policy;
+        let mut columns = Vec::new();
+        for part in parts {
+            let Part::NewColumn { name, ty, .. } = part else {
+                continue;
+            };
+            let column = spec.and_then(|spec| policy.column_of(spec, name.text));
+            let holds_cells = match ty {
+                Some(ty) => self.resolver.named_type(ty)?.is_some(),
+                None => false,
+            };
+            columns.push(RelationColumn {
+                name: name.text,
+                column,
+                others: Vec::new(),
+                unlisted: column.is_none() && holds_cells,
+                ty: 0,
+                has_default: false,
+                computed: false,
+                mismatch: None,
+            });
+        }
+        Ok(columns)
+    }
+
     /// A relation that a statement creates: its own columns and those that it gets from others, and
     /// the policy's say on them.
     fn created(
@@ -374,21 +419,7 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
             // protected table of that name, if there is one.
             None => policy.tables_named(name).next(),
         };
-        let mut columns: Vec<RelationColumn<'a>> = parts
-            .iter()
-            .filter_map(|part| match part {
-                Part::NewColumn { name, .. } => Some(RelationColumn {
-                    name: name.text,
-                    column: spec.and_then(|spec| policy.column_of(spec, name.text)),
-                    others: Vec::new(),
-                    unlisted: false,
-                    has_default: false,
-                    computed: false,
-                    mismatch: None,
-                }),
-                _ => None,
-            })
-            .collect();
+        let mut columns = self.new_columns(parts, spec)?;
         for column in inherited {
             match columns.iter_mut().find(|own| own.name == column.name) {
                 None => columns.push(column),
@@ -514,11 +545,11 @@ fn define_part<'a>(
             analyser.account(name);
             let spec = sealed(name.text).map(|id| policy.column(id));
             let Some(spec) = spec else {
-                let is = |mode| {
-                    let domain = sealwire_core::ddl::domain(mode);
-                    ty.as_ref().is_some_and(|ty| is_type(ty, domain))
+                let holds_cells = match ty {
+                    Some(ty) => analyser.resolver.named_type(ty)?.is_some(),
+                    None => false,
                 };
-                if *has_default && (is(Mode::Deterministic) || is(Mode::Randomized)) {
+                if *has_default && holds_cells {
                     let path = info.column_path(name.text);
                     return Err(refuse::unlisted_value(path, *at).into());
                 }
@@ -548,6 +579,26 @@ fn define_part<'a>(
             .into())
         }
     }
+}
+
+/// Whether there is an expression among the parts of a definition.
+fn has_expressions(parts: &[Part<'_>]) -> bool {
+    parts.iter().any(|part| match part {
+        Part::Expr(_) | Part::RowCondition(_) => true,
+        Part::Key(key, _) => matches!(key.key, IndexKey::Expr(_)),
+        _ => false,
+    })
+}
+
+/// A constant that the server would store, or compare, as a cell.
+fn constant_of_cells(what: &str, at: usize) -> Refusal {
+    refuse(
+        RefusalKind::UnsupportedConstruct,
+        format!("refusing to run {what} with a constant for a type that holds cells"),
+    )
+    .detail("there is no telling under which key to seal the constant")
+    .hint("leave defaults and checks with constants out")
+    .at(at)
 }
 
 fn is_type(ty: &TypeName<'_>, path: &str) -> bool {

@@ -1,11 +1,12 @@
 //! Calls of functions.
 
-use super::expr::{either, site};
+use super::expr::{Shape, either, site};
 use super::{Analyser, Result, Taker};
+use crate::held::{Called, Returned};
 use crate::ir::{Call, Expr, ExprKind};
 use crate::refuse::Why;
 use crate::scope::Scope;
-use crate::types::TypeId;
+use crate::types::{Ground, Site, TypeId, Unlisted};
 
 impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn call(
@@ -37,6 +38,9 @@ impl<'a> Analyser<'a, '_, '_> {
         self.plain_all(scope, &call.order, Why::Clause("ORDER BY"))?;
         if let Some(window) = &call.over {
             self.window(scope, window)?;
+        }
+        if let Some(called) = self.resolver.called(call)? {
+            return self.call_of_cells(scope, call, &called);
         }
         let builtin = schema.is_none_or(|schema| schema == "pg_catalog");
         let usual = builtin && !call.variadic && !call.named_args && !call.within_group;
@@ -109,6 +113,59 @@ impl<'a> Analyser<'a, '_, '_> {
                 self.plain_all(scope, &call.args, Why::Argument(name))?;
                 Ok(self.types.plain(result()))
             }
+        }
+    }
+
+    /// A call of a function of the database's own that takes or returns cells: no value of the
+    /// client's may meet them.
+    fn call_of_cells(
+        &mut self,
+        scope: &Scope<'_, 'a>,
+        call: &'a Call<'a>,
+        called: &Called<'a>,
+    ) -> Result<TypeId> {
+        let name = call.parts.last().copied().unwrap_or_default();
+        let cells = |ty| Unlisted::outside(called.path, ty);
+        for (at, arg) in call.args.iter().enumerate() {
+            if called.takes(at, call.named_args) {
+                let shape = self.shape(scope, arg)?;
+                self.given_to(&shape, cells(0), Why::Argument(name), site(arg))?;
+            } else {
+                self.plain(scope, arg, Why::Argument(name))?;
+            }
+        }
+        Ok(match called.returned {
+            Returned::Plain => self.types.plain(Why::Result(name)),
+            Returned::Value(ty) => self.types.unlisted(cells(ty)),
+            Returned::Rows(relation) => {
+                let ty = self.resolver.row_type(relation);
+                self.types.unlisted(cells(ty))
+            }
+            Returned::Columns(_) | Returned::Unclear => self.types.unlisted(cells(0)),
+        })
+    }
+
+    /// A value for what takes cells.
+    pub(super) fn given_to(
+        &mut self,
+        shape: &Shape,
+        cells: Unlisted<'a>,
+        why: Why<'a>,
+        site: Site,
+    ) -> Result<()> {
+        match shape {
+            Shape::Row(fields) => fields
+                .iter()
+                .try_for_each(|field| self.given_to(field, cells, why, site)),
+            Shape::Value(ty) => match self.types.ground(*ty) {
+                Ground::Sealed(_) | Ground::Array(_) | Ground::Deep => {
+                    self.require_plain(*ty, why, site)
+                }
+                Ground::Plain | Ground::Unlisted => {
+                    let cells = self.types.unlisted(cells);
+                    self.same(*ty, cells, site)
+                }
+            },
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::ir::{Expr, ExprKind, Name};
 use crate::plan::{Refusal, RefusalKind};
 use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::scope::{Found, Item, Scope};
-use crate::types::{Site, TypeId};
+use crate::types::{Site, TypeId, Unlisted};
 
 impl<'a> Analyser<'a, '_, '_> {
     pub(super) fn column(
@@ -52,7 +52,12 @@ impl<'a> Analyser<'a, '_, '_> {
         }
     }
 
-    fn found(&mut self, found: Found<'_, 'a>, name: &'a Name<'a>, at: usize) -> Result<TypeId> {
+    pub(super) fn found(
+        &mut self,
+        found: Found<'_, 'a>,
+        name: &'a Name<'a>,
+        at: usize,
+    ) -> Result<TypeId> {
         match found {
             Found::Column(column) => self.reference(column, at),
             Found::Open => {
@@ -109,6 +114,9 @@ impl<'a> Analyser<'a, '_, '_> {
         if !matches!(found, Found::Nothing) {
             // The field's name is left to the tripwire: only a relation's columns are known here.
             let ty = self.found(found, relation, at)?;
+            if let Some(unlisted) = self.types.as_unlisted(ty) {
+                return self.part(unlisted, Some(field.text));
+            }
             let what = "a field selection";
             let site = Site { at, param: None };
             self.require_plain(ty, Why::Operand(what), site)?;
@@ -124,6 +132,22 @@ impl<'a> Analyser<'a, '_, '_> {
             },
             _ => Err(unknown_name(std::slice::from_ref(relation), at).into()),
         }
+    }
+
+    /// A field of a composite value that holds cells, or an element of an array of such.
+    pub(super) fn part(&mut self, of: Unlisted<'a>, field: Option<&'a str>) -> Result<TypeId> {
+        let fields = match field {
+            Some(_) => self.resolver.fields_of(of.ty)?,
+            None => None,
+        };
+        let Some((fields, name)) = fields.zip(field) else {
+            return Ok(self.types.unlisted(Unlisted { ty: 0, ..of }));
+        };
+        Ok(match fields.into_iter().find(|field| field.0 == name) {
+            Some((_, Some(ty))) => self.types.unlisted(Unlisted { ty, ..of }),
+            Some((_, None)) => self.types.plain(Why::Column(Path::Name(name))),
+            None => self.types.unlisted(Unlisted { ty: 0, ..of }),
+        })
     }
 
     /// Whether an expression is a relation's row and nothing else; its names are accounted for then.

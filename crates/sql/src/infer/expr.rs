@@ -9,7 +9,7 @@ use crate::ir::{
 use crate::refuse::{self, Finish, Path, Why, invalid};
 use crate::relation::Stop;
 use crate::scope::Scope;
-use crate::types::{Ground, Site, TypeId};
+use crate::types::{Ground, Site, TypeId, Unlisted};
 
 /// What an expression gives.
 #[derive(Clone, Debug)]
@@ -277,6 +277,27 @@ impl<'a> Analyser<'a, '_, '_> {
                 return Ok(Shape::Row(fields));
             }
             ExprKind::Call(call) => self.call(scope, call, expr.at)?,
+            ExprKind::Inner {
+                base,
+                steps,
+                subscripts,
+            } => {
+                let what = "a subscript or field selection";
+                self.plain_all(scope, subscripts, Why::Operand(what))?;
+                let mut ty = self.value(scope, base)?;
+                for step in steps {
+                    let Some(unlisted) = self.types.as_unlisted(ty) else {
+                        break;
+                    };
+                    ty = self.part(unlisted, *step)?;
+                }
+                if self.types.as_unlisted(ty).is_some() {
+                    ty
+                } else {
+                    self.require_plain(ty, Why::Operand(what), site(base))?;
+                    return Ok(self.operator_result(what));
+                }
+            }
             ExprKind::Plain { what, args } => {
                 self.plain_all(scope, args, Why::Operand(what))?;
                 return Ok(self.operator_result(what));
@@ -609,6 +630,15 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         self.check_row_type(target)?;
         let name = target.parts.last().map_or("", |part| part.text);
+        if self.voice == Voice::Client
+            && let Some(oid @ 1..) = self.resolver.named_type(target)?
+        {
+            let ty = if target.array { 0 } else { oid };
+            let cells = Unlisted::outside(Path::Name(name), ty);
+            let shape = self.shape(scope, arg)?;
+            self.given_to(&shape, cells, Why::CastOperand(name), site(arg))?;
+            return Ok(self.types.unlisted(cells));
+        }
         if let Some(operand) = operand {
             let nulls = self.nulls.len();
             let ty = self.value(scope, arg)?;

@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use super::query::figure_name;
 use super::{Analyser, Named, OutColumn, Result, Taker, unpinned};
+use crate::held::{Called, Returned};
 use crate::ir::{Alias, Expr, ExprKind, FromItem, Join, JoinKind, Table, TableFunction};
-use crate::plan::Refusal;
-use crate::refuse::{self, Finish, Path, Why, invalid};
+use crate::plan::{Refusal, RefusalKind};
+use crate::refuse::{self, Finish, Path, Why, invalid, refuse};
 use crate::relation::RelationInfo;
 use crate::scope::{Holds, Item, Scope, ScopeColumn};
-use crate::types::Site;
+use crate::types::{Site, Unlisted};
 
 /// Functions of one output column that is not called after the function, with its name.
 const VALUE_FUNCTIONS: [&str; 6] = [
@@ -236,7 +237,7 @@ impl<'a> Analyser<'a, '_, '_> {
         let mut open = false;
         let only = functions.len() == 1;
         for function in functions {
-            match self.function_columns(scope, function, alias.filter(|_| only))? {
+            match self.function_columns(scope, function, alias, only)? {
                 Some(more) => columns.extend(more),
                 None => open = true,
             }
@@ -290,8 +291,11 @@ impl<'a> Analyser<'a, '_, '_> {
         &mut self,
         scope: &Scope<'_, 'a>,
         function: &'a TableFunction<'a>,
-        alias: Option<&'a Alias<'a>>,
+        list: Option<&'a Alias<'a>>,
+        only: bool,
     ) -> Result<Option<Vec<OutColumn<'a>>>> {
+        // Columns of several functions are not called by the alias.
+        let alias = list.filter(|_| only);
         let ExprKind::Call(call) = &function.call.kind else {
             let why = Why::Clause("a function in FROM");
             self.plain(scope, &function.call, why)?;
@@ -333,12 +337,21 @@ impl<'a> Analyser<'a, '_, '_> {
         }
         self.value(scope, &function.call)?;
         if let Some(names) = &function.columns {
-            self.account_all(names);
-            let columns = names
-                .iter()
-                .map(|name| self.function_column(name.text))
-                .collect();
+            let mut columns = Vec::with_capacity(names.len());
+            for (name, ty) in names {
+                self.account(name);
+                let ty = self.resolver.named_type(ty)?;
+                let path = Path::Relation("", figure_name(&function.call));
+                columns.push(self.returned_column(name.text, path, ty));
+            }
             return Ok(Some(columns));
+        }
+        if let Some(called) = self.resolver.called(call)?
+            && !matches!(called.returned, Returned::Plain)
+        {
+            return self
+                .returned(called, column_name, list, function.call.at)
+                .map(Some);
         }
         if builtin && VALUE_FUNCTIONS.contains(&name) {
             return Ok(Some(vec![self.function_column("value")]));
@@ -347,6 +360,69 @@ impl<'a> Analyser<'a, '_, '_> {
             return Ok(Some(vec![self.function_column(column_name)]));
         }
         Ok(None)
+    }
+
+    /// The columns of a function that returns cells.
+    fn returned(
+        &mut self,
+        called: Called<'a>,
+        name: &'a str,
+        alias: Option<&'a Alias<'a>>,
+        at: usize,
+    ) -> Result<Vec<OutColumn<'a>>> {
+        let path = called.path;
+        match called.returned {
+            Returned::Plain => Ok(vec![self.function_column(name)]),
+            Returned::Value(ty) => Ok(vec![self.returned_column(name, path, Some(ty))]),
+            Returned::Columns(fields) => Ok(fields
+                .into_iter()
+                .map(|(name, ty)| self.returned_column(name, path, ty))
+                .collect()),
+            Returned::Rows(relation) => {
+                let info = self.resolver.rows_of(relation, at)?;
+                self.use_relation(&info);
+                if alias.is_some_and(|alias| !alias.columns.is_empty())
+                    && !info.pinned
+                    && info.is_encrypted()
+                {
+                    let what = "a list of column aliases";
+                    return Err(unpinned(info.path(), info.order_differs, what, at).into());
+                }
+                let columns = Self::scope_columns(&info, &[]);
+                columns
+                    .iter()
+                    .map(|column| {
+                        Ok(OutColumn {
+                            ty: self.reference(column, at)?,
+                            name: column.name.clone(),
+                            named: column.named,
+                            by_catalogue: column.by_catalogue,
+                            unpinned: column.unpinned,
+                        })
+                    })
+                    .collect()
+            }
+            Returned::Unclear => Err(refuse(
+                RefusalKind::UnsupportedConstruct,
+                format!("refusing to take `{path}` for a function of plain columns"),
+            )
+            .detail("functions of that name return cells, and which columns they have is not clear")
+            .hint("query the table, not the function")
+            .at(at)
+            .into()),
+        }
+    }
+
+    /// A column of a function, of a type that holds cells if one is given.
+    fn returned_column(&mut self, name: &'a str, path: Path<'a>, ty: Option<u32>) -> OutColumn<'a> {
+        let column = self.function_column(name);
+        match ty {
+            None => column,
+            Some(ty) => OutColumn {
+                ty: self.types.unlisted(Unlisted::outside(path, ty)),
+                ..column
+            },
+        }
     }
 
     fn join(&mut self, scope: &mut Scope<'_, 'a>, join: &'a Join<'a>) -> Result<Vec<Item<'a>>> {

@@ -110,7 +110,11 @@ impl<'a> Analyser<'a, '_, '_> {
     fn assign(&mut self, target: &Written<'a>, ty: TypeId, site: Site) -> Result<()> {
         if let Some(relation) = target.unlisted {
             let path = target.path;
-            let column = self.types.unlisted(Unlisted { relation, path });
+            let column = self.types.unlisted(Unlisted {
+                relation,
+                path,
+                ty: 0,
+            });
             return Ok(self.types.unify(ty, column, site)?);
         }
         match target.column {

@@ -348,7 +348,12 @@ impl<'a> Analyser<'a, '_, '_> {
             } = &target.expr.kind
             {
                 let at = target.expr.at;
-                if !matches!(scope.column(relation.text), Found::Nothing) {
+                let found = scope.column(relation.text);
+                if !matches!(found, Found::Nothing) {
+                    if let Some(fields) = self.expanded(found, relation, at)? {
+                        columns.extend(fields);
+                        continue;
+                    }
                     let what = "expansion of a composite value";
                     return Err(refuse::construct(what, Some(at)).into());
                 }
@@ -378,6 +383,37 @@ impl<'a> Analyser<'a, '_, '_> {
             });
         }
         Ok(columns)
+    }
+
+    /// `(column).*` of a composite type that holds cells.
+    fn expanded(
+        &mut self,
+        found: Found<'_, 'a>,
+        name: &'a crate::ir::Name<'a>,
+        at: usize,
+    ) -> Result<Option<Vec<OutColumn<'a>>>> {
+        let ty = self.found(found, name, at)?;
+        let Some(unlisted) = self.types.as_unlisted(ty) else {
+            return Ok(None);
+        };
+        let Some(fields) = self.resolver.fields_of(unlisted.ty)? else {
+            return Ok(None);
+        };
+        self.account(name);
+        let field = |(name, _): (&'a str, _)| {
+            Ok(OutColumn {
+                name: name.into(),
+                ty: self.part(unlisted, Some(name))?,
+                named: Some(Named::Probably),
+                by_catalogue: true,
+                unpinned: true,
+            })
+        };
+        fields
+            .into_iter()
+            .map(field)
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     fn star(

@@ -4,8 +4,8 @@ use rupg_sql::nodes as pg;
 
 use super::{Fault, Lexeme, Lower, Result, expect_empty, offset, unsupported};
 use crate::ir::{
-    Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Operator, Query, Sublink, TypeName,
-    Window,
+    Call, CastForm, Expr, ExprKind, Literal, LiteralClass, Operator, Query, RelationRef, Sublink,
+    TypeName, Window,
 };
 use crate::plan::LiteralValue;
 
@@ -322,6 +322,7 @@ impl<'t> Lower<'t> {
         let arg = self.boxed_expr(arg.as_ref())?;
         let at = offset(*location).unwrap_or(arg.at);
         let ty = self.type_name(ty)?;
+        self.types.push(ty.clone());
         let location = i32::try_from(at).unwrap_or(-1);
         Ok((ExprKind::Cast { arg, ty, form }, location))
     }
@@ -527,7 +528,7 @@ impl<'t> Lower<'t> {
         }
         let arg = self.expr(arg.as_ref())?;
         let location = i32::try_from(arg.at).unwrap_or(-1);
-        let mut args = vec![arg];
+        let (mut steps, mut subscripts) = (Vec::new(), Vec::new());
         for step in indirection {
             match step {
                 Some(pg::Node::A_Indices(indices)) => {
@@ -536,17 +537,23 @@ impl<'t> Lower<'t> {
                         lidx,
                         uidx,
                     } = indices.as_ref();
-                    args.extend(self.optional_expr(lidx.as_ref())?);
-                    args.extend(self.optional_expr(uidx.as_ref())?);
+                    subscripts.extend(self.optional_expr(lidx.as_ref())?);
+                    subscripts.extend(self.optional_expr(uidx.as_ref())?);
+                    steps.push(None);
                 }
                 // A field name is not made a `Name`: if it is that of an encrypted column, it is
                 // left unaccounted for and the tripwire refuses.
-                Some(pg::Node::String(_)) => {}
+                Some(pg::Node::String(field)) => steps.push(Some(field.as_ref())),
                 _ => return Err(unsupported("expansion of a composite value", None)),
             }
         }
-        let what = "a subscript or field selection";
-        Ok((ExprKind::Plain { what, args }, location))
+        let base = Box::new(arg);
+        let inner = ExprKind::Inner {
+            base,
+            steps,
+            subscripts,
+        };
+        Ok((inner, location))
     }
 
     /// `(u).email` and `(u).*`, where `u` may be a relation.
@@ -594,6 +601,13 @@ impl<'t> Lower<'t> {
                 Some(pg::Node::String(text)) => parts.push(text.as_ref()),
                 _ => return Err(unsupported("a function name like this", offset(*location))),
             }
+        }
+        if let [.., name] = parts.as_slice() {
+            let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at));
+            self.calls.push(RelationRef {
+                schema: schema.copied(),
+                name,
+            });
         }
         // The grammar turns `EXTRACT(…)`, `TRIM(…)` and the like into calls of names that do not
         // stand in the text.

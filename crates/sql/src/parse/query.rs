@@ -6,7 +6,7 @@ use super::{Lower, Result, expect_empty, offset, unsupported};
 use crate::ir::{
     Conflict, Cte, Delete, Distinct, Expr, FromItem, IndexKey, IndexPart, Insert, Join, JoinKind,
     Matched, Merge, MergeAction, Query, Select, SelectBody, Set, Simple, TableFunction, Target,
-    TargetColumn, Update, When, With,
+    TargetColumn, TypeName, Update, When, With,
 };
 
 impl<'t> Lower<'t> {
@@ -379,7 +379,10 @@ impl<'t> Lower<'t> {
         })
     }
 
-    fn column_definitions(&mut self, list: &'t pg::List) -> Result<Vec<crate::ir::Name<'t>>> {
+    fn column_definitions(
+        &mut self,
+        list: &'t pg::List,
+    ) -> Result<Vec<(crate::ir::Name<'t>, TypeName<'t>)>> {
         list.iter()
             .map(|node| {
                 let Some(pg::Node::ColumnDef(column)) = node else {
@@ -388,8 +391,9 @@ impl<'t> Lower<'t> {
                 let (Some(name), Some(ty)) = (&column.colname, &column.typeName) else {
                     return Err(unsupported("a column definition list like this", None));
                 };
-                self.type_name(ty)?;
-                Ok(self.name(name))
+                let ty = self.type_name(ty)?;
+                self.types.push(ty.clone());
+                Ok((self.name(name), ty))
             })
             .collect()
     }

@@ -6,8 +6,11 @@ use super::tokens::Tok;
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
     Action, Copy, CopyOption, CopyTarget, CopyValue, Expr, IndexKey, IndexPart, Kept, Part, Query,
-    RelationRef, Renamed, Setting, StatementKind, TypeName, Utility,
+    RelationRef, Renamed, Setting, StatementKind, TypeName, Types, Utility,
 };
+
+/// In words, a statement that changes the attributes of a composite type.
+pub(crate) const ALTER_TYPE: &str = "ALTER TYPE";
 
 /// Settings that decide what a text or a name in it means.
 const NAMING_SETTINGS: [&str; 6] = [
@@ -32,11 +35,22 @@ const READING_SETTINGS: [&str; 5] = [
 const WRITING_SETTINGS: [&str; 2] = ["bytea_output", "extra_float_digits"];
 
 fn utility<'t>(what: &'static str, action: Action<'t>, changes_names: bool) -> StatementKind<'t> {
+    about(what, action, changes_names, Types::default())
+}
+
+/// The same, for a statement about types or functions.
+pub(super) fn about<'t>(
+    what: &'static str,
+    action: Action<'t>,
+    changes_names: bool,
+    types: Types<'t>,
+) -> StatementKind<'t> {
     StatementKind::Utility(Utility {
         what,
         action,
         changes_names,
         makes: Vec::new(),
+        types,
     })
 }
 
@@ -47,6 +61,7 @@ fn making<'t>(what: &'static str, action: Action<'t>, makes: Vec<String>) -> Sta
         action,
         changes_names: true,
         makes,
+        types: Types::default(),
     })
 }
 
@@ -147,9 +162,7 @@ impl<'t> Lower<'t> {
             | pg::Node::CreateExtensionStmt(_)
             | pg::Node::CreateEnumStmt(_)
             | pg::Node::AlterEnumStmt(_)
-            | pg::Node::CompositeTypeStmt(_)
             | pg::Node::CreateRangeStmt(_)
-            | pg::Node::CreateDomainStmt(_)
             // Aggregates, operators, base types, collations, text search.
             | pg::Node::DefineStmt(_)
             | pg::Node::AlterDefaultPrivilegesStmt(_)
@@ -166,6 +179,9 @@ impl<'t> Lower<'t> {
 
     /// Statements on relations that are not queries.
     fn relation_statement(&mut self, node: &'t pg::Node) -> Result<StatementKind<'t>> {
+        if let Some(kind) = self.definition(node)? {
+            return Ok(kind);
+        }
         Ok(match node {
             pg::Node::TruncateStmt(n) => {
                 self.named_relations(&n.relations)?;
@@ -249,12 +265,6 @@ impl<'t> Lower<'t> {
             pg::Node::DoStmt(n) => {
                 let strings = code_strings(&n.args);
                 code("DO", strings, false)
-            }
-            pg::Node::CreateFunctionStmt(n) => {
-                let mut strings = code_strings(&n.options);
-                strings.extend(n.parameters.iter().flatten().filter_map(defaulted_type));
-                // A body in SQL (`BEGIN ATOMIC`) is tokens.
-                code("CREATE FUNCTION", strings, n.sql_body.is_some())
             }
             pg::Node::CreateTableAsStmt(n) => {
                 let Some(query) = &n.query else {
@@ -533,7 +543,11 @@ impl<'t> Lower<'t> {
             parts,
             creates: None,
         };
-        Ok(making("ALTER TABLE", action, makes))
+        let what = match node.objtype {
+            pg::ObjectType::OBJECT_TYPE => ALTER_TYPE,
+            _ => "ALTER TABLE",
+        };
+        Ok(making(what, action, makes))
     }
 
     fn alter_command(
@@ -830,7 +844,7 @@ fn code(what: &'static str, strings: Vec<String>, tokens: bool) -> StatementKind
 }
 
 /// Every string among the options of `DO` and `CREATE FUNCTION`.
-fn code_strings(list: &'_ pg::List) -> Vec<String> {
+pub(super) fn code_strings(list: &'_ pg::List) -> Vec<String> {
     let mut strings = Vec::new();
     let mut open: Vec<&'_ pg::Node> = list.iter().flatten().collect();
     while let Some(node) = open.pop() {
@@ -842,21 +856,6 @@ fn code_strings(list: &'_ pg::List) -> Vec<String> {
         }
     }
     strings
-}
-
-/// The type of a parameter of a function that has a default: where it is the row of a relation, a
-/// value for each of its columns.
-fn defaulted_type(parameter: &pg::Node) -> Option<String> {
-    let pg::Node::FunctionParameter(parameter) = parameter else {
-        return None;
-    };
-    parameter.defexpr.as_ref()?;
-    let names = parameter.argType.as_ref()?.names.iter();
-    let names = names.filter_map(|name| match name {
-        Some(pg::Node::String(name)) => Some(name.as_ref()),
-        _ => None,
-    });
-    Some(names.collect::<Vec<_>>().join(" "))
 }
 
 /// The bound of a partition, if there are values in it: `MINVALUE` and `MAXVALUE` are names to the
