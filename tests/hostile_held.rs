@@ -594,7 +594,7 @@ async fn no_value_is_passed_for_cells_by_a_function_call() {
         ("", "takes_row(people)", true),
         (makes, "made(mail)", true),
         ("", "entry(int8)", false),
-        ("", "upper(text)", false),
+        ("", "md5(text)", false),
     ] {
         // Its identifier is known once it is there; the session is told nothing but the text.
         if !made.is_empty() {
@@ -602,7 +602,7 @@ async fn no_value_is_passed_for_cells_by_a_function_call() {
         }
         let value = match name {
             "entry(int8)" => "1",
-            "upper(text)" => "a",
+            "md5(text)" => "a",
             _ => MARKER,
         };
         let mut batch = Batch::new();
