@@ -552,6 +552,13 @@ async fn what_a_session_makes_is_known_to_its_next_statement() {
             Refused,
             &["CREATE TEMP TABLE w AS SELECT * FROM mails()", "SELECT id FROM w WHERE addr = {m}"],
         ),
+        (
+            Refused,
+            &[
+                "CREATE FUNCTION pg_temp.f() RETURNS TABLE (m mail) LANGUAGE sql AS 'SELECT addr FROM mails_out()'",
+                "SELECT * FROM pg_temp.f() WHERE m = {m}",
+            ],
+        ),
         // Migrations of what has nothing to do with values.
         (
             Same,

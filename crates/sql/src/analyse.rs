@@ -444,8 +444,8 @@ impl<'a, 'c: 'a> One<'a, 'c, '_> {
     /// Whether a statement on plain relations has to do with cells all the same: by a function that
     /// takes or returns some, or a type that holds some.
     fn touches_cells(&mut self) -> Result<bool, Stop> {
-        for call in &self.statement.calls {
-            if self.matcher.is_function(call.name) && self.resolver.calls_of(call)? {
+        for (function, args) in &self.statement.calls {
+            if self.matcher.is_function(function.name) && self.resolver.calls_of(function, *args)? {
                 return Ok(true);
             }
         }

@@ -120,12 +120,15 @@ impl<'c> Resolver<'c> {
         Ok(holds.then_some(0))
     }
 
-    /// Whether a statement calls, under this name, a function that takes or returns cells.
-    pub(crate) fn calls_of(&mut self, call: &RelationRef<'_>) -> Result<bool, Stop> {
-        for function in self.overloads(call.schema, call.name) {
-            let types = function.arguments.iter().copied();
-            let types = types.chain(function.columns.iter().map(|column| column.1));
-            for ty in types.chain([function.returns]) {
+    /// Whether a call of this name, with so many arguments, may be of a function that takes or returns
+    /// cells.
+    pub(crate) fn calls_of(&mut self, call: &RelationRef<'_>, args: usize) -> Result<bool, Stop> {
+        let (overloads, is_text) = self.overloads(call.schema, call.name, args);
+        for function in overloads {
+            if !matches!(self.returned(function)?, Returned::Plain) {
+                return Ok(true);
+            }
+            for &ty in function.arguments.iter().filter(|_| !is_text) {
                 if self.type_holds(ty)? {
                     return Ok(true);
                 }
@@ -134,16 +137,33 @@ impl<'c> Resolver<'c> {
         Ok(false)
     }
 
-    /// The functions that a name can mean.
-    fn overloads(&self, schema: Option<&str>, name: &str) -> Vec<&'c Function> {
+    /// The functions that a name can mean in a call with so many arguments, and whether a constant
+    /// that is the only one is taken for a text because one of them takes a text
+    /// (`func_select_candidate`).
+    fn overloads(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        args: usize,
+    ) -> (Vec<&'c Function>, bool) {
         let path = &self.context.facts.search_path;
-        let functions = self.context.catalogue.functions(name).iter();
-        let can_be = |function: &&Function| match schema {
-            Some("pg_temp") => false,
-            Some(schema) => function.schema == schema,
-            None => path.contains(&function.schema),
+        let can_be = |function: &&Function| {
+            let found = match schema {
+                Some("pg_temp") => function.schema.starts_with("pg_temp_"),
+                Some(schema) => function.schema == schema,
+                None => path.contains(&function.schema),
+            };
+            // Further arguments may have defaults.
+            found && (function.variadic || function.arguments.len() >= args)
         };
-        functions.filter(can_be).collect()
+        let functions = self.context.catalogue.functions(name).iter();
+        let overloads: Vec<&Function> = functions.filter(can_be).collect();
+        let takes_text = |it: &&Function| match it.arguments.as_slice() {
+            [only] => ScalarType::from_oid(*only) == Some(ScalarType::Text),
+            _ => false,
+        };
+        let is_text = args == 1 && overloads.iter().any(takes_text);
+        (overloads, is_text)
     }
 
     /// What a call is, if it may be of a function that takes or returns cells.
@@ -154,15 +174,7 @@ impl<'c> Resolver<'c> {
             [] => return Ok(None),
         };
         let count = call.args.len();
-        let mut overloads = self.overloads(schema, name);
-        // Further arguments may have defaults.
-        overloads.retain(|it| it.variadic || it.arguments.len() >= count);
-        // A constant alone is taken for a text where one is an argument (`func_select_candidate`).
-        let takes_text = |it: &&Function| match it.arguments.as_slice() {
-            [only] => ScalarType::from_oid(*only) == Some(ScalarType::Text),
-            _ => false,
-        };
-        let is_text = count == 1 && overloads.iter().any(takes_text);
+        let (overloads, is_text) = self.overloads(schema, name, count);
         let (mut takes, mut takes_more) = (vec![false; count], false);
         let mut returned: Option<Returned<'c>> = None;
         let mut path = None;

@@ -34,8 +34,9 @@ pub(crate) struct Statement<'t> {
     pub(crate) names: Range<usize>,
     /// Every relation name that the statement uses as one, hidden by a CTE or not.
     pub(crate) relations: Vec<RelationRef<'t>>,
-    /// The name of every function that the statement calls by its name.
-    pub(crate) calls: Vec<RelationRef<'t>>,
+    /// The name of every function that the statement calls by its name, and how many arguments it
+    /// has.
+    pub(crate) calls: Vec<(RelationRef<'t>, usize)>,
     /// The types of casts, and of column definition lists of functions in FROM.
     pub(crate) types: Vec<TypeName<'t>>,
 }

@@ -134,7 +134,7 @@ struct Lower<'t> {
     names: Vec<&'t str>,
     settled: Vec<u32>,
     relations: Vec<RelationRef<'t>>,
-    calls: Vec<RelationRef<'t>>,
+    calls: Vec<(RelationRef<'t>, usize)>,
     types: Vec<TypeName<'t>>,
     /// Names of the common table expressions in scope, innermost last.
     ctes: Vec<&'t str>,

@@ -63,7 +63,7 @@ impl<'t> Changed<'t> {
         // What is not understood has not been read to its end.
         let is_unread = matches!(statement.kind, StatementKind::Unsupported(_));
         let mut calls = statement.calls.iter();
-        calls.any(|call| is_named(call.name)) || is_unread && !self.named.is_empty()
+        calls.any(|(function, _)| is_named(function.name)) || is_unread && !self.named.is_empty()
     }
 
     /// Notes the types and functions that a statement makes of such that have to do with cells, and

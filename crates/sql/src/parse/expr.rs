@@ -604,10 +604,8 @@ impl<'t> Lower<'t> {
         }
         if let [.., name] = parts.as_slice() {
             let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at));
-            self.calls.push(RelationRef {
-                schema: schema.copied(),
-                name,
-            });
+            let schema = schema.copied();
+            self.calls.push((RelationRef { schema, name }, args.len()));
         }
         // The grammar turns `EXTRACT(…)`, `TRIM(…)` and the like into calls of names that do not
         // stand in the text.

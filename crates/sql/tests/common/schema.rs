@@ -2,7 +2,11 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
-use sealwire_core::catalogue::{Attribute, Catalogue, Relation, RelationKind, SessionFacts};
+use std::collections::HashMap;
+
+use sealwire_core::catalogue::{
+    Attribute, Catalogue, CellType, Function, Held, Relation, RelationKind, SessionFacts,
+};
 use sealwire_core::policy::{CekIndex, CekSpec, ColumnSpec, Mode, Policy};
 use sealwire_sql::Context;
 
@@ -156,6 +160,7 @@ pub(crate) fn relation(
             "det" => ("sealwire.deterministic", 17),
             "rnd" => ("sealwire.randomized", 17),
             "int8" => ("", 20),
+            "contact" => ("", 90_200),
             "bytea" => ("", 17),
             _ => ("", 25),
         };
@@ -211,6 +216,8 @@ pub(crate) fn relations() -> Vec<Relation> {
         ("body", "bytea"),
         ("at", "timestamptz"),
     ];
+    let cards = [("id", "int8"), ("holder", "contact")];
+    let cards = relation(109, "public", "cards", Table, &cards);
     let events = [("id", "int8"), ("payload", "rnd"), ("kind", "text")];
     let mut partition = relation(105, "public", "events_p1", Table, &events);
     partition.parents = vec![104];
@@ -231,11 +238,60 @@ pub(crate) fn relations() -> Vec<Relation> {
         relation(101, "public", "orders", Table, &orders),
         relation(102, "audit", "users", Table, &plain_users),
         relation(103, "public", "logs", Table, &logs),
+        cards,
         relation(104, "public", "events", Partitioned, &events),
         partition,
         v_users,
         v_join,
     ]
+}
+
+/// Row types of `users` and `v_users`, a composite type with a cell in it and a table of these, and
+/// functions of them.
+pub(crate) fn held() -> Held {
+    let ty = |oid, name: &str, view, row_of, columns: &[(&str, u32)]| CellType {
+        oid,
+        schema: "public".into(),
+        name: name.into(),
+        view,
+        row_of,
+        columns: columns.iter().map(|&(n, ty)| (n.into(), ty)).collect(),
+    };
+    let function = |name: &str, returns, arguments: &[u32], columns: &[(&str, u32)]| Function {
+        oid: 0,
+        schema: "public".into(),
+        name: name.into(),
+        returns,
+        arguments: arguments.into(),
+        variadic: false,
+        columns: columns.iter().map(|&(n, ty)| (n.into(), ty)).collect(),
+    };
+    Held {
+        types: vec![
+            ty(90_000, "deterministic", 0, 0, &[]),
+            ty(90_100, "users", 0, 100, &[]),
+            ty(90_106, "v_users", 106, 106, &[]),
+            ty(
+                90_200,
+                "contact",
+                0,
+                200,
+                &[("label", 25), ("mail", 90_000)],
+            ),
+        ],
+        relations: HashMap::from([(100, "users".into()), (109, "cards".into())]),
+        functions: vec![
+            function("all_users", 90_100, &[], &[]),
+            function("found_users", 90_106, &[25], &[]),
+            function("mails", 2249, &[], &[("id", 20), ("addr", 90_000)]),
+            function("mail_of", 90_000, &[20], &[]),
+            function("contacts", 90_200, &[], &[]),
+            function("is_known", 16, &[90_000], &[]),
+            function("either", 90_100, &[20], &[]),
+            function("either", 90_106, &[25], &[]),
+            function("either", 25, &[20, 20], &[]),
+        ],
+    }
 }
 
 /// The corpus' schema with the column orders pinned.
@@ -265,6 +321,7 @@ pub(crate) fn world(policy: Policy, relations: Vec<Relation>) -> World {
     for relation in relations {
         catalogue.insert(relation);
     }
+    catalogue.hold(held());
     World {
         policy,
         catalogue,
