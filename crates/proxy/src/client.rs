@@ -1,33 +1,35 @@
 //! One client: its beginning, its relay, its end.
 
+mod beginning;
+mod goodbye;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::BytesMut;
 use futures_util::stream::{self, StreamExt};
 use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
 use sealwire::{Address, Ended, Failure, Relay, Stop};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
+use self::beginning::{Beginning, Binding, Late};
+pub(crate) use self::goodbye::GOODBYE_TIMEOUT;
+use self::goodbye::{close, end_now, end_of, finish, send_away};
 use crate::cancel;
 use crate::metrics::{End, Phase};
 use crate::proxy::{Held, Order, Shared, shutting_down};
 use crate::tls::{WithClients, is_direct};
 
-/// How long a client may take to read why it is sent away.
-pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first byte of a TLS handshake; no untyped frame is so long that it begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 /// Requests for encryption before the startup message: one of each kind.
@@ -137,63 +139,6 @@ async fn begin_with(client: Client, shared: &Arc<Shared>) -> Option<Serving<'_>>
             tcp(beginning, stream).await
         }
         Client::Unix(stream) => begin(beginning, stream).await,
-    }
-}
-
-/// The client's transport is TLS, which ends here; with the hash by which an authentication is
-/// bound to it, where there is one.
-struct Binding(Option<Vec<u8>>);
-
-/// A connection until it is ready for statements.
-struct Beginning<'a> {
-    shared: &'a Arc<Shared>,
-    deadline: Instant,
-    binding: Option<Binding>,
-    _held: Held,
-}
-
-/// Why a beginning is not waited for any longer.
-enum Late {
-    /// It has taken longer than clients may.
-    Slow,
-    /// The proxy ends.
-    Stopping,
-}
-
-impl Late {
-    fn failure(&self) -> Failure {
-        match self {
-            Self::Slow => Failure {
-                sqlstate: "57014",
-                message: "canceling authentication due to timeout".into(),
-                hint: None,
-            },
-            Self::Stopping => shutting_down(),
-        }
-    }
-}
-
-impl Beginning<'_> {
-    /// Waits for a part of the beginning.
-    async fn wait<T>(&self, part: impl Future<Output = T>) -> Result<T, Late> {
-        let mut order = self.shared.order.clone();
-        tokio::select! {
-            biased;
-            done = part => Ok(done),
-            () = sleep_until(self.deadline) => Err(Late::Slow),
-            _ = order.wait_for(|order| *order != Order::Serve) => Err(Late::Stopping),
-        }
-    }
-
-    /// Counts an end that comes before there is a session.
-    fn late(&self, why: &Late) {
-        self.shared.metrics.ended(match why {
-            Late::Slow => {
-                info!("took too long to begin");
-                End::SlowStart
-            }
-            Late::Stopping => End::Stopped,
-        });
     }
 }
 
@@ -466,16 +411,6 @@ fn name_of(text: &str) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// Ends a session and tells the client why.
-async fn end_now<C, S>(relay: &mut Relay<C, S>, why: Failure)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    relay.end(why);
-    let _ = timeout(GOODBYE_TIMEOUT, relay.run(stream::pending())).await;
-}
-
 /// Serves statements until the session ends, and logs in the span how it has.
 async fn serve_statements<C, S>(
     mut relay: Relay<C, S>,
@@ -500,58 +435,12 @@ async fn serve_statements<C, S>(
     finish(relay, end, place, shared).instrument(span).await;
 }
 
-/// What is left once a session is over: it is between the proxy and the client.
-async fn finish<C, S>(relay: Relay<C, S>, end: End, place: Held, shared: &Shared)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let sqlstate = relay.fatal();
-    match end {
-        End::Closed if sqlstate.is_some() => {
-            info!(sqlstate, "the server has ended the connection");
-        }
-        End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
-        _ => info!(reason = %end, sqlstate, "connection ended"),
-    }
-    shared.metrics.ended(end);
-    let client = relay.into_client();
-    drop(place);
-    if end != End::ClientLost {
-        linger(client).await;
-    }
-}
-
 /// What is ordered after the `last` order.
 async fn next_order(
     (mut order, last): (watch::Receiver<Order>, Order),
 ) -> Option<(Order, (watch::Receiver<Order>, Order))> {
     let next = *order.wait_for(|order| *order > last).await.ok()?;
     Some((next, (order, next)))
-}
-
-fn end_of(ended: &Ended) -> End {
-    match ended {
-        Ended::Closed => End::Closed,
-        Ended::Stopped => End::Stopped,
-        Ended::Fault(fault) => {
-            info!(fault = fault.to_string(), "session ended");
-            if fault.is_client_s() {
-                End::ClientFault
-            } else {
-                End::ServerFault
-            }
-        }
-        Ended::Client(error) => {
-            debug!(error = error.to_string(), "client lost");
-            End::ClientLost
-        }
-        Ended::Server(error) => {
-            info!(error = error.to_string(), "server lost");
-            End::ServerLost
-        }
-        _ => End::ServerFault,
-    }
 }
 
 async fn bad_start<C>(client: C, why: BadStart, shared: &Shared)
@@ -566,53 +455,6 @@ where
             send_away(client, &failure).await;
         }
     }
-}
-
-/// Tells a client why there is no session.
-async fn send_away<C>(mut client: C, why: &Failure)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut out = BytesMut::new();
-    why.write_fatal(&mut out);
-    let said = async {
-        client.write_all(&out).await?;
-        client.flush().await
-    };
-    if let Ok(Ok(())) = timeout(GOODBYE_TIMEOUT, said).await {
-        linger(client).await;
-    }
-}
-
-/// Closes as PostgreSQL does: libpq takes an end without TLS's own goodbye for a failure, and waits
-/// for the end of a cancel request.
-async fn close<C>(mut client: C)
-where
-    C: AsyncWrite + Unpin,
-{
-    let _ = timeout(GOODBYE_TIMEOUT, client.shutdown()).await;
-}
-
-/// Closes so that the client can read what it was told last: a socket that is closed with unread
-/// bytes in it is reset, and takes with it what the peer has not read.
-async fn linger<C>(mut client: C)
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-{
-    /// More than a client sends ahead before it looks at an answer.
-    const UNREAD_BYTES_MAX: usize = 1 << 20;
-    let drained = async {
-        client.shutdown().await?;
-        let (mut sink, mut left) = ([0; 4096], UNREAD_BYTES_MAX);
-        loop {
-            let read = client.read(&mut sink).await?;
-            if read == 0 || read > left {
-                return Ok::<_, io::Error>(());
-            }
-            left -= read;
-        }
-    };
-    let _ = timeout(Duration::from_secs(1), drained).await;
 }
 
 impl fmt::Debug for BadStart {
