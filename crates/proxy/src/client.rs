@@ -22,9 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
-use self::beginning::{Beginning, Binding, Late};
+use self::beginning::{Beginning, Binding};
 pub(crate) use self::goodbye::GOODBYE_TIMEOUT;
-use self::goodbye::{close, end_now, end_of, finish, send_away};
+use self::goodbye::{Over, close, end_now, end_of, finish, send_away};
 use crate::cancel;
 use crate::metrics::{End, Phase};
 use crate::proxy::{Held, Order, Shared, shutting_down};
@@ -87,15 +87,25 @@ enum Client {
 }
 
 /// A session from where statements come to its end.
-type Serving<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+type Serving<'a> = Pin<Box<dyn Future<Output = Over<'a>> + Send + 'a>>;
 
-/// Serves a client.
+/// What has come of a beginning.
+type Begun<'a> = Result<Serving<'a>, Over<'a>>;
+
+/// Serves a client, and counts how that has ended.
 pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
+    shared.metrics.accepted();
+    let over = serve_to_end(accepted, &shared).await;
+    shared.metrics.ended(over.end);
+    over.say_goodbye().await;
+}
+
+async fn serve_to_end(accepted: Accepted, shared: &Arc<Shared>) -> Over<'_> {
     let client = match accepted.register() {
         Ok(client) => client,
         Err(error) => {
             warn!(%error, "cannot drive a connection");
-            return shared.metrics.ended(End::ClientLost);
+            return End::ClientLost.into();
         }
     };
     let span = match &client {
@@ -107,39 +117,38 @@ pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     };
     // The span is entered each time that what it is about is polled. That would be dear for the
     // messages of a session, which log nothing.
-    let beginning = Box::pin(begin_with(client, &shared));
-    if let Some(serving) = beginning.instrument(span).await {
-        serving.await;
+    let beginning = Box::pin(begin_with(client, shared));
+    match beginning.instrument(span).await {
+        Ok(serving) => serving.await,
+        Err(over) => over,
     }
 }
 
-async fn begin_with(client: Client, shared: &Arc<Shared>) -> Option<Serving<'_>> {
-    shared.metrics.accepted();
-    let Some(held) = shared.beginning() else {
+async fn begin_with(client: Client, shared: &Arc<Shared>) -> Begun<'_> {
+    let Some(room) = shared.beginning() else {
         if let Some(connections) = shared.turned_away.happened() {
             warn!(
                 connections,
                 "too many connections are beginning; closed without a word"
             );
         }
-        shared.metrics.ended(End::TooMany);
-        return None;
+        return Err(End::TooMany.into());
     };
-    let beginning = Beginning {
+    let mut beginning = Beginning {
         deadline: Instant::now() + shared.settings.limits.startup_timeout,
         binding: None,
         shared,
-        _held: held,
     };
-    match client {
+    let begun = match client {
         Client::Tcp(stream, _) => {
             if let Err(error) = set_options(&stream, shared) {
                 debug!(%error, "socket options");
             }
-            tcp(beginning, stream).await
+            tcp(&mut beginning, stream).await
         }
-        Client::Unix(stream) => begin(beginning, stream).await,
-    }
+        Client::Unix(stream) => begin(&mut beginning, stream).await,
+    };
+    begun.map_err(|over| over.keeping(room))
 }
 
 fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
@@ -149,20 +158,13 @@ fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 /// A TCP client, which may want TLS.
-async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) -> Option<Serving<'_>> {
+async fn tcp<'a>(beginning: &mut Beginning<'a>, mut stream: TcpStream) -> Begun<'a> {
     let shared = beginning.shared;
     let mut first = [0];
-    match beginning.wait(stream.peek(&mut first)).await {
-        Err(late) => {
-            beginning.late(&late);
-            return None;
-        }
+    let peeked = beginning.wait(stream.peek(&mut first)).await?;
+    if !peeked.is_ok_and(|len| len > 0) {
         // A port scan, or a health check of a load balancer.
-        Ok(Err(_) | Ok(0)) => {
-            shared.metrics.ended(End::BadStart);
-            return None;
-        }
-        Ok(Ok(_)) => {}
+        return Err(End::BadStart.into());
     }
     let Some(tls) = shared.tls() else {
         return begin(beginning, stream).await;
@@ -172,23 +174,21 @@ async fn tcp(beginning: Beginning<'_>, mut stream: TcpStream) -> Option<Serving<
         let from = Instant::now();
         let mut buffer = Vec::new();
         let first = first_message(&mut stream, &mut buffer, true);
-        match beginning.wait(first).await {
+        match beginning.wait(first).await? {
             // Exactly the request has been read, so whatever came behind it in the clear is taken
             // for a part of the handshake, which fails (CVE-2021-23214).
-            Ok(Ok(First::Tls)) => {
+            Ok(First::Tls) => {
                 if let Err(error) = stream.write_all(b"S").await {
-                    bad_start(stream, error.into(), shared).await;
-                    return None;
+                    return Err(bad_start(stream, error.into()));
                 }
             }
-            Ok(Ok(First::Message(_))) if !may_be_plain(&stream, shared) => {
+            Ok(First::Message(_)) if !may_be_plain(&stream, shared) => {
                 let failure = Failure {
                     sqlstate: "28000",
                     message: "this proxy takes connections with TLS only".into(),
                     hint: Some("add `sslmode=require`, or better `verify-full`".into()),
                 };
-                bad_start(stream, BadStart::Refused(failure), shared).await;
-                return None;
+                return Err(bad_start(stream, BadStart::Refused(failure)));
             }
             first => return begun(beginning, stream, first, &buffer, from).await,
         }
@@ -204,73 +204,61 @@ fn may_be_plain(stream: &TcpStream, shared: &Shared) -> bool {
     shared.settings.listen.allow_plaintext || is_local()
 }
 
-async fn encrypted(
-    mut beginning: Beginning<'_>,
+async fn encrypted<'a>(
+    beginning: &mut Beginning<'a>,
     stream: TcpStream,
     tls: WithClients,
     direct: bool,
-) -> Option<Serving<'_>> {
+) -> Begun<'a> {
     let accepting = TlsAcceptor::from(tls.config).accept(stream);
-    let stream = match beginning.wait(accepting).await {
-        Err(late) => {
-            beginning.late(&late);
-            return None;
-        }
-        Ok(Err(error)) => {
-            info!(error = error.to_string(), "TLS handshake failed");
-            beginning.shared.metrics.ended(End::BadStart);
-            return None;
-        }
-        Ok(Ok(stream)) => stream,
-    };
+    let stream = beginning.wait(accepting).await?.map_err(|error| {
+        info!(error = error.to_string(), "TLS handshake failed");
+        End::BadStart
+    })?;
     if direct && let Err(error) = is_direct(stream.get_ref().1.alpn_protocol()) {
-        bad_start(stream, error.into(), beginning.shared).await;
-        return None;
+        return Err(bad_start(stream, error.into()));
     }
     beginning.binding = Some(Binding(tls.end_point));
     begin(beginning, stream).await
 }
 
 /// A client whose transport is as secure as it will be.
-async fn begin<'a, C>(beginning: Beginning<'a>, mut client: C) -> Option<Serving<'a>>
+async fn begin<'a, C>(beginning: &mut Beginning<'a>, mut client: C) -> Begun<'a>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
     let first = first_message(&mut client, &mut buffer, false);
-    let first = beginning.wait(first).await;
+    let first = beginning.wait(first).await?;
     begun(beginning, client, first, &buffer, from).await
 }
 
 /// A client whose first message has been read, `from` when it was waited for.
 async fn begun<'a, C>(
-    beginning: Beginning<'a>,
+    beginning: &mut Beginning<'a>,
     client: C,
-    first: Result<Result<First, BadStart>, Late>,
+    first: Result<First, BadStart>,
     buffer: &[u8],
     from: Instant,
-) -> Option<Serving<'a>>
+) -> Begun<'a>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
     let shared = beginning.shared;
     match first {
-        Err(late) => beginning.late(&late),
-        Ok(Err(error)) => bad_start(client, error, shared).await,
+        Err(error) => Err(bad_start(client, error)),
         // It was not offered.
-        Ok(Ok(First::Tls)) => bad_start(client, too_many_requests(), shared).await,
-        Ok(Ok(First::Cancel)) => {
+        Ok(First::Tls) => Err(bad_start(client, too_many_requests())),
+        Ok(First::Cancel) => {
             cancel::forward(buffer, shared).await;
-            close(client).await;
-            shared.metrics.ended(End::Closed);
+            Err(Over::with(End::Closed, close(client)))
         }
-        Ok(Ok(First::Message(message))) => {
+        Ok(First::Message(message)) => {
             shared.metrics.phase(Phase::Startup, from.elapsed());
-            return session(beginning, client, buffer, &message).await;
+            session(beginning, client, buffer, &message).await
         }
     }
-    None
 }
 
 /// Reads up to the first message that is not about encryption, or to the request for TLS where
@@ -308,11 +296,11 @@ fn too_many_requests() -> BadStart {
 
 /// From the startup message to where statements come.
 async fn session<'a, C>(
-    mut beginning: Beginning<'a>,
+    beginning: &mut Beginning<'a>,
     client: C,
     startup: &[u8],
     message: &StartupMessage,
-) -> Option<Serving<'a>>
+) -> Begun<'a>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
@@ -322,14 +310,12 @@ where
         .record("database", name_of(&message.database));
     let Some(place) = shared.place() else {
         warn!("too many connections");
-        shared.metrics.ended(End::TooMany);
         let failure = Failure {
             sqlstate: "53300",
             message: "sorry, too many clients already".into(),
             hint: Some("`connections` in `[limits]` of the Sealwire proxy is reached".into()),
         };
-        send_away(client, &failure).await;
-        return None;
+        return Err(Over::with(End::TooMany, send_away(client, failure)));
     };
     let Some(encryption) = shared.encryption(&message.database) else {
         let failure = Failure {
@@ -342,29 +328,22 @@ where
                 "add a section `[databases.NAME]`, or a manifest for all in `[encryption]`".into(),
             ),
         };
-        bad_start(client, BadStart::Refused(failure), shared).await;
-        return None;
+        return Err(bad_start(client, BadStart::Refused(failure)));
     };
     let from = Instant::now();
     let (server, address) = match beginning.wait(shared.server.dial()).await {
-        Err(late) => {
-            beginning.late(&late);
-            send_away(client, &late.failure()).await;
-            return None;
-        }
+        Ok(Ok(dialled)) => dialled,
         Ok(Err(error)) => {
             // Where the server is stands in the log, not in what any client can read.
             warn!(error = error.to_string(), "cannot reach the server");
-            shared.metrics.ended(End::NoServer);
             let failure = Failure {
                 sqlstate: "08001",
                 message: "the Sealwire proxy cannot reach the server".into(),
                 hint: Some("the proxy's log says why".into()),
             };
-            send_away(client, &failure).await;
-            return None;
+            return Err(Over::with(End::NoServer, send_away(client, failure)));
         }
-        Ok(Ok(dialled)) => dialled,
+        Err(late) => return Err(Over::with(late.end(), send_away(client, late.failure()))),
     };
     shared.metrics.phase(Phase::Dial, from.elapsed());
     let from = Instant::now();
@@ -381,9 +360,8 @@ where
         Ok(Ok(())) => {
             shared.metrics.phase(Phase::Session, from.elapsed());
             debug!("connected");
-            drop(beginning);
             let serving = serve_statements(relay, address, place, shared, Span::current());
-            return Some(Box::pin(serving));
+            return Ok(Box::pin(serving));
         }
         Ok(Err(Ended::Closed)) => End::NotAuthenticated,
         Ok(Err(Ended::Fault(fault))) if fault.is_refusal() => {
@@ -394,14 +372,10 @@ where
         Ok(Err(ended)) => end_of(&ended),
         Err(late) => {
             end_now(&mut relay, late.failure()).await;
-            match late {
-                Late::Slow => End::SlowStart,
-                Late::Stopping => End::Stopped,
-            }
+            late.end()
         }
     };
-    finish(relay, end, place, shared).await;
-    None
+    Err(finish(relay, end, place))
 }
 
 /// As much of a name as a server would look at, for the log.
@@ -412,14 +386,15 @@ fn name_of(text: &str) -> &str {
 }
 
 /// Serves statements until the session ends, and logs in the span how it has.
-async fn serve_statements<C, S>(
+async fn serve_statements<'a, C, S>(
     mut relay: Relay<C, S>,
     address: Address,
     place: Held,
-    shared: &Shared,
+    shared: &'a Shared,
     span: Span,
-) where
-    C: AsyncRead + AsyncWrite + Unpin,
+) -> Over<'a>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let cancellable = shared.server.cancellable(&relay, address);
@@ -431,8 +406,7 @@ async fn serve_statements<C, S>(
     });
     let ended = relay.run(stops).await;
     drop(cancellable);
-    let end = span.in_scope(|| end_of(&ended));
-    finish(relay, end, place, shared).instrument(span).await;
+    span.in_scope(|| finish(relay, end_of(&ended), place))
 }
 
 /// What is ordered after the `last` order.
@@ -443,16 +417,18 @@ async fn next_order(
     Some((next, (order, next)))
 }
 
-async fn bad_start<C>(client: C, why: BadStart, shared: &Shared)
+fn bad_start<'a, C>(client: C, why: BadStart) -> Over<'a>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
 {
-    shared.metrics.ended(End::BadStart);
     match why {
-        BadStart::Gone(error) => debug!(error = error.to_string(), "gone before it began"),
+        BadStart::Gone(error) => {
+            debug!(error = error.to_string(), "gone before it began");
+            End::BadStart.into()
+        }
         BadStart::Refused(failure) => {
             info!(reason = failure.message, "not served");
-            send_away(client, &failure).await;
+            Over::with(End::BadStart, send_away(client, failure))
         }
     }
 }

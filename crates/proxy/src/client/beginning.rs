@@ -6,8 +6,9 @@ use sealwire::Failure;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 
+use super::goodbye::Over;
 use crate::metrics::End;
-use crate::proxy::{Held, Order, Shared, shutting_down};
+use crate::proxy::{Order, Shared, shutting_down};
 
 /// The client's transport is TLS, which ends here; with the hash by which an authentication is
 /// bound to it, where there is one.
@@ -18,7 +19,6 @@ pub(super) struct Beginning<'a> {
     pub(super) shared: &'a Arc<Shared>,
     pub(super) deadline: Instant,
     pub(super) binding: Option<Binding>,
-    pub(super) _held: Held,
 }
 
 /// Why a beginning is not waited for any longer.
@@ -30,6 +30,13 @@ pub(super) enum Late {
 }
 
 impl Late {
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Slow => End::SlowStart,
+            Self::Stopping => End::Stopped,
+        }
+    }
+
     pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Slow => Failure {
@@ -42,6 +49,13 @@ impl Late {
     }
 }
 
+/// An end that comes before there is anything to tell a client in.
+impl From<Late> for Over<'_> {
+    fn from(late: Late) -> Self {
+        late.end().into()
+    }
+}
+
 impl Beginning<'_> {
     /// Waits for a part of the beginning.
     pub(super) async fn wait<T>(&self, part: impl Future<Output = T>) -> Result<T, Late> {
@@ -49,19 +63,11 @@ impl Beginning<'_> {
         tokio::select! {
             biased;
             done = part => Ok(done),
-            () = sleep_until(self.deadline) => Err(Late::Slow),
+            () = sleep_until(self.deadline) => {
+                info!("took too long to begin");
+                Err(Late::Slow)
+            }
             _ = order.wait_for(|order| *order != Order::Serve) => Err(Late::Stopping),
         }
-    }
-
-    /// Counts an end that comes before there is a session.
-    pub(super) fn late(&self, why: &Late) {
-        self.shared.metrics.ended(match why {
-            Late::Slow => {
-                info!("took too long to begin");
-                End::SlowStart
-            }
-            Late::Stopping => End::Stopped,
-        });
     }
 }

@@ -1,6 +1,7 @@
 //! How a connection ends: what that counts as, and how the client hears of it.
 
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,10 +12,55 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use crate::metrics::End;
-use crate::proxy::{Held, Shared};
+use crate::proxy::Held;
 
 /// How long a client may take to read why it is sent away.
 pub(crate) const GOODBYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection that has ended, but for what the client is still to hear. It is counted before that:
+/// nobody else waits for it.
+pub(super) struct Over<'a> {
+    pub(super) end: End,
+    goodbye: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+    /// What it takes of a limited number meanwhile.
+    room: Option<Held>,
+}
+
+impl<'a> Over<'a> {
+    pub(super) fn with(end: End, goodbye: impl Future<Output = ()> + Send + 'a) -> Self {
+        Self {
+            end,
+            goodbye: Some(Box::pin(goodbye)),
+            room: None,
+        }
+    }
+
+    /// Keeps its room until the goodbye is over.
+    pub(super) fn keeping(self, room: Held) -> Self {
+        Self {
+            room: Some(room),
+            ..self
+        }
+    }
+
+    pub(super) async fn say_goodbye(self) {
+        if let Some(goodbye) = self.goodbye {
+            goodbye.await;
+        }
+        drop(self.room);
+    }
+}
+
+/// Without a word.
+impl From<End> for Over<'_> {
+    fn from(end: End) -> Self {
+        Self {
+            end,
+            goodbye: None,
+            room: None,
+        }
+    }
+}
 
 /// Ends a session and tells the client why.
 pub(super) async fn end_now<C, S>(relay: &mut Relay<C, S>, why: Failure)
@@ -27,9 +73,9 @@ where
 }
 
 /// What is left once a session is over: it is between the proxy and the client.
-pub(super) async fn finish<C, S>(relay: Relay<C, S>, end: End, place: Held, shared: &Shared)
+pub(super) fn finish<'a, C, S>(relay: Relay<C, S>, end: End, place: Held) -> Over<'a>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'a,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let sqlstate = relay.fatal();
@@ -37,15 +83,19 @@ where
         End::Closed if sqlstate.is_some() => {
             info!(sqlstate, "the server has ended the connection");
         }
-        End::Closed | End::Stopped | End::ClientLost => debug!(reason = %end, "connection ended"),
+        // A beginning that was too slow has been told of.
+        End::Closed | End::Stopped | End::ClientLost | End::SlowStart => {
+            debug!(reason = %end, "connection ended");
+        }
         _ => info!(reason = %end, sqlstate, "connection ended"),
     }
-    shared.metrics.ended(end);
     let client = relay.into_client();
-    drop(place);
-    if end != End::ClientLost {
-        linger(client).await;
-    }
+    Over::with(end, async move {
+        drop(place);
+        if end != End::ClientLost {
+            linger(client).await;
+        }
+    })
 }
 
 pub(super) fn end_of(ended: &Ended) -> End {
@@ -73,7 +123,7 @@ pub(super) fn end_of(ended: &Ended) -> End {
 }
 
 /// Tells a client why there is no session.
-pub(super) async fn send_away<C>(mut client: C, why: &Failure)
+pub(super) async fn send_away<C>(mut client: C, why: Failure)
 where
     C: AsyncRead + AsyncWrite + Unpin,
 {
