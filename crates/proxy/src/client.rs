@@ -6,9 +6,11 @@ mod goodbye;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt};
 use sealwire::scram::Login;
 use sealwire::startup::{self, Startup, StartupMessage};
@@ -20,7 +22,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, info, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
 use self::beginning::{Beginning, Binding};
 pub(crate) use self::goodbye::GOODBYE_TIMEOUT;
@@ -95,17 +97,11 @@ type Begun<'a> = Result<Serving<'a>, Over<'a>>;
 /// Serves a client, and counts how that has ended.
 pub(crate) async fn serve(accepted: Accepted, shared: Arc<Shared>) {
     shared.metrics.accepted();
-    let over = serve_to_end(accepted, &shared).await;
-    shared.metrics.ended(over.end);
-    over.say_goodbye().await;
-}
-
-async fn serve_to_end(accepted: Accepted, shared: &Arc<Shared>) -> Over<'_> {
     let client = match accepted.register() {
         Ok(client) => client,
         Err(error) => {
             warn!(%error, "cannot drive a connection");
-            return End::ClientLost.into();
+            return shared.metrics.ended(End::ClientLost);
         }
     };
     let span = match &client {
@@ -115,6 +111,19 @@ async fn serve_to_end(accepted: Accepted, shared: &Arc<Shared>) -> Over<'_> {
             info_span!("client", pid, user = Empty, database = Empty)
         }
     };
+    // What a connection shares with others is as whole after a panic as the runtime, which would
+    // catch it too, takes it to be.
+    let served = AssertUnwindSafe(serve_to_end(client, &shared, span.clone()));
+    let over = served.catch_unwind().await.unwrap_or_else(|_| {
+        // Not its words: they may be about a value.
+        span.in_scope(|| error!("a panic has ended the connection; please report where it was"));
+        End::Panicked.into()
+    });
+    shared.metrics.ended(over.end);
+    over.say_goodbye().await;
+}
+
+async fn serve_to_end(client: Client, shared: &Arc<Shared>, span: Span) -> Over<'_> {
     // The span is entered each time that what it is about is polled. That would be dear for the
     // messages of a session, which log nothing.
     let beginning = Box::pin(begin_with(client, shared));

@@ -44,6 +44,8 @@ pub(crate) enum End {
     ClientLost,
     /// The server's transport failed.
     ServerLost,
+    /// A fault of this program.
+    Panicked,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -269,7 +271,7 @@ impl Collector for Relays {
 }
 
 impl End {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Closed,
         Self::Stopped,
         Self::TooMany,
@@ -282,6 +284,7 @@ impl End {
         Self::ServerFault,
         Self::ClientLost,
         Self::ServerLost,
+        Self::Panicked,
     ];
 }
 

@@ -1,6 +1,7 @@
 //! `sealwire proxy`
 
 use std::io;
+use std::panic::{self, PanicHookInfo};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sealwire_proxy::{LogFormat, LogLevel, ServerSettings, Settings, TlsSettings};
@@ -26,6 +27,7 @@ struct Checked {
 pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> Result<(), Error> {
     let settings = settings(global, args)?;
     log(settings.log.level, settings.log.format);
+    panic::set_hook(Box::new(log_place));
     forbid_dumps();
     if args.check {
         sealwire_proxy::check(&settings).await?;
@@ -191,6 +193,15 @@ fn log(level: LogLevel, format: LogFormat) {
     }
 }
 
+/// What a panic says may be about a value: only where it was is logged.
+fn log_place(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    error!(
+        place,
+        "panicked, which is a fault of Sealwire: please report it"
+    );
+}
+
 /// Keys and values are in the memory of this process: no dump of it goes to a disk, and no other
 /// process of the same user looks into it.
 fn forbid_dumps() {
@@ -280,5 +291,47 @@ impl Signals {
                 drains = true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Text(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Text {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_is_logged_by_its_place_and_not_by_its_words() {
+        let text = Text::default();
+        let writer = text.clone();
+        let events = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(log_place));
+        let panicked = tracing::subscriber::with_default(events.finish(), || {
+            panic::catch_unwind(|| panic!("of {}", "078-05-1120"))
+        });
+        panic::set_hook(before);
+        assert!(panicked.is_err());
+        let text = String::from_utf8(text.0.lock().unwrap().clone()).unwrap();
+        assert!(
+            text.contains("ERROR") && text.contains("please report"),
+            "{text}"
+        );
+        assert!(text.contains(concat!(file!(), ":")), "{text}");
+        assert!(!text.contains("078-05"), "{text}");
     }
 }

@@ -10,6 +10,7 @@ mod ending;
 mod limits;
 mod logs;
 mod pages;
+mod panics;
 mod reload;
 mod roles;
 mod server_tls;
