@@ -122,6 +122,8 @@ pub struct Session {
     asked: bool,
     backend_key: Option<BackendKey>,
     fatal: Option<Sqlstate>,
+    /// The client has ended the session.
+    terminated: bool,
     /// Client bytes that wait.
     client: Inbox,
     /// Server bytes that wait.
@@ -232,6 +234,7 @@ impl Session {
             asked: false,
             backend_key: None,
             fatal: None,
+            terminated: false,
             to_server: BytesMut::new(),
             to_client: BytesMut::new(),
             client: Inbox::default(),
@@ -306,6 +309,12 @@ impl Session {
     /// The SQLSTATE of the error with which the server has ended the connection, if it has said why.
     pub fn fatal(&self) -> Option<&str> {
         self.fatal.as_ref().map(Sqlstate::as_str)
+    }
+
+    /// Whether the server may end the connection now: it has said why, the client has asked for it, or
+    /// it was for a cancel request.
+    pub fn may_end(&self) -> bool {
+        self.terminated || self.fatal.is_some() || matches!(self.phase, Phase::Raw)
     }
 
     /// Whether nothing is under way between the peers: no transaction, no response owed, no part of
@@ -625,10 +634,11 @@ impl Session {
             return Ok(Step::Starved);
         };
         match (&self.phase, head.tag) {
-            (Phase::Ready, _) => {
+            (Phase::Ready, tag) => {
                 let step = self.client_frame(head, rest)?;
                 if !matches!(step, Step::Starved | Step::Wait) {
                     self.catalogue_fresh = false;
+                    self.terminated |= tag == b'X';
                 }
                 Ok(step)
             }
@@ -641,7 +651,10 @@ impl Session {
                 self.asked = false;
                 Ok(Step::Forward(head.len))
             }
-            (_, b'X') => Ok(Step::Forward(head.len)),
+            (_, b'X') => {
+                self.terminated = true;
+                Ok(Step::Forward(head.len))
+            }
             (Phase::ExpectAuthentication, _) if self.asked => Err(start::NO_ANSWER),
             _ => {
                 self.client_wait = Some(Wait::Ready);

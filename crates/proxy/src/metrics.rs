@@ -42,7 +42,7 @@ pub(crate) enum End {
     ServerFault,
     /// The client's transport failed.
     ClientLost,
-    /// The server's transport failed.
+    /// The server's transport failed, or ended without a word.
     ServerLost,
     /// A fault of this program.
     Panicked,

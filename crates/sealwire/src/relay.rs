@@ -41,7 +41,7 @@ thread_local! {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Ended {
-    /// One of the peers closed its side, and what there was for the other has been delivered.
+    /// One of the peers closed its side in order, and what there was for the other has been delivered.
     Closed,
     /// It was told to stop.
     Stopped,
@@ -49,7 +49,8 @@ pub enum Ended {
     Fault(Fault),
     /// The client's transport failed.
     Client(io::Error),
-    /// The server's transport failed.
+    /// The server's transport failed, or ended although neither peer had said so. The client has been
+    /// told.
     Server(io::Error),
 }
 
@@ -93,6 +94,8 @@ pub struct Relay<C, S> {
     memory: Option<Share>,
     stop: Option<Failure>,
     stopped: bool,
+    /// How the server was lost, until the client knows.
+    lost: Option<io::Error>,
     /// The session has ended, and the client has not read all that there is for it.
     goodbye: Option<Pin<Box<Sleep>>>,
 }
@@ -146,6 +149,7 @@ where
             memory: None,
             stop: None,
             stopped: false,
+            lost: None,
             goodbye: None,
         }
     }
@@ -238,8 +242,16 @@ where
             }
             if self.server.may_read() && sealing.session().wants_server() {
                 match self.server.read(cx, |bytes| sealing.take_server(bytes)) {
-                    Ok(read) => moved |= read,
-                    Err(error) => return Poll::Ready(Ended::Server(error)),
+                    Ok(read) => {
+                        moved |= read;
+                        if !self.server.open && self.client.open {
+                            self.lose_server(io::ErrorKind::UnexpectedEof.into());
+                        }
+                    }
+                    Err(error) => {
+                        moved = true;
+                        self.lose_server(error);
+                    }
                 }
             }
             if !self.account() {
@@ -257,6 +269,24 @@ where
                 return Poll::Pending;
             }
         }
+    }
+
+    /// The server is gone. Unless that was to come, the client is told so in the words that libpq has
+    /// for it, by which programs know that they should connect again.
+    fn lose_server(&mut self, error: io::Error) {
+        self.server.open = false;
+        if self.sealing.session().may_end() || self.sealing.fault().is_some() {
+            return;
+        }
+        self.sealing.end(Failure {
+            sqlstate: "08006",
+            message: match error.kind() {
+                io::ErrorKind::UnexpectedEof => "server closed the connection unexpectedly".into(),
+                _ => format!("could not receive data from server: {error}"),
+            },
+            hint: Some("the server's log says why, unless the network to it has failed".into()),
+        });
+        self.lost = Some(error);
     }
 
     /// Counts what the session holds towards the limit. False when that has ended it.
@@ -295,10 +325,10 @@ where
         };
         // The server's part of the goodbye is best effort: its connection is dropped next.
         self.write_server(cx);
-        Some(Poll::Ready(if self.stopped {
-            Ended::Stopped
-        } else {
-            Ended::Fault(Fault(fault))
+        Some(Poll::Ready(match self.lost.take() {
+            Some(error) => Ended::Server(error),
+            None if self.stopped => Ended::Stopped,
+            None => Ended::Fault(Fault(fault)),
         }))
     }
 

@@ -9,7 +9,7 @@ use futures_util::stream;
 use sealwire::{Ended, Failure, Relay};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::metrics::End;
 use crate::proxy::Held;
@@ -115,7 +115,7 @@ pub(super) fn end_of(ended: &Ended) -> End {
             End::ClientLost
         }
         Ended::Server(error) => {
-            info!(error = error.to_string(), "server lost");
+            warn!(error = error.to_string(), "server lost");
             End::ServerLost
         }
         _ => End::ServerFault,

@@ -9,6 +9,7 @@ mod client_tls;
 mod ending;
 mod limits;
 mod logs;
+mod lost;
 mod pages;
 mod panics;
 mod reload;
