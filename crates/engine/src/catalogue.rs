@@ -91,9 +91,10 @@ WHERE l.lanname OPERATOR(pg_catalog.<>) ALL ('{internal,c}'::pg_catalog.name[])
     '|timezone|timezone_abbreviations|lc_monetary|bytea_output|extra_float_digits)\\M'
     '|\\mset\\M[^;]*\\m(names|time)\\M')";
 
-/// The array that the recursion begins with is for the planner, which takes it for ten elements. From
-/// an estimate of its rows it would make one of the whole that is above `jit_above_cost`, and each
-/// new connection would cost the server a compilation that takes ten times as long as the query.
+/// The arrays are for the planner, which takes one for ten elements. From an estimate of the rows that
+/// the recursion begins with it would make one of the whole that is above `jit_above_cost`, and each
+/// new connection would cost the server a compilation that takes ten times as long as the query; from
+/// one of the rows that it ends with, it would rather read all of `pg_class` than use the index.
 macro_rules! relations_sql {
     ($first:literal, $further:literal) => {
         concat!(
@@ -184,7 +185,7 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relname OPERATOR(pg_catalog.=) ANY (ARRAY(
     SELECT k.relname FROM pg_catalog.pg_class k
-    JOIN related r ON r.oid OPERATOR(pg_catalog.=) k.oid))
+    WHERE k.oid OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT r.oid FROM related r))))
   AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p,v,m,f}'::pg_catalog.\"char\"[])"
         )
     };
