@@ -12,7 +12,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Time for the proxy to listen, generous for a loaded machine.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Starts that are tried when another process takes the free port first.
+const START_ATTEMPTS: u32 = 5;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -109,7 +112,22 @@ struct Proxy {
 }
 
 impl Proxy {
+    /// Another process may take the port that is chosen for it.
     fn start(sealwire: &Path, fixture: &Fixture, roles: &str) -> Result<Self> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(sealwire, fixture, roles) {
+                Err(error)
+                    if attempt < START_ATTEMPTS && error.to_string().contains("cannot listen") =>
+                {
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn start_once(sealwire: &Path, fixture: &Fixture, roles: &str) -> Result<Self> {
         let directory = fixture.directory();
         let server = fixture.sealed().server();
         let ours = Certificates::make()?;
@@ -124,8 +142,6 @@ impl Proxy {
             ),
             None => "sslmode = \"prefer\"".to_owned(),
         };
-        // The clients are told before the proxy runs, and a port that somebody else takes in
-        // between makes the proxy end with an error, which is seen below.
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
@@ -183,7 +199,8 @@ impl Proxy {
 
     fn wait_until_it_listens(&mut self) -> Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        // Who answers at the port could be another process.
+        while !self.log().contains("listening for clients") {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the proxy ended with {status}:\n{}", self.log()).into());
             }
