@@ -579,6 +579,25 @@ async fn other_things_of_the_same_names_are_not_disturbed() {
         (Same, &["SELECT * FROM harmless(1) WHERE entry = 'e1'"]),
         (Same, &["SELECT entry(1) = 'e1'"]),
         (Same, &["SELECT 'all_people()'"]),
+        (
+            Refused,
+            &[
+                "CREATE TABLE mails (id int8, takes text)",
+                "PREPARE q1 (text) AS SELECT id FROM mails WHERE takes = $1",
+                "DROP TABLE mails",
+                "CREATE VIEW mails AS SELECT id, email AS takes FROM people",
+                "EXECUTE q1 ('zqxmarker-f')",
+            ],
+        ),
+        (
+            Same,
+            &[
+                "PREPARE q (text) AS SELECT entry AS takes FROM log WHERE entry = $1",
+                "CREATE TABLE made (m mail)",
+                "SELECT count(*) FROM people",
+                "EXECUTE q ('e1')",
+            ],
+        ),
         (Same, &["WITH takes (deterministic) AS (VALUES ('a')) SELECT * FROM takes WHERE deterministic = 'a'"]),
     ])
     .await;

@@ -31,6 +31,9 @@ pub(crate) struct Analysis {
     epoch: u64,
     /// Rises whenever there may be other protected names than before.
     names_epoch: u64,
+    /// The names of the matcher's, and since when it has had them: of relations, and of functions and
+    /// types, which may be called alike.
+    names: [FxHashMap<Box<str>, u64>; 2],
     pub(crate) stale: Stale,
     /// What would be doubtful if the transaction, or what is left of it, were undone.
     in_transaction: Stale,
@@ -67,6 +70,16 @@ impl fmt::Debug for Analysis {
     }
 }
 
+/// Since when names have been there, as of now.
+fn since<'n>(
+    before: &FxHashMap<Box<str>, u64>,
+    names: impl Iterator<Item = &'n str>,
+    now: u64,
+) -> FxHashMap<Box<str>, u64> {
+    let since = |name: &'n str| (name.into(), before.get(name).copied().unwrap_or(now));
+    names.map(since).collect()
+}
+
 impl Analysis {
     pub(crate) fn new(policy: Arc<Policy>, texts_max: usize) -> Self {
         let catalogue = Catalogue::default();
@@ -78,6 +91,7 @@ impl Analysis {
             matcher,
             epoch: 1,
             names_epoch: 1,
+            names: Default::default(),
             stale: Stale::Catalogue,
             in_transaction: Stale::Nothing,
             cell_domains: HashSet::new(),
@@ -128,9 +142,11 @@ impl Analysis {
         self.matcher.mentions_folded(text)
     }
 
-    /// Whether a text with these words can.
-    pub(crate) fn mentions_by(&self, words: &Words) -> bool {
-        words.have_one_of(self.matcher.names())
+    /// Whether a text with these words can, which could not at this state of the names.
+    pub(crate) fn mentions_by(&self, words: &Words, names_epoch: u64) -> bool {
+        let names = self.names.iter().flatten();
+        let names = names.filter(|(_, since)| **since > names_epoch);
+        words.have_one_of(names.map(|(name, _)| name.as_ref()))
     }
 
     /// The same for bytes that cannot be read as the server reads them: whether a protected name
@@ -385,11 +401,16 @@ impl Analysis {
     fn index(&mut self) {
         let matcher = Matcher::new(&self.policy, &self.catalogue);
         // Rows are added to those that there are, or the texts forgotten anyway.
-        if matcher.names().count() != self.matcher.names().count() {
+        let count = |matcher: &Matcher| (matcher.names().count(), matcher.used_names().count());
+        if count(&matcher) != count(&self.matcher) {
             self.texts.clear();
         }
-        self.matcher = matcher;
         self.names_epoch += 1;
+        let now = self.names_epoch;
+        let [relations, others] = &mut self.names;
+        *relations = since(relations, matcher.names(), now);
+        *others = since(others, matcher.used_names(), now);
+        self.matcher = matcher;
         let sure = self.catalogue.cell_types().filter(|ty| ty.view == 0);
         let mut cell_domains: HashSet<u32> = sure.map(|ty| ty.oid).collect();
         let mut encrypted = FxHashMap::default();

@@ -89,18 +89,12 @@ pub(crate) fn text(
     context: &Context<'_>,
     matcher: &Matcher,
 ) -> Verdict {
-    let mentions = matcher.mentions_relation(text);
+    let mentions = matcher.mentions(text);
     let by_name = || may_use_names(text) && uses_names(text, context.names);
-    if !mentions && !matcher.mentions(text) && !by_name() {
+    if !mentions && !by_name() {
         return Verdict::Untouched;
     }
     let verdict = match Tokens::new(text) {
-        // Words that are functions' or types' names elsewhere.
-        Ok(tokens)
-            if !mentions && !by_name() && !matcher.touches_between(&tokens, &(0..text.len())) =>
-        {
-            return Verdict::Untouched;
-        }
         Ok(tokens) if tokens.len() > TOKENS_MAX => Err(too_complex("tokens", TOKENS_MAX).into()),
         Ok(tokens) => on_a_stack(tokens.len(), |depth_max| {
             let mut resolver = Resolver::new(*context, &matcher.views, depth_max);

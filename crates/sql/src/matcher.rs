@@ -115,65 +115,60 @@ impl Matcher {
         self.may_be(word) && self.types.contains(word)
     }
 
-    /// Whether the word may concern something protected.
-    fn is_word(&self, word: &str) -> bool {
-        self.may_be(word)
-            && (self.names.contains(word)
-                || self.functions.contains(word)
-                || self.types.contains(word))
+    /// Whether this is the name of such a function or type.
+    fn is_use(&self, word: &str) -> bool {
+        self.may_be(word) && (self.functions.contains(word) || self.types.contains(word))
     }
 
     /// Whether a text can name one of them, or a function or a type that has to do with cells: one
     /// pass over the tokens, no tree. `false` is a proof that it does not, and the text may go out
     /// without [`crate::analyse`].
     pub fn mentions(&self, text: &str) -> bool {
-        self.any_word(text, Self::is_word)
-    }
-
-    /// Whether a text can name a relation of these.
-    pub(crate) fn mentions_relation(&self, text: &str) -> bool {
-        self.any_word(text, Self::is_name)
-    }
-
-    fn any_word(&self, text: &str, test: impl Fn(&Self, &str) -> bool) -> bool {
-        let mut code = false;
+        let (mut code, mut touches) = (false, false);
         let read = each_word(text, |lexeme| match lexeme {
             Word::Name(word) => {
                 code = code || runs_code(word);
-                test(self, word)
+                touches = touches || self.is_use(word);
+                self.is_name(word)
             }
             Word::Keyword(word) => {
                 code = code || brings_code(word);
-                test(self, word)
+                touches = touches || self.is_use(word);
+                self.is_name(word)
             }
             Word::String(value) => code && self.in_code(value),
         });
         // What cannot be read cannot be proved harmless by its tokens.
-        read.unwrap_or_else(|_| self.in_code(text))
+        let names = read.unwrap_or_else(|_| self.in_code(text));
+        names || (touches || read.is_err()) && self.touches(text)
     }
 
     /// Reads a text once for everything that its words tell. `each` sees its identifiers and
     /// keywords as PostgreSQL folds and unescapes them, up to where the text cannot be read.
     pub fn read(&self, text: &str, mut each: impl FnMut(&str)) -> Reading {
         let (mut mentions, mut naming, mut code) = (false, Naming::default(), false);
+        let mut touches = false;
         let read = each_word(text, |word| {
             match word {
                 Word::Name(word) => {
                     each(word);
                     code = code || runs_code(word);
-                    mentions = mentions || self.is_word(word);
+                    mentions = mentions || self.is_name(word);
+                    touches = touches || self.is_use(word);
                 }
                 Word::Keyword(word) => {
                     each(word);
                     code = code || brings_code(word);
                     naming.note(word);
-                    mentions = mentions || self.is_word(word);
+                    mentions = mentions || self.is_name(word);
+                    touches = touches || self.is_use(word);
                 }
                 Word::String(value) => mentions = mentions || code && self.in_code(value),
             }
             false
         });
         let unreadable = read.is_err();
+        mentions = mentions || (touches || unreadable) && self.touches(text);
         Reading {
             mentions: mentions || unreadable && self.in_code(text),
             naming: match unreadable && session::has_naming_word(text) {
@@ -197,9 +192,14 @@ impl Matcher {
         }
     }
 
-    /// The words of which a text has one that [`Self::mentions`] something, in no order.
+    /// The names of relations, in no order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let names = self.names.iter().chain(&self.functions).chain(&self.types);
+        self.names.iter().map(AsRef::as_ref)
+    }
+
+    /// The names of functions and types that have to do with cells, in no order.
+    pub fn used_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.functions.iter().chain(&self.types);
         names.map(AsRef::as_ref)
     }
 
@@ -239,6 +239,16 @@ impl Matcher {
             })
     }
 
+    /// [`Matcher::touches_between`] for a whole text. Of one that cannot be read every word counts.
+    fn touches(&self, text: &str) -> bool {
+        match Tokens::new(text) {
+            Ok(tokens) => self.touches_between(&tokens, &(0..text.len())),
+            Err(_) => [&self.functions, &self.types]
+                .into_iter()
+                .any(|names| written(text, names).is_some()),
+        }
+    }
+
     /// Whether a part of a text may call a function that takes or returns cells, or has the name of a
     /// type that holds some: as far as its tokens tell.
     pub(crate) fn touches_between(
@@ -248,10 +258,15 @@ impl Matcher {
     ) -> bool {
         let in_range = |token: &&Tok<'_>| range.contains(&token.start);
         let mut tokens = tokens.iter().filter(in_range).peekable();
+        let (mut starts, mut creates, mut is_collation) = (true, false, false);
         while let Some(token) = tokens.next() {
+            // `deterministic` is an option of collations.
+            let created = std::mem::replace(&mut creates, starts && token.is_keyword("create"));
+            starts = token.is_char(b';');
+            is_collation = !starts && (is_collation || created && token.is_keyword("collation"));
             let Some(word) = token.word() else { continue };
             let called = tokens.peek().is_some_and(|next| next.is_char(b'('));
-            if self.is_type(word) || called && self.is_function(word) {
+            if !is_collation && self.is_type(word) || called && self.is_function(word) {
                 return true;
             }
         }
@@ -313,21 +328,7 @@ impl Matcher {
     }
 
     fn name_written(&self, code: &str) -> Option<&str> {
-        let code = code.as_bytes();
-        let found = self.names.iter().find(|name| {
-            let name = name.as_bytes();
-            let is_part = |at: Option<usize>| {
-                at.and_then(|at| code.get(at)).is_some_and(|&b| {
-                    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 0x80..)
-                })
-            };
-            code.windows(name.len()).enumerate().any(|(at, window)| {
-                window.eq_ignore_ascii_case(name)
-                    && !is_part(at.checked_sub(1))
-                    && !is_part(Some(at + name.len()))
-            })
-        });
-        found.map(AsRef::as_ref)
+        written(code, &self.names)
     }
 }
 
@@ -349,6 +350,24 @@ pub fn folded(text: &str) -> Option<String> {
 /// Whether a server may fold a letter that is not ASCII.
 pub(crate) fn is_folded(c: char) -> bool {
     !c.is_ascii() && c.to_lowercase().next() != Some(c)
+}
+
+/// The first of some names that stands in a piece of code as a word of its own.
+fn written<'n>(code: &str, names: &'n HashSet<Box<str>>) -> Option<&'n str> {
+    let code = code.as_bytes();
+    let found = names.iter().find(|name| {
+        let name = name.as_bytes();
+        let is_part = |at: Option<usize>| {
+            at.and_then(|at| code.get(at))
+                .is_some_and(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 0x80..))
+        };
+        code.windows(name.len()).enumerate().any(|(at, window)| {
+            window.eq_ignore_ascii_case(name)
+                && !is_part(at.checked_sub(1))
+                && !is_part(Some(at + name.len()))
+        })
+    });
+    found.map(AsRef::as_ref)
 }
 
 /// What the words of a text tell.

@@ -132,7 +132,10 @@ impl Session {
         let analysis = self.analysis()?;
         Ok(self.statements.any(|name, statement| {
             let is_plain = match &statement.kind {
-                Kind::Plain(words) => !analysis.mentions_by(words),
+                Kind::Plain(words) => {
+                    let epoch = statement.epoch.load(Ordering::Relaxed);
+                    !analysis.mentions_by(words, epoch)
+                }
                 Kind::Risky => true,
                 Kind::Untouched | Kind::Planned(_) | Kind::Failed(_) => false,
             };
@@ -145,8 +148,9 @@ impl Session {
     pub(super) fn is_plain_by(&self, statement: &Statement, words: &Words) -> Result<bool, Error> {
         let analysis = self.analysis()?;
         let epoch = analysis.names_epoch();
-        if statement.epoch.load(Ordering::Relaxed) != epoch {
-            if analysis.mentions_by(words) {
+        let before = statement.epoch.load(Ordering::Relaxed);
+        if before != epoch {
+            if analysis.mentions_by(words, before) {
                 return Ok(false);
             }
             statement.epoch.store(epoch, Ordering::Relaxed);
