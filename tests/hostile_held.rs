@@ -21,6 +21,7 @@ const SETUP: &str = "
     CREATE DOMAIN mail AS sealwire.deterministic;
     CREATE DOMAIN pairs_domain AS pair;
     CREATE TABLE pairs (id int8, x pair, many pair[]);
+    CREATE TABLE keyed (id int8 PRIMARY KEY, x pair);
     CREATE TABLE copies (id int8, whole people);
     CREATE TYPE bare AS (a text);
     CREATE TABLE bares (x bare);
@@ -254,6 +255,25 @@ async fn no_value_meets_other_cells_that_a_function_returns() {
         (Refused, &["PREPARE q AS SELECT id FROM mails() WHERE addr = $1; EXECUTE q ('zqxmarker-f')"]),
         (Refused, &["DECLARE c CURSOR FOR SELECT id FROM mails() WHERE addr = 'zqxmarker-f'"]),
         (Refused, &["COPY (SELECT id FROM mails() WHERE addr = 'zqxmarker-f') TO STDOUT"]),
+        (Refused, &["SELECT CASE mail_of(1) WHEN {m} THEN 1 END"]),
+        (Refused, &["SELECT NULLIF(mail_of(1), {m}) IS NULL"]),
+        (Refused, &["SELECT mail_of(1) IS NOT DISTINCT FROM {m}"]),
+        (Refused, &["SELECT 1 WHERE {m} IN (SELECT addr FROM mails())"]),
+        (Refused, &["SELECT addr FROM mails() UNION SELECT {m}"]),
+        (Refused, &["SELECT id FROM mails() m NATURAL JOIN (SELECT {m} AS addr) s"]),
+        (Refused, &["SELECT m.id FROM mails() m JOIN (VALUES ({m})) v (addr) USING (addr)"]),
+        (Refused, &["WITH m AS MATERIALIZED (SELECT * FROM mails()) SELECT id FROM m WHERE addr = {m}"]),
+        (Refused, &["SELECT array_position(list_of()::text[], {m})"]),
+        (Refused, &["SELECT list_of()::text[] @> ARRAY[{m}]"]),
+        (Refused, &["SELECT id FROM log WHERE EXISTS (SELECT FROM mails() WHERE addr = {m})"]),
+        (Refused, &["SELECT m.addr = {m} FROM log l LEFT JOIN LATERAL mails() m ON true"]),
+        (Refused, &["SELECT count(m) FILTER (WHERE m.addr = {m}) FROM mails() m"]),
+        (Refused, &["SELECT m = ROW(1::int8, {m}::sealwire.deterministic) FROM mails() m"]),
+        (Refused, &["SELECT count(*) FROM mails() GROUP BY addr HAVING addr = {m}"]),
+        (Refused, &["SELECT id FROM mails() ORDER BY addr = {m}"]),
+        (Refused, &["SELECT id FROM /* ( */ \"mails\" /* ' */ () WHERE addr = {m}"]),
+        (Refused, &["SELECT id FROM U&\"m\\0061ils\"() WHERE addr = {m}"]),
+        (Refused, &["SELECT id FROM Public.MAILS() WHERE ADDR = {m}"]),
         // What is plain of it.
         (Same, &["SELECT id FROM mails() WHERE id = 1"]),
         (Same, &["SELECT a FROM all_pairs() WHERE a = 'n1'"]),
@@ -286,6 +306,7 @@ async fn no_value_is_passed_for_cells() {
             &["SELECT takes_row(ROW(1, {m}, NULL, NULL, NULL, NULL, 'n'))"],
         ),
         (Refused, &["SELECT takes_row('(1,zqxmarker-f,,,,,n)')"]),
+        (Refused, &["SELECT takes(e := {m})"]),
         (Refused, &["SELECT takes_pair(1, ROW('a', {m}))"]),
         (Refused, &["SELECT takes_pair(1, '(a,zqxmarker-f)')"]),
         (Refused, &["SELECT takes_many(1, 'b', {m})"]),
@@ -388,6 +409,11 @@ async fn no_value_goes_to_columns_of_composite_types_with_cells() {
             Refused,
             &["ALTER TABLE log ADD COLUMN x mail CHECK (x <> 'zqxmarker-f')"],
         ),
+        (Refused, &["INSERT INTO keyed VALUES (1, NULL) ON CONFLICT (id) DO UPDATE SET x = ROW('a', {m})"]),
+        (Refused, &["SELECT id FROM pairs ORDER BY (x).b = {m}"]),
+        (Refused, &["ALTER TABLE log ALTER COLUMN entry TYPE pair USING ROW('a', 'zqxmarker-f')"]),
+        (Refused, &["ALTER TABLE log ALTER COLUMN entry TYPE mail USING 'zqxmarker-f'"]),
+        (Same, &["ALTER TABLE log ALTER COLUMN entry TYPE mail USING NULL"]),
         (
             Refused,
             &["CREATE TABLE made (x sealwire.deterministic DEFAULT 'zqxmarker-f')"],

@@ -127,10 +127,11 @@ fn has_value(node: &pg::Node) -> bool {
 }
 
 /// Whether there may be a constant in an expression: nothing but a test for NULL has none for sure.
-fn may_have_value(node: &pg::Node) -> bool {
+pub(super) fn may_have_value(node: &pg::Node) -> bool {
     match node {
         pg::Node::Constraint(_) => has_value(node),
         pg::Node::NullTest(test) => test.arg.as_ref().is_some_and(may_have_value),
+        pg::Node::TypeCast(cast) => cast.arg.as_ref().is_some_and(may_have_value),
         pg::Node::ColumnRef(_) => false,
         pg::Node::A_Const(constant) => !constant.isnull,
         _ => true,

@@ -2,6 +2,7 @@
 
 use rupg_sql::nodes as pg;
 
+use super::definition::may_have_value;
 use super::tokens::Tok;
 use super::{Lower, Result, offset, unsupported};
 use crate::ir::{
@@ -524,7 +525,7 @@ impl<'t> Lower<'t> {
 
     fn alter_table(&mut self, node: &'t pg::AlterTableStmt) -> Result<StatementKind<'t>> {
         let table = self.target_table(node.relation.as_deref())?;
-        let (mut parts, mut makes) = (Vec::new(), Vec::new());
+        let (mut parts, mut makes, mut valued) = (Vec::new(), Vec::new(), Vec::new());
         for command in &node.cmds {
             let Some(pg::Node::AlterTableCmd(command)) = command else {
                 return Err(unsupported("ALTER TABLE like this", Some(table.at)));
@@ -537,6 +538,14 @@ impl<'t> Lower<'t> {
                 makes.push(table.name.text.to_string());
             }
             self.alter_command(command, table.at, &mut parts)?;
+            // A column gets values of another type from an expression.
+            if command.subtype == pg::AlterTableType::AT_AlterColumnType
+                && let Some(pg::Node::ColumnDef(column)) = &command.def
+                && column.raw_default.as_ref().is_some_and(may_have_value)
+                && let Some(ty) = &column.typeName
+            {
+                valued.push(self.type_name(ty)?);
+            }
         }
         let action = Action::Define {
             table,
@@ -547,7 +556,17 @@ impl<'t> Lower<'t> {
             pg::ObjectType::OBJECT_TYPE => ALTER_TYPE,
             _ => "ALTER TABLE",
         };
-        Ok(making(what, action, makes))
+        let types = Types {
+            valued,
+            ..Types::default()
+        };
+        Ok(StatementKind::Utility(Utility {
+            what,
+            action,
+            changes_names: true,
+            makes,
+            types,
+        }))
     }
 
     fn alter_command(
