@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
-use self::beginning::{Beginning, Binding};
+use self::beginning::{Beginning, Binding, Late};
 pub(crate) use self::goodbye::GOODBYE_TIMEOUT;
 use self::goodbye::{Over, close, end_now, end_of, finish, send_away};
 use crate::cancel;
@@ -134,7 +134,7 @@ async fn serve_to_end(client: Client, shared: &Arc<Shared>, span: Span) -> Over<
 }
 
 async fn begin_with(client: Client, shared: &Arc<Shared>) -> Begun<'_> {
-    let Some(room) = shared.beginning() else {
+    let Some(silence) = shared.beginnings.enter() else {
         if let Some(connections) = shared.turned_away.happened() {
             warn!(
                 connections,
@@ -146,6 +146,8 @@ async fn begin_with(client: Client, shared: &Arc<Shared>) -> Begun<'_> {
     let mut beginning = Beginning {
         deadline: Instant::now() + shared.settings.limits.startup_timeout,
         binding: None,
+        silence: Some(silence),
+        room: None,
         shared,
     };
     let begun = match client {
@@ -157,7 +159,7 @@ async fn begin_with(client: Client, shared: &Arc<Shared>) -> Begun<'_> {
         }
         Client::Unix(stream) => begin(&mut beginning, stream).await,
     };
-    begun.map_err(|over| over.keeping(room))
+    begun.map_err(|over| over.keeping(beginning.room.take()))
 }
 
 fn set_options(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
@@ -182,8 +184,7 @@ async fn tcp<'a>(beginning: &mut Beginning<'a>, mut stream: TcpStream) -> Begun<
     if !direct {
         let from = Instant::now();
         let mut buffer = Vec::new();
-        let first = first_message(&mut stream, &mut buffer, true);
-        match beginning.wait(first).await? {
+        match first_message(beginning, &mut stream, &mut buffer, true).await? {
             // Exactly the request has been read, so whatever came behind it in the clear is taken
             // for a part of the handshake, which fails (CVE-2021-23214).
             Ok(First::Tls) => {
@@ -238,8 +239,7 @@ where
 {
     let from = Instant::now();
     let mut buffer = Vec::new();
-    let first = first_message(&mut client, &mut buffer, false);
-    let first = beginning.wait(first).await?;
+    let first = first_message(beginning, &mut client, &mut buffer, false).await?;
     begun(beginning, client, first, &buffer, from).await
 }
 
@@ -273,6 +273,23 @@ where
 /// Reads up to the first message that is not about encryption, or to the request for TLS where
 /// that can be met.
 async fn first_message<C>(
+    beginning: &mut Beginning<'_>,
+    client: &mut C,
+    buffer: &mut Vec<u8>,
+    has_tls: bool,
+) -> Result<Result<First, BadStart>, Late>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    let first = read_first_message(client, buffer, has_tls);
+    let first = beginning.wait(first).await?;
+    if !matches!(first, Ok(First::Tls)) {
+        beginning.has_spoken()?;
+    }
+    Ok(first)
+}
+
+async fn read_first_message<C>(
     client: &mut C,
     buffer: &mut Vec<u8>,
     has_tls: bool,

@@ -12,6 +12,7 @@
 //! A connection of a client is one connection to the server, opened when the client connects:
 //! the proxy does not pool. Whoever wants a pool puts one in front of it or behind it.
 
+mod beginnings;
 mod cancel;
 mod client;
 mod error;

@@ -30,6 +30,8 @@ pub(crate) enum End {
     BadStart,
     /// It took too long to begin.
     SlowStart,
+    /// It had not said what it wants when its room was needed.
+    GaveWay,
     /// The server refused, or ended it before it was authenticated.
     NotAuthenticated,
     /// The manifest or the keys cannot be had, or do not fit the database.
@@ -271,12 +273,13 @@ impl Collector for Relays {
 }
 
 impl End {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Closed,
         Self::Stopped,
         Self::TooMany,
         Self::BadStart,
         Self::SlowStart,
+        Self::GaveWay,
         Self::NotAuthenticated,
         Self::Encryption,
         Self::NoServer,

@@ -20,6 +20,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tracing::instrument::WithSubscriber;
 use tracing::{error, info, warn};
 
+use crate::beginnings::Beginnings;
 use crate::client;
 use crate::error::Error;
 use crate::http;
@@ -32,7 +33,8 @@ use crate::threads::Threads;
 use crate::tls::{self, WithClients};
 
 /// Connections that may be beginning beyond those that there is a place for: to cancel a statement,
-/// or to be told that there are too many. More are closed without a word.
+/// or to be told that there are too many. When all of these are taken too, one that has not said yet what
+/// it wants gives way to one that comes.
 const BEGINNINGS_EXTRA: usize = 64;
 
 /// How long probes are told what the last one found.
@@ -65,10 +67,11 @@ pub(crate) struct Shared {
     /// When the server was called for a probe, and what came of it.
     reached: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
     pub(crate) turned_away: Seldom,
+    pub(crate) gave_way: Seldom,
     pub(crate) memory: MemoryLimit,
     pub(crate) order: watch::Receiver<Order>,
     places: Arc<Semaphore>,
-    beginnings: Arc<Semaphore>,
+    pub(crate) beginnings: Arc<Beginnings>,
 }
 
 impl Shared {
@@ -86,11 +89,6 @@ impl Shared {
     /// The secret of a role whose authentication ends here.
     pub(crate) fn secret(&self, role: &str) -> Option<Arc<Secret>> {
         locked(&self.roles).secret(role)
-    }
-
-    /// Room for a connection that has not said yet what it wants.
-    pub(crate) fn beginning(self: &Arc<Self>) -> Option<Held> {
-        Held::one_of(&self.beginnings, &self.metrics.beginning)
     }
 
     /// A place for a session.
@@ -348,6 +346,7 @@ impl Proxy {
         let places = settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let memory = MemoryLimit::new(settings.limits.memory_bytes);
         let metrics = Metrics::new(move || sum(counted.iter()), memory.clone(), places);
+        let beginnings = Beginnings::new(places + BEGINNINGS_EXTRA, metrics.beginning.clone());
         Ok(Self {
             shared: Arc::new(Shared {
                 server,
@@ -359,12 +358,11 @@ impl Proxy {
                 said_ready: AtomicBool::new(true),
                 reached: tokio::sync::Mutex::default(),
                 turned_away: Seldom::default(),
+                gave_way: Seldom::default(),
                 memory,
                 order,
                 places: Arc::new(Semaphore::new(places)),
-                beginnings: Arc::new(Semaphore::new(
-                    (places + BEGINNINGS_EXTRA).min(Semaphore::MAX_PERMITS),
-                )),
+                beginnings: Arc::new(beginnings),
                 settings,
             }),
             tcp,
@@ -485,7 +483,7 @@ pub(crate) struct Held {
 struct Counted(Gauge);
 
 impl Held {
-    fn one_of(all: &Arc<Semaphore>, gauge: &Gauge) -> Option<Self> {
+    pub(crate) fn one_of(all: &Arc<Semaphore>, gauge: &Gauge) -> Option<Self> {
         let permit = Arc::clone(all).try_acquire_owned().ok()?;
         gauge.inc();
         Some(Self {

@@ -36,11 +36,8 @@ impl<'a> Over<'a> {
     }
 
     /// Keeps its room until the goodbye is over.
-    pub(super) fn keeping(self, room: Held) -> Self {
-        Self {
-            room: Some(room),
-            ..self
-        }
+    pub(super) fn keeping(self, room: Option<Held>) -> Self {
+        Self { room, ..self }
     }
 
     pub(super) async fn say_goodbye(self) {

@@ -355,7 +355,7 @@ async fn who_takes_too_long_to_begin_is_sent_away() {
 }
 
 /// A server that takes connections and says nothing.
-async fn silent_server() -> u16 {
+pub(crate) async fn silent_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

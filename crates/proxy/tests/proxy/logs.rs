@@ -5,6 +5,7 @@ use sealwire_testkit::fixture::wire::{Batch, Format, Param, Reply, WireClient};
 use tokio::io::AsyncWriteExt;
 use tokio_postgres::NoTls;
 
+use crate::bad_input::silent_server;
 use crate::support::*;
 
 /// A part of every value, literal and password of this test. It has no meaning in hexadecimal, so
@@ -302,17 +303,25 @@ async fn connections_that_are_closed_without_a_word_are_logged() {
     let log = Log::capture();
     let mut settings = settings(&fixture);
     settings.limits.connections = 1;
+    settings.server.ports = vec![silent_server().await];
     let proxy = Running::start(settings).await;
-    let mut silent = Vec::new();
+    // Each has said what it wants, and waits for the server.
+    let cancels = async || {
+        let mut stream = proxy.stream().await;
+        let request = [0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e, 0, 0, 0, 1, 0, 0, 0, 2];
+        stream.write_all(&request).await.unwrap();
+        stream
+    };
+    let mut waiting = Vec::new();
     while proxy.ended("too_many").await == 0.0 {
-        silent.push(proxy.stream().await);
+        waiting.push(cancels().await);
     }
     let said = line(&log.take(), "closed without a word");
     assert!(said.contains("WARN") && said.contains("peer="), "{said}");
     // It is not said again of each, though once more when a while has gone by.
     let before = proxy.ended("too_many").await;
     while proxy.ended("too_many").await < before + 8.0 {
-        silent.push(proxy.stream().await);
+        waiting.push(cancels().await);
     }
     let more = log.take();
     assert!(more.matches("closed without a word").count() < 8, "{more}");

@@ -6,6 +6,7 @@ mod bad_input;
 mod cancel;
 mod certificates;
 mod client_tls;
+mod crowd;
 mod ending;
 mod limits;
 mod logs;
