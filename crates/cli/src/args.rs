@@ -4,7 +4,7 @@ mod proxy;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args as Group, Parser, Subcommand};
+use clap::{Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sealwire_core::types::ParseTypeError;
 use sealwire_keys::{ColumnType, TableName};
 
@@ -34,6 +34,30 @@ pub(crate) struct Args {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// What this process was started with. When that cannot be understood, it ends here.
+    pub(crate) fn from_command_line() -> Self {
+        let mut command = without_empty_variables(Self::command());
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// A variable that is empty is one that is not set: units and compose files have no other way to take
+/// back what stands in an image or in another file.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| {
+        let variable = arg.get_env().and_then(std::env::var_os);
+        variable.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|arg| match is_empty(&arg) {
+            true => arg.env(None),
+            false => arg,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 #[derive(Debug, Group)]

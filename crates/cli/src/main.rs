@@ -10,14 +10,12 @@ mod quote;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::Args;
 use crate::error::Error;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::from_command_line();
     let mut output = Output::new(args.global.json);
     match run(&args, &mut output).and_then(|()| output.finish()) {
         Ok(code) => code,

@@ -276,3 +276,49 @@ fn plaintext_that_a_file_allows_can_be_forbidden() {
         assert_checked(&directory, Some(file), environment, options, *expected);
     }
 }
+
+/// What an image or another file sets is taken back so.
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let directory = pairs();
+    let shell = shell(directory.path());
+    let variables = [
+        "SEALWIRE_ALLOW_PLAINTEXT",
+        "SEALWIRE_CONFIG",
+        "SEALWIRE_HTTP",
+        "SEALWIRE_LISTEN",
+        "SEALWIRE_LISTEN_UNIX",
+        "SEALWIRE_LOG",
+        "SEALWIRE_MANIFEST",
+        "SEALWIRE_MASTER_KEY",
+        "SEALWIRE_MAX_CONNECTIONS",
+        "SEALWIRE_ROLES",
+        "SEALWIRE_SERVER",
+        "SEALWIRE_SSLMODE",
+        "SEALWIRE_SSLROOTCERT",
+        "SEALWIRE_TLS_CERTIFICATE",
+        "SEALWIRE_TLS_KEY",
+    ];
+    // These are all that there are.
+    let help = shell.ok(&["proxy", "--help"]);
+    for word in help.split(|it: char| !it.is_ascii_uppercase() && it != '_') {
+        let is_known = !word.starts_with("SEALWIRE_") || variables.contains(&word);
+        assert!(is_known, "{word}");
+    }
+    let empty = variables.map(|name| (name, ""));
+    assert_checked(&directory, None, &empty, &[], Ok("*"));
+    assert_checked(&directory, Some(OTHER), &empty, &[], Ok("*"));
+    // What is missing then is said as if there were no variable.
+    for (arguments, words) in [
+        (&["proxy"][..], "no place to listen"),
+        (&["proxy", "--listen", "[::1]:0"], "no server is configured"),
+    ] {
+        let output = shell.command(arguments).envs(empty).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(words), "{said}");
+    }
+    let check = ["columns", "check"];
+    let output = shell.command(&check).env("SEALWIRE_DATABASE", "").output();
+    let said = String::from_utf8(output.unwrap().stderr).unwrap();
+    assert!(said.contains("--database <URL>"), "{said}");
+}
