@@ -2,6 +2,7 @@
 
 mod proxy;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as Group, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -40,9 +41,32 @@ impl Args {
     /// What this process was started with. When that cannot be understood, it ends here.
     pub(crate) fn from_command_line() -> Self {
         let mut command = without_empty_variables(Self::command());
-        let matches = command.get_matches_mut();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let args = matches.and_then(|matches| {
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        });
+        args.unwrap_or_else(|error| {
+            if error.use_stderr() && is_log_json(std::env::args_os()) {
+                crate::command::log_usage(first_paragraph(&error.to_string()));
+                std::process::exit(error.exit_code());
+            }
+            error.exit()
+        })
     }
+}
+
+/// Whether a command line that is not understood is that of a proxy whose log is JSON.
+fn is_log_json(args: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = args.skip(1).collect();
+    let has = |word: &str| words.iter().any(|it| it == word);
+    has("proxy") && has("--json")
+}
+
+/// What is wrong, without the usage that follows it.
+fn first_paragraph(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let first = text.split("\n\n").next().unwrap_or(text);
+    first.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A variable that is empty is one that is not set: units and compose files have no other way to take

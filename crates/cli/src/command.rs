@@ -10,6 +10,7 @@ mod proxy;
 mod scram;
 mod sql;
 
+pub(crate) use self::proxy::log_usage;
 use crate::args::{Args, Columns, Command, Keys, ManifestCommand};
 use crate::error::Error;
 use crate::output::Output;

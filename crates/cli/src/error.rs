@@ -33,6 +33,12 @@ impl Error {
             let _ = writeln!(stderr, "hint: {hint}");
         }
     }
+
+    /// The last line of a log, for a program that has one and has not started.
+    pub(crate) fn log(&self) {
+        let hint = self.hint.as_deref();
+        tracing::error!(error = self.message, hint, "not started");
+    }
 }
 
 impl From<ManifestError> for Error {

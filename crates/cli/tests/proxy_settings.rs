@@ -322,3 +322,72 @@ fn an_empty_variable_is_one_that_is_not_set() {
     let said = String::from_utf8(output.unwrap().stderr).unwrap();
     assert!(said.contains("--database <URL>"), "{said}");
 }
+
+/// Whoever collects the log reads why there is no more of it.
+#[test]
+fn why_it_has_not_started_is_a_line_of_the_log() {
+    let directory = pairs();
+    let shell = shell(directory.path());
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text);
+    write("json.toml", &format!("{OTHER}\n[log]\nformat = \"json\"")).unwrap();
+    write("wrong.toml", "tcp = 1").unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let good = [
+        "--listen",
+        "127.0.0.1:0",
+        "--server",
+        "db",
+        "--sslmode",
+        "require",
+    ];
+    let cases: [(&[&str], i32, &str, bool); 8] = [
+        (&["--json"], 1, "no place to listen", true),
+        (&["--config", "json.toml"], 1, "no place to listen", true),
+        (&["--json", "--config", "wrong.toml"], 1, "`tcp`", false),
+        (&["--json", "--listen", &taken], 1, &taken, true),
+        (&["--json", "--sslrootcert", "ca.pem"], 1, "`ca.pem`", false),
+        (
+            &["--json", "--master-key", "file:other.key"],
+            1,
+            "other.key",
+            false,
+        ),
+        (
+            &["--json", "--check", "--tls-key", "a.key"],
+            1,
+            "certificate",
+            true,
+        ),
+        (
+            &["--json", "--http", "localhost"],
+            2,
+            "'--http <ADDRESS:PORT>'",
+            true,
+        ),
+    ];
+    for (arguments, code, words, has_hint) in cases {
+        let others: &[&str] = match (words, arguments.contains(&"--listen")) {
+            ("no place to listen", _) => &[],
+            (_, true) => &good[2..],
+            _ => &good,
+        };
+        let output = shell
+            .command(&["proxy"])
+            .args(arguments)
+            .args(others)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(output.stdout.is_empty());
+        let said = String::from_utf8(output.stderr).unwrap();
+        let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        for line in said.lines() {
+            assert!(serde_json::from_str::<Value>(line).is_ok(), "{said}");
+        }
+        assert_eq!(last["level"], "ERROR", "{said}");
+        assert_eq!(last["message"], "not started", "{said}");
+        assert!(last["error"].as_str().unwrap().contains(words), "{said}");
+        assert!(!has_hint || last["hint"].is_string(), "{said}");
+    }
+}

@@ -1,10 +1,11 @@
 //! `sealwire proxy`
 
+use std::fmt::Display;
 use std::io;
 use std::panic::{self, PanicHookInfo};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sealwire_proxy::{LogFormat, LogLevel, ServerSettings, Settings, TlsSettings};
+use sealwire_proxy::{LogFormat, LogLevel, LogSettings, ServerSettings, Settings, TlsSettings};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::level_filters::LevelFilter;
@@ -24,9 +25,46 @@ struct Checked {
     databases: Vec<String>,
 }
 
+/// Why it has not started is the last line of its log, in the log's format.
 pub(crate) async fn run(global: &Global, args: &Proxy, output: &mut Output) -> Result<(), Error> {
-    let settings = settings(global, args)?;
-    log(settings.log.level, settings.log.format);
+    let settings = settings(global, args);
+    let log_settings = match &settings {
+        Ok(settings) => settings.log.clone(),
+        Err(_) if global.json => json(),
+        Err(_) => LogSettings::default(),
+    };
+    log(&log_settings);
+    let result = match settings {
+        Ok(settings) => serve(settings, args, output).await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if log_settings.format == LogFormat::Json => {
+            error.log();
+            output.fault();
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Where nothing but the format is known.
+fn json() -> LogSettings {
+    LogSettings {
+        format: LogFormat::Json,
+        ..LogSettings::default()
+    }
+}
+
+/// The same for a command line that cannot be understood, where that asks for JSON.
+pub(crate) fn log_usage(message: impl Display) {
+    log(&json());
+    Error::new(message)
+        .hint("`sealwire proxy --help` lists options and variables")
+        .log();
+}
+
+async fn serve(settings: Settings, args: &Proxy, output: &mut Output) -> Result<(), Error> {
     panic::set_hook(Box::new(log_place));
     forbid_dumps();
     if args.check {
@@ -173,8 +211,8 @@ fn servers(settings: &ServerSettings) -> Vec<String> {
 
 /// Events go to standard error. Only this project's: other crates' may hold what a client has
 /// sent, and they come over `log`, which is not connected.
-fn log(level: LogLevel, format: LogFormat) {
-    let level = match level {
+fn log(settings: &LogSettings) {
+    let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Debug => LevelFilter::DEBUG,
@@ -187,7 +225,7 @@ fn log(level: LogLevel, format: LogFormat) {
         // It would say so on standard error, and panic when that fails too.
         .log_internal_errors(false)
         .with_target(false);
-    match format {
+    match settings.format {
         LogFormat::Json => events.json().flatten_event(true).init(),
         _ => events.init(),
     }
