@@ -212,6 +212,8 @@ async fn who_is_not_served_and_why_is_logged() {
     let mut config = proxy.config(fixture.sealed());
     config.password("wrong");
     refused(&config, NoTls).await;
+    // Its line comes before that of the next, which another thread may write.
+    proxy.have_ended("not_authenticated", 1.0).await;
     config.user("nobody\nat all").dbname("x".repeat(4000));
     refused(&config, NoTls).await;
     proxy.have_ended("not_authenticated", 2.0).await;
