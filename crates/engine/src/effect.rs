@@ -200,8 +200,10 @@ const FIRST_NORMAL_OID: u32 = 16_384;
 /// The identifier of a function by its bytes, if somebody has made it. One that is cut short is taken
 /// for such, and is zero.
 pub(crate) fn made_function(function: &[u8]) -> Option<u32> {
-    let oid = function.try_into().map_or(0, u32::from_be_bytes);
-    (!(1..FIRST_NORMAL_OID).contains(&oid)).then_some(oid)
+    match function.try_into().map(u32::from_be_bytes) {
+        Ok(oid) if oid < FIRST_NORMAL_OID => None,
+        oid => Some(oid.unwrap_or(0)),
+    }
 }
 
 /// What a FunctionCall may do, by the bytes of the function's identifier. It may be `set_config`; a
