@@ -1,6 +1,8 @@
 //! Why a proxy cannot start or cannot take new settings.
 
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 /// An error and, where there is one, the next step.
 #[derive(Debug)]
@@ -14,6 +16,20 @@ impl Error {
         Self {
             message: message.to_string(),
             hint: None,
+        }
+    }
+
+    /// A file that cannot be read, or another thing at a path.
+    pub(crate) fn at(path: &Path, what: &str, error: &io::Error) -> Self {
+        let failed = Self::new(format_args!("cannot {what} `{}`: {error}", path.display()));
+        match error.kind() {
+            io::ErrorKind::NotFound => failed.with_hint(
+                "correct the path; one without `/` before it begins where the proxy was started",
+            ),
+            io::ErrorKind::PermissionDenied => {
+                failed.with_hint("give the user that the proxy runs as the permission")
+            }
+            _ => failed,
         }
     }
 

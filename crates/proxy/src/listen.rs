@@ -43,6 +43,16 @@ pub(crate) async fn pause_after_failed_accept() {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
+/// What to do when no connection can be accepted.
+pub(crate) fn hint_for_accept(error: &std::io::Error) -> Option<&'static str> {
+    /// Too many open files: of this process, and of all.
+    const DESCRIPTORS: [i32; 2] = [24, 23];
+    let code = error.raw_os_error()?;
+    DESCRIPTORS.contains(&code).then_some(
+        "raise the limit of open files (`LimitNOFILE=`, `ulimit -Hn`), or lower `connections`",
+    )
+}
+
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
         let failed = Error::new(format_args!("cannot listen on {address}: {error}"));
@@ -68,10 +78,13 @@ pub(crate) fn listen_unix(settings: &Settings) -> Result<Option<(UnixListener, P
     };
     let path = directory.join(format!(".s.PGSQL.{}", settings.listen.unix_port));
     let failed = |error: &std::io::Error| {
-        Error::new(format_args!(
-            "cannot listen on `{}`: {error}",
-            path.display()
-        ))
+        let failed = Error::at(&path, "listen on", error);
+        match error.kind() {
+            ErrorKind::NotFound => failed.with_hint("create the directory, or correct its path"),
+            ErrorKind::AddrInUse => failed
+                .with_hint("end what listens there, or choose another `unix_port` in `[listen]`"),
+            _ => failed,
+        }
     };
     // What a proxy that was killed has left is a socket that refuses. Anything else is somebody's, one
     // that this user may not connect to as well.

@@ -24,7 +24,7 @@ use crate::beginnings::Beginnings;
 use crate::client;
 use crate::error::Error;
 use crate::http;
-use crate::listen::{Listener, listen, listen_unix, pause_after_failed_accept};
+use crate::listen::{Listener, hint_for_accept, listen, listen_unix, pause_after_failed_accept};
 use crate::metrics::Metrics;
 use crate::roles::Roles;
 use crate::seldom::Seldom;
@@ -419,7 +419,12 @@ impl Proxy {
                         }
                         Err(error) => {
                             if let Some(times) = failures.happened() {
-                                warn!(times, %error, "cannot accept a connection");
+                                warn!(
+                                    times,
+                                    %error,
+                                    hint = hint_for_accept(&error),
+                                    "cannot accept a connection"
+                                );
                             }
                             pause_after_failed_accept().await;
                         }

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// everybody.
 pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
     let shown = path.display();
-    let failed = |error: std::io::Error| Error::new(format_args!("cannot read `{shown}`: {error}"));
+    let failed = |error: std::io::Error| Error::at(path, "read", &error);
     let mut file = File::open(path).map_err(failed)?;
     // Asked of the opened file, so that the answer is about the bytes that are read.
     let mode = file.metadata().map_err(failed)?.permissions().mode();

@@ -335,9 +335,8 @@ impl Settings {
     /// # Errors
     /// When it cannot be read, is not TOML, or has a key or a value that is not known.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::new(format_args!("cannot read `{}`: {error}", path.display()))
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Error::at(path, "read", &error))?;
         toml::from_str(&text).map_err(|error| {
             // It shows the line, and a line may hold a secret only where a key store's URI does.
             let start = error.span().map_or(0, |span| span.start);
@@ -350,6 +349,9 @@ impl Settings {
                 path.display(),
                 in_words(error.message())
             ))
+            .with_hint(
+                "docs/proxy.md explains the settings, and examples/proxy/proxy.toml shows each",
+            )
         })
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
@@ -198,10 +198,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
             "cannot read certificate `{}`: {error}",
             path.display()
         ))
+        .with_hint(
+            "name a PEM file, in which a certificate begins with `-----BEGIN CERTIFICATE-----`",
+        )
     };
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| match error {
+            pem::Error::Io(error) => Error::at(path, "read certificate", &error),
+            error => failed(&error),
+        })?;
     if found.is_empty() {
         return Err(failed(&"there is none in it"));
     }

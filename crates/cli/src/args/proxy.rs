@@ -67,7 +67,12 @@ pub(crate) struct Proxy {
     #[arg(long, value_name = "PATH", env = "SEALWIRE_SSLROOTCERT")]
     pub(crate) sslrootcert: Option<PathBuf>,
     /// Connections of clients at a time; 500 unless given
-    #[arg(long, value_name = "NUMBER", env = "SEALWIRE_MAX_CONNECTIONS")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        env = "SEALWIRE_MAX_CONNECTIONS",
+        value_parser = number
+    )]
     pub(crate) max_connections: Option<usize>,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`; `info` unless given
     #[arg(long, value_name = "LEVEL", env = "SEALWIRE_LOG")]
@@ -92,6 +97,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "give an IP address and a port, such as `127.0.0.1:6432` or `[::1]:6432`".into()
     })
+}
+
+/// Reads how many there may be.
+fn number(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "give a whole number above zero".into())
 }
 
 /// Reads `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, an address of IPv6 alone, or a directory.

@@ -67,7 +67,8 @@ impl Settings {
     fn check_limits(&self) -> Result<(), Error> {
         let (server, limits) = (&self.server, &self.limits);
         if limits.connections == 0 {
-            return Err(Error::new("`connections` in `[limits]` must be above zero"));
+            return Err(Error::new("`connections` in `[limits]` must be above zero")
+                .with_hint("write how many clients may be connected at a time"));
         }
         for (name, time) in [
             (
