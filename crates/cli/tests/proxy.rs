@@ -198,6 +198,54 @@ async fn its_memory_is_not_dumped() {
     assert_eq!(about.join("environ").metadata().unwrap().uid(), 0);
 }
 
+/// Clients hold all descriptors that the process may have.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_goes_on_when_descriptors_have_run_out() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    const DESCRIPTORS: u64 = 40;
+    let stage = Stage::new().await;
+    let shell = stage.shell();
+    prepare(&shell, &stage.owner).await;
+    let mut running = Running::start(&shell, &stage.database, &[]);
+    let process = Pid::from_raw(running.pid().cast_signed());
+    let limit = Rlimit {
+        current: Some(DESCRIPTORS),
+        maximum: Some(DESCRIPTORS),
+    };
+    prlimit(process, Resource::Nofile, limit).unwrap();
+    let connect = |_| std::net::TcpStream::connect(running.address()).unwrap();
+    let held: Vec<_> = (0..DESCRIPTORS + 20).map(connect).collect();
+    let line = running.wait_for("cannot accept a connection");
+    assert_eq!(
+        (&line["level"], &line["times"]),
+        (&"WARN".into(), &1.into())
+    );
+    let hint = line["hint"].as_str().unwrap();
+    assert!(hint.contains("LimitNOFILE"), "{hint}");
+    // It rests between two attempts, and is not busy with them.
+    let spent = cpu_ticks(running.pid());
+    thread::sleep(Duration::from_secs(1));
+    let spent = cpu_ticks(running.pid()) - spent;
+    assert!(spent < 50, "{spent} ticks of a hundred in a second");
+    drop(held);
+    let client = running.connect(&stage.database).await.unwrap();
+    client.simple_query("SELECT 1").await.unwrap();
+    running.signal(Signal::TERM);
+    running.wait_for("stopped");
+    assert!(running.end().success());
+}
+
+/// What a process has spent of the CPUs.
+#[cfg(target_os = "linux")]
+fn cpu_ticks(process: u32) -> u64 {
+    let about = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let (_, fields) = about.rsplit_once(") ").unwrap();
+    let of = |at: usize| fields.split(' ').nth(at).unwrap().parse::<u64>().unwrap();
+    of(11) + of(12)
+}
+
 /// The disk is full, or whoever read the log has gone.
 #[tokio::test]
 async fn a_log_that_cannot_be_written_ends_nothing() {

@@ -77,6 +77,10 @@ impl Running {
         self.log = None;
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
