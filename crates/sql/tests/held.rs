@@ -2,21 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+#[path = "common/check.rs"]
+mod check;
 #[path = "common/schema.rs"]
 mod schema;
 #[path = "common/summary.rs"]
 mod summary;
 
-use schema::{World, s1};
+use check::check;
+use schema::s1;
 use sealwire_core::catalogue::Function;
 use sealwire_sql::{Protocol, Verdict, analyse, mentions_protected};
-use summary::summary;
-
-fn check(world: &World, table: &[(&str, &str)]) {
-    for (sql, expected) in table {
-        assert_eq!(summary(world, sql), *expected, "{sql}");
-    }
-}
 
 #[test]
 fn rows_of_one_relation_are_that_relation_s() {

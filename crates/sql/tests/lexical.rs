@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+#[path = "common/check.rs"]
+mod check;
 #[path = "common/schema.rs"]
 mod schema;
 #[path = "common/summary.rs"]
@@ -16,9 +18,7 @@ use summary::summary;
 
 fn check(table: &[(&str, &str)]) {
     let world = schema::s1();
-    for (sql, expected) in table {
-        assert_eq!(summary(&world, sql), *expected, "{sql}");
-    }
+    check::check(&world, table);
 }
 
 #[test]

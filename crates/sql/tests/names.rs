@@ -2,22 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+#[path = "common/check.rs"]
+mod check;
 #[path = "common/schema.rs"]
 mod schema;
 #[path = "common/summary.rs"]
 mod summary;
 
-use schema::{World, relation, relations, s1, world};
+use check::check;
+use schema::{relation, relations, s1, world};
 use sealwire_core::catalogue::{Catalogue, RelationKind};
 use sealwire_core::policy::{Mode, Policy};
 use sealwire_sql::{MismatchKind, Protocol, Verdict, analyse, check_relation};
 use summary::summary;
-
-fn check(world: &World, table: &[(&str, &str)]) {
-    for (sql, expected) in table {
-        assert_eq!(summary(world, sql), *expected, "{sql}");
-    }
-}
 
 #[test]
 fn relations_are_asked_for_once_and_together() {

@@ -2,20 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
+#[path = "common/check.rs"]
+mod check;
 #[path = "common/schema.rs"]
 mod schema;
 #[path = "common/summary.rs"]
 mod summary;
 
-use schema::{World, relations, s1, world};
+use check::check;
+use schema::{relations, s1, world};
 use sealwire_sql::{Protocol, Verdict, analyse};
-use summary::summary;
-
-fn check(world: &World, table: &[(&str, &str)]) {
-    for (sql, expected) in table {
-        assert_eq!(summary(world, sql), *expected, "{sql}");
-    }
-}
 
 #[test]
 fn the_manifest_changes_before_the_database_does() {
