@@ -142,15 +142,7 @@ impl<'a> Analyser<'a, '_, '_> {
         };
         let columns: Vec<OutColumn<'a>> = columns
             .iter()
-            .map(|column| {
-                Ok(OutColumn {
-                    ty: self.reference(column, table.at)?,
-                    name: column.name.clone(),
-                    named: column.named,
-                    by_catalogue: column.by_catalogue,
-                    unpinned: column.unpinned,
-                })
-            })
+            .map(|column| self.out_column(column, table.at))
             .collect::<Result<_>>()?;
         let mut item = self.derived(columns, table.alias.as_ref(), table.at)?;
         if item.name.is_none() {
@@ -362,6 +354,21 @@ impl<'a> Analyser<'a, '_, '_> {
         Ok(None)
     }
 
+    /// A column of FROM as it is given on.
+    pub(super) fn out_column(
+        &mut self,
+        column: &ScopeColumn<'a>,
+        at: usize,
+    ) -> Result<OutColumn<'a>> {
+        Ok(OutColumn {
+            ty: self.reference(column, at)?,
+            name: column.name.clone(),
+            named: column.named,
+            by_catalogue: column.by_catalogue,
+            unpinned: column.unpinned,
+        })
+    }
+
     /// The columns of a function that returns cells.
     fn returned(
         &mut self,
@@ -391,15 +398,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 let columns = Self::scope_columns(&info, &[]);
                 columns
                     .iter()
-                    .map(|column| {
-                        Ok(OutColumn {
-                            ty: self.reference(column, at)?,
-                            name: column.name.clone(),
-                            named: column.named,
-                            by_catalogue: column.by_catalogue,
-                            unpinned: column.unpinned,
-                        })
-                    })
+                    .map(|column| self.out_column(column, at))
                     .collect()
             }
             Returned::Unclear => Err(refuse(

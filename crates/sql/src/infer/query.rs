@@ -462,13 +462,7 @@ impl<'a> Analyser<'a, '_, '_> {
                 .into());
             }
             for column in item.columns.iter() {
-                columns.push(OutColumn {
-                    ty: self.reference(column, at)?,
-                    name: column.name.clone(),
-                    named: column.named,
-                    by_catalogue: column.by_catalogue,
-                    unpinned: column.unpinned,
-                });
+                columns.push(self.out_column(column, at)?);
             }
         }
         Ok(())
