@@ -122,18 +122,10 @@ impl Session {
         portal: &[u8],
         is_plain: impl FnOnce(&mut Self) -> Result<bool, Error>,
     ) -> Result<Step, Error> {
-        // As for a text: a name may become protected only by what mentions a protected one.
-        if !self.queue.answered(self.last_renaming) {
-            return Ok(self.wait_for(self.last_renaming));
-        }
-        if self.analysis()?.stale == Stale::Names {
-            match self.ready_to_analyse()? {
-                Readiness::Ready => {}
-                Readiness::Wait => return Ok(Step::Wait),
-                Readiness::Refused(report) => {
-                    return self.refuse_values(head, rest, report);
-                }
-            }
+        match self.names_ready()? {
+            Readiness::Ready => {}
+            Readiness::Wait => return Ok(Step::Wait),
+            Readiness::Refused(report) => return self.refuse_values(head, rest, report),
         }
         if !is_plain(self)? {
             return self.refuse_values(head, rest, Report::moved());

@@ -88,7 +88,7 @@ impl Session {
             return Ok(Step::Starved);
         };
         if let Some(oid) = effect::made_function(function) {
-            match self.ready_to_call()? {
+            match self.names_ready()? {
                 Readiness::Ready if !self.analysis()?.takes_cells(oid) => {}
                 Readiness::Wait => return Ok(Step::Wait),
                 readiness => {
@@ -113,8 +113,9 @@ impl Session {
         Ok(Step::Forward(head.len))
     }
 
-    /// Sees to it that the functions that take cells are known.
-    fn ready_to_call(&mut self) -> Result<Readiness, Error> {
+    /// Sees to it that the protected names, and the functions that take cells, are known. As for a text:
+    /// a name may become protected only by what mentions a protected one.
+    pub(super) fn names_ready(&mut self) -> Result<Readiness, Error> {
         if !self.queue.answered(self.last_renaming) {
             self.wait_for(self.last_renaming);
             return Ok(Readiness::Wait);
