@@ -138,8 +138,8 @@ impl Analysis {
     }
 
     /// See [`Matcher::mentions_folded`].
-    pub(crate) fn mentions_folded(&self, text: &str) -> bool {
-        self.matcher.mentions_folded(text)
+    pub(crate) fn mentions_folded(&self, text: &str, folded: &str) -> bool {
+        self.matcher.mentions_folded(text, folded)
     }
 
     /// Whether a text with these words can, which could not at this state of the names.

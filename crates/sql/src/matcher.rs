@@ -181,14 +181,11 @@ impl Matcher {
 
     /// Whether a text can name one of them to a server that folds letters beyond ASCII in names
     /// without quotes, or can name something else in a text that has one of them. `false` means that
-    /// it is to such a server what it is here.
-    pub fn mentions_folded(&self, text: &str) -> bool {
-        let Some(folded) = folded(text) else {
-            return false;
-        };
+    /// it is to such a server what it is here. `folded` is the text by [`folded`].
+    pub fn mentions_folded(&self, text: &str, folded: &str) -> bool {
         match self.mentions(text) {
             true => has_folded_name(text),
-            false => self.mentions(&folded),
+            false => self.mentions(folded),
         }
     }
 

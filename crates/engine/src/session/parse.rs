@@ -49,38 +49,41 @@ pub(super) enum Readiness {
     Refused(Report),
 }
 
+/// A refusal that is about no place in the text.
+fn refused(
+    kind: RefusalKind,
+    message: impl Into<String>,
+    detail: Option<&str>,
+    hint: &str,
+) -> Report {
+    let refusal = Refusal {
+        kind,
+        sqlstate: kind.sqlstate(),
+        message: message.into(),
+        detail: detail.map(str::to_owned),
+        hint: Some(hint.to_owned()),
+        offset: None,
+    };
+    Report::refusal(&refusal, "")
+}
+
 fn session_setting(what: &str) -> Report {
-    Report::refusal(
-        &Refusal {
-            kind: RefusalKind::SessionSetting,
-            sqlstate: RefusalKind::SessionSetting.sqlstate(),
-            message: format!(
-                "refusing to run a statement that names an encrypted relation: {what}"
-            ),
-            detail: Some("the statement could mean something else to the server".into()),
-            hint: Some("set client_encoding = 'UTF8' and standard_conforming_strings = on".into()),
-            offset: None,
-        },
-        "",
+    refused(
+        RefusalKind::SessionSetting,
+        format!("refusing to run a statement that names an encrypted relation: {what}"),
+        Some("the statement could mean something else to the server"),
+        "set client_encoding = 'UTF8' and standard_conforming_strings = on",
     )
 }
 
 fn folded_name() -> Report {
-    let refusal = Refusal {
-        kind: RefusalKind::UnsupportedConstruct,
-        sqlstate: RefusalKind::UnsupportedConstruct.sqlstate(),
-        message:
-            "refusing to run a statement on an encrypted relation with a name that the server may \
-                  fold to another"
-                .into(),
-        detail: Some(
-            "a server whose encoding is not UTF8 folds letters beyond ASCII as its locale says"
-                .into(),
-        ),
-        hint: Some("write such names in lower case, or in double quotes".into()),
-        offset: None,
-    };
-    Report::refusal(&refusal, "")
+    refused(
+        RefusalKind::UnsupportedConstruct,
+        "refusing to run a statement on an encrypted relation with a name that the server may fold \
+         to another",
+        Some("a server whose encoding is not UTF8 folds letters beyond ASCII as its locale says"),
+        "write such names in lower case, or in double quotes",
+    )
 }
 
 /// Whether a refusal could be another verdict with other rows of the catalogue.
@@ -328,11 +331,13 @@ impl Session {
     /// Whether a text has a name that may be another, and a protected one or a prepared statement's
     /// is among them, to a server that folds more letters than ASCII's.
     pub(super) fn may_be_folded(&self, text: &str) -> Result<bool, Error> {
-        if text.is_ascii() || !self.reported.folds_letters() {
+        if !self.reported.folds_letters() {
             return Ok(false);
         }
-        Ok(self.analysis()?.mentions_folded(text)
-            || sealwire_sql::folded(text).is_some_and(|folded| self.uses_names(&folded)))
+        let Some(folded) = sealwire_sql::folded(text) else {
+            return Ok(false);
+        };
+        Ok(self.analysis()?.mentions_folded(text, &folded) || self.uses_names(&folded))
     }
 
     /// Whether the words of a text are here what they are to the server.
@@ -369,15 +374,12 @@ impl Session {
         if self.options.enforcement == Enforcement::Enabled || !seals {
             return None;
         }
-        let refusal = Refusal {
-            kind: RefusalKind::ResultsOnly,
-            sqlstate: RefusalKind::ResultsOnly.sqlstate(),
-            message: "refusing to seal a value: column encryption is on for results only".into(),
-            detail: None,
-            hint: Some("connect with `column_encryption=enabled`".into()),
-            offset: None,
-        };
-        Some(Report::refusal(&refusal, ""))
+        Some(refused(
+            RefusalKind::ResultsOnly,
+            "refusing to seal a value: column encryption is on for results only",
+            None,
+            "connect with `column_encryption=enabled`",
+        ))
     }
 
     pub(super) fn client_parse(&mut self, head: Head, rest: &[u8]) -> Result<Step, Error> {
