@@ -200,7 +200,7 @@ pub(crate) struct Resolver<'a> {
     /// While the definition of a view is read: the relations that it reads. Its text names them as
     /// some search path needed it, which need not be the present one.
     within: Vec<u32>,
-    /// Names of types that the text has made of such that hold cells.
+    /// Names of types and functions that the text has made of such that hold, take or return cells.
     pub(crate) made_types: Vec<String>,
     /// Levels of nesting that the stack at hand allows.
     pub(crate) depth_max: usize,

@@ -19,8 +19,6 @@ pub(super) struct Changed<'t> {
     made: Vec<Made<'t>>,
     /// Names that schemas have got.
     schemas: Vec<&'t str>,
-    /// Types that may hold cells by now, and functions that may take or return some.
-    named: Vec<&'t str>,
     /// A type has cells by now that columns of any relation may be of.
     spreads: bool,
 }
@@ -46,7 +44,7 @@ impl<'t> Changed<'t> {
         let Some(what) = self.by else { return Ok(None) };
         let leads = utility::reads(&statement.kind)
             && (self.uses_made(statement)
-                || has_values && (self.spreads || self.uses_named(statement, matcher))
+                || has_values && (self.spreads || uses_made_types(statement, matcher, resolver))
                 || self.may_lead(statement, matcher, resolver)?);
         Ok((leads || self.bounds_cells(&statement.kind, resolver)?).then_some(what))
     }
@@ -57,15 +55,6 @@ impl<'t> Changed<'t> {
         used.any(|relation| self.made.iter().any(|made| made.name == relation.name))
     }
 
-    /// Whether a statement calls a function that may take or return cells by now.
-    fn uses_named(&self, statement: &Statement<'t>, matcher: &Matcher) -> bool {
-        let is_named = |name: &str| self.named.contains(&name) || matcher.is_function(name);
-        // What is not understood has not been read to its end.
-        let is_unread = matches!(statement.kind, StatementKind::Unsupported(_));
-        let mut calls = statement.calls.iter();
-        calls.any(|(function, _)| is_named(function.name)) || is_unread && !self.named.is_empty()
-    }
-
     /// Notes the types and functions that a statement makes of such that have to do with cells, and
     /// tells whether it gives a relation columns of them.
     fn name(
@@ -74,26 +63,26 @@ impl<'t> Changed<'t> {
         matcher: &Matcher,
         resolver: &mut Resolver<'_>,
     ) -> Result<bool, Stop> {
-        let is_of = |ty: &TypeName<'t>| {
+        let is_of = |ty: &TypeName<'t>, resolver: &Resolver<'_>| {
             ty.parts.iter().any(|part| {
                 let name = part.text;
-                self.named.contains(&name)
+                resolver.made_types.iter().any(|made| made == name)
                     || matcher.is_function(name)
                     || matcher.is_type(name)
                     || matcher.is_name(name)
                     || self.made.iter().any(|made| made.name == name)
             })
         };
-        let holds = utility.types.of.iter().any(is_of);
+        let mut of = utility.types.of.iter();
+        let holds = of.any(|ty| is_of(ty, resolver));
         let mut columns = false;
         for ty in utility.new_types() {
-            columns |= resolver.named_type(ty)?.is_some() || is_of(ty);
+            columns |= resolver.named_type(ty)?.is_some() || is_of(ty, resolver);
         }
         self.spreads |= columns && utility.what == ALTER_TYPE;
         if holds {
-            let makes = utility.types.makes.iter();
-            self.named.extend(makes.clone().map(String::as_str));
-            resolver.made_types.extend(makes.cloned());
+            let makes = utility.types.makes.iter().cloned();
+            resolver.made_types.extend(makes);
         }
         Ok(columns)
     }
@@ -203,4 +192,15 @@ impl<'t> Changed<'t> {
         }
         Ok(false)
     }
+}
+
+/// Whether a statement calls a function that may take or return cells by now.
+fn uses_made_types(statement: &Statement<'_>, matcher: &Matcher, resolver: &Resolver<'_>) -> bool {
+    let made = &resolver.made_types;
+    let is_of_cells =
+        |name: &str| made.iter().any(|made| made == name) || matcher.is_function(name);
+    // What is not understood has not been read to its end.
+    let is_unread = matches!(statement.kind, StatementKind::Unsupported(_));
+    let mut calls = statement.calls.iter();
+    calls.any(|(function, _)| is_of_cells(function.name)) || is_unread && !made.is_empty()
 }
